@@ -1,0 +1,191 @@
+#pragma once
+// The engine: submit prompts, receive tokens. One Engine per loaded model.
+// Thread-safe unless a comment says otherwise.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kedge/result.h"
+#include "kedge/tokenizer.h"
+
+namespace kedge {
+
+/// Precision of the activations that enter a matrix product; accumulation is float32 in both.
+enum class Compute : uint8_t {
+  automatic,  // bf16 where the CPU multiplies bf16 and the weights are bf16, else f32
+  f32,
+  bf16
+};
+
+struct SamplingOptions {
+  float temperature = 1.0F;         // 0 means greedy
+  int32_t top_k = 0;                // 0: all
+  float top_p = 1.0F;               // in (0, 1]
+  float min_p = 0.0F;               // in [0, 1): drop tokens below min_p times the highest probability
+  float typical_p = 1.0F;           // locally typical sampling (Meister et al. 2022), in (0, 1]
+  float repetition_penalty = 1.0F;  // CTRL (Keskar et al. 2019); over prompt and answer
+  float presence_penalty = 0.0F;    // OpenAI's: over the answer
+  float frequency_penalty = 0.0F;   // OpenAI's: over the answer
+  std::vector<std::pair<TokenId, float>> logit_bias;
+  std::optional<uint64_t> seed;  // same seed, prompt and build: same tokens; absent: a fresh one
+};
+
+struct Request {
+  std::vector<TokenId> prompt_tokens;  // REQUIRES: non-empty
+  uint32_t new_tokens_max = 256;       // 0: only the prompt's log-probabilities
+  uint32_t sequence_count = 1;         // answers to the same prompt (OpenAI's n); seeds differ by one
+  SamplingOptions sampling;
+  std::vector<TokenId> stop_tokens;       // besides the model's own end-of-sequence tokens
+  std::vector<std::string> stop_strings;  // the text before the first one is the answer
+  bool include_stop_string = false;
+  bool ignore_eos = false;
+  bool skip_special = true;         // special tokens leave no text
+  int32_t top_logprobs = -1;        // per new token: -1 none, 0 the token's own, n also the n likeliest
+  bool prompt_logprobs = false;     // one event per prompt token first (OpenAI's echo with logprobs)
+};
+
+enum class FinishReason : uint8_t { none, stop, length, cancelled, error };
+
+struct TokenLogprob {
+  TokenId token = 0;
+  float logprob = 0;  // natural log, of the model's distribution before temperature and penalties
+};
+
+struct TokenEvent {
+  uint32_t sequence_index = 0;
+  bool is_prompt = false;             // a prompt token's log-probability, not an answer
+  std::optional<TokenId> token;       // absent in an event that only flushes text or finishes
+  std::string text;                   // whole characters that this token completes; may be empty
+  std::optional<TokenLogprob> logprob;
+  std::vector<TokenLogprob> top_logprobs;
+  FinishReason finish = FinishReason::none;  // not none: the last event of this sequence
+  std::string error;                         // with FinishReason::error
+};
+
+struct RequestTimings {
+  double queue_ms = 0, prefill_ms = 0, decode_ms = 0;
+  uint64_t prompt_tokens = 0, new_tokens = 0;
+};
+
+/// Called when every sequence of a request has finished, after its last event.
+using OnDone = std::function<void(const RequestTimings&)>;
+using OnToken = std::function<void(const TokenEvent&)>;
+using RequestId = uint64_t;
+
+/// What was or will be allocated, before it is. All in bytes.
+struct MemoryPlan {
+  uint64_t weights_bytes = 0;      // mapped from the file
+  uint64_t kv_cache_bytes = 0;
+  uint64_t activation_bytes = 0;   // the arena, reused across layers
+  uint64_t scratch_bytes = 0;      // logits and per-thread buffers
+  uint64_t available_bytes = 0;    // what the machine had free when it was planned
+  uint64_t kv_tokens = 0;          // tokens that kv_cache_bytes hold
+  [[nodiscard]] uint64_t total_bytes() const {
+    return weights_bytes + kv_cache_bytes + activation_bytes + scratch_bytes;
+  }
+};
+
+enum class ModelKind : uint8_t { decoder, embedder, reranker };
+
+struct ModelInfo {
+  std::string name;          // folder or file name
+  std::string architecture;  // "LlamaForCausalLM"
+  std::string family;        // "llama"
+  std::string format;        // "safetensors" or "gguf"
+  ModelKind kind = ModelKind::decoder;
+  uint64_t parameter_count = 0;
+  std::vector<std::pair<std::string, uint64_t>> dtype_bytes;  // stored bytes of each dtype
+  int64_t context_tokens = 0;
+  int64_t vocabulary_size = 0, hidden_size = 0, layer_count = 0, head_count = 0, kv_head_count = 0, head_size = 0;
+  std::string compute;  // "f32" or "bf16"
+  std::string isa;
+  unsigned thread_count = 0;
+};
+
+struct EngineOptions {
+  Compute compute = Compute::automatic;
+  uint64_t kv_cache_bytes = 0;    // 0: enough for one full context, at most a quarter of the free memory
+  uint32_t context_tokens = 0;    // 0: the model's own
+  uint32_t batch_tokens_max = 512;  // prompt tokens per forward pass
+  unsigned thread_count = 0;      // 0: one per physical core
+  bool plan_only = false;         // check and plan, map nothing that needs memory (kedge inspect)
+  bool without_tokenizer = false;
+  std::filesystem::path chat_template_file;  // overrides the model's own
+};
+
+struct ForwardOutput {
+  int64_t token_count = 0, vocabulary_size = 0, hidden_size = 0;
+  std::vector<float> logits;               // [token_count, vocabulary_size]
+  std::vector<std::vector<float>> hidden;  // layer_count + 1 of [token_count, hidden_size], when asked for
+};
+
+struct ContinuationScore {
+  std::vector<float> token_logprobs;  // natural log, one per continuation token
+  double logprob = 0;                 // their sum
+  bool is_greedy = true;              // every one was the argmax
+};
+
+enum class Pooling : uint8_t { from_model, mean, cls, last };
+
+struct EmbedOptions {
+  Pooling pooling = Pooling::from_model;
+  std::optional<bool> normalize;  // L2; absent: as the model's modules.json says
+};
+
+namespace text {
+class ChatTemplate;
+}
+
+/// Serves one loaded model. Thread-safe. Destroyed only after every callback has returned.
+class Engine {
+ public:
+  /// Maps the weights and allocates every buffer that serving will use; nothing grows later.
+  /// `model`: a checkpoint folder or a .gguf file.
+  /// Fails with not_found, corrupt_data, unsupported (architecture) or out_of_memory.
+  static Result<std::unique_ptr<Engine>> open(const std::filesystem::path& model, const EngineOptions& options);
+
+  virtual ~Engine() = default;
+
+  [[nodiscard]] virtual const ModelInfo& info() const = 0;
+  [[nodiscard]] virtual const MemoryPlan& plan() const = 0;
+  /// Null when the model came without one (or was opened without_tokenizer).
+  [[nodiscard]] virtual const Tokenizer* tokenizer() const = 0;
+  [[nodiscard]] virtual const text::ChatTemplate* chat_template() const = 0;
+
+  /// Queues a request; the callbacks run on the engine thread and must not block.
+  /// Fails with invalid_input when the prompt can never fit the context or an option is out of range.
+  virtual Result<RequestId> submit(Request request, OnToken on_token, OnDone on_done) = 0;
+
+  /// Idempotent. The last event of a cancelled request has FinishReason::cancelled.
+  virtual void cancel(RequestId id) = 0;
+
+  /// Requests queued and running.
+  [[nodiscard]] virtual size_t pending_count() const = 0;
+
+  /// Logits (and hidden states) at every position of one prompt, fed in chunks of `chunk_tokens` (0: all at once).
+  virtual Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) = 0;
+
+  /// Log-likelihood of a continuation after a context (lm-eval's loglikelihood). No token is added to either.
+  virtual Result<ContinuationScore> score(std::span<const TokenId> context, std::span<const TokenId> continuation) = 0;
+
+  /// One vector per sequence (ids complete with special tokens). Decoders embed too: from_model is then the last token.
+  virtual Result<std::vector<std::vector<float>>> embed(std::span<const std::vector<TokenId>> sequences,
+                                                        const EmbedOptions& options) = 0;
+
+  /// Raw scores (no sigmoid) of complete pair sequences. Fails with unsupported unless kind is reranker.
+  virtual Result<std::vector<float>> rerank(std::span<const std::vector<TokenId>> sequences) = 0;
+
+  /// Ids of a text as the encoder wants them: special tokens added, cut to the model's max_seq_length with the final
+  /// special token kept.
+  [[nodiscard]] virtual Result<std::vector<TokenId>> encode_for_embedding(std::string_view text) const = 0;
+  [[nodiscard]] virtual Result<std::vector<TokenId>> encode_for_rerank(std::string_view query, std::string_view passage) const = 0;
+};
+
+}  // namespace kedge

@@ -1,0 +1,118 @@
+#include "core/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace kedge {
+namespace {
+
+Error system_error(const std::filesystem::path& path, const char* doing, int code) {
+  const ErrorKind kind = (code == ENOENT || code == ENOTDIR || code == EACCES || code == EISDIR)
+                             ? ErrorKind::not_found
+                             : ErrorKind::unavailable;
+  return {kind, fmt::format("{}: cannot {}: {}", path.string(), doing, std::strerror(code))};
+}
+
+/// A descriptor that closes itself.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+Result<std::string> read_file(const std::filesystem::path& path, size_t bytes_max) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return system_error(path, "open", errno);
+  std::string text;
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t count = ::read(file.get(), buffer, sizeof(buffer));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return system_error(path, "read", errno);
+    if (count == 0) return text;
+    if (text.size() + static_cast<size_t>(count) > bytes_max) {
+      return Error{ErrorKind::corrupt_data,
+                   fmt::format("{}: larger than the limit of {} bytes", path.string(), bytes_max)};
+    }
+    text.append(buffer, static_cast<size_t>(count));
+  }
+}
+
+Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return system_error(path, "open", errno);
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) return system_error(path, "inspect", errno);
+  if (!S_ISREG(info.st_mode)) return system_error(path, "map", EISDIR);
+  const auto size = static_cast<size_t>(info.st_size);
+  std::span<const std::byte> bytes;
+  if (size > 0) {
+    void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+    if (address == MAP_FAILED) return system_error(path, "map", errno);
+    bytes = {static_cast<const std::byte*>(address), size};
+  }
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, bytes));
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
+  std::string temporary = path.string() + ".tmp-XXXXXX";
+  const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
+  if (fd < 0) return system_error(path, "create", errno);
+  ::fchmod(fd, 0644);
+  return AtomicFile(path, temporary, fd);
+}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::move(other.temporary_)),
+      fd_(std::exchange(other.fd_, -1)),
+      size_(other.size_) {}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(temporary_.c_str());
+}
+
+Status AtomicFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(fd_, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return system_error(path_, "write", errno);
+    bytes = bytes.subspan(static_cast<size_t>(count));
+    size_ += static_cast<size_t>(count);
+  }
+  return Done{};
+}
+
+Status AtomicFile::write(std::string_view text) { return write(std::as_bytes(std::span(text))); }
+
+Status AtomicFile::commit() {
+  if (::fsync(fd_) != 0) return system_error(path_, "flush", errno);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) return system_error(path_, "rename", errno);
+  ::close(std::exchange(fd_, -1));
+  return Done{};
+}
+
+}  // namespace kedge

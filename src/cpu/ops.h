@@ -1,0 +1,132 @@
+#pragma once
+// The operations that models are made of. Every function dispatches once to the active ISA's table and splits its
+// work over the pool. All activations are row-major float32; weights stay in their stored type.
+//
+// Promise of every operation: the result of a row does not depend on how many other rows are computed with it, on the
+// thread count, or on the chunking (fixed reduction order).
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/dtype.h"
+#include "core/thread_pool.h"
+
+namespace kedge::cpu {
+
+/// A weight matrix as stored: `rows` rows (outputs) of `columns` elements (inputs), each `row_stride` bytes apart.
+/// dtype: f32, f16, bf16, f8_e4m3 or any GGUF block type.
+struct WeightView {
+  DType dtype = DType::f32;
+  const std::byte* data = nullptr;
+  int64_t rows = 0;
+  int64_t columns = 0;
+  size_t row_stride = 0;
+
+  /// Rows [first, first + count) of this matrix (a fused qkv_proj holds three).
+  [[nodiscard]] WeightView slice(int64_t first, int64_t count) const {
+    return {dtype, data + static_cast<size_t>(first) * row_stride, count, columns, row_stride};
+  }
+};
+
+enum class MatmulCompute : uint8_t {
+  f32,   // weights widened to f32, activations as they are
+  bf16,  // activations (and weights, where wider) rounded to bf16 to nearest even, products accumulated in f32
+};
+
+/// y[i, n] = sum_k x[i, k] * w[n, k] + bias[n] for i in [0, count).
+/// x: [count, w.columns] with x_stride floats between rows; y: [count, w.rows] with y_stride. bias may be null.
+/// Any column count (tails are masked). Dot products run over k in one fixed order whatever `count` is.
+void matmul(WorkerPool& pool, const WeightView& w, const float* x, int64_t x_stride, int64_t count, float* y,
+            int64_t y_stride, const float* bias, MatmulCompute compute);
+
+/// out[columns] = row `row` of w as f32.
+void dequantize_row(const WeightView& w, int64_t row, float* out);
+
+/// RMSNorm (Zhang & Sennrich 2019): out = x / sqrt(mean(x^2) + eps) * (weight_offset + weight).
+/// [count, size] rows, x_stride/out_stride floats apart; in place allowed. weight_offset is 1 for Gemma. weight may be
+/// null (all ones).
+struct RmsNorm {
+  const float* weight = nullptr;
+  int64_t size = 0;
+  float epsilon = 1e-5F;
+  float weight_offset = 0.0F;
+};
+void rms_norm(WorkerPool& pool, const RmsNorm& norm, const float* x, int64_t x_stride, int64_t count, float* out,
+              int64_t out_stride);
+
+/// LayerNorm (Ba et al. 2016) with weight and bias (bias may be null).
+struct LayerNorm {
+  const float* weight = nullptr;
+  const float* bias = nullptr;
+  int64_t size = 0;
+  float epsilon = 1e-5F;
+};
+void layer_norm(WorkerPool& pool, const LayerNorm& norm, const float* x, int64_t x_stride, int64_t count, float* out,
+                int64_t out_stride);
+
+/// Rotary embedding (Su et al. 2021), half-split form: element j of the first half of the rotated part pairs with
+/// element j + rotary/2. `cosine`/`sine`: [count, rotary/2], already scaled by the attention factor.
+/// x: [count, heads, head_size] with x_stride floats between tokens; elements past `rotary` stay as they are.
+struct Rope {
+  const float* cosine = nullptr;
+  const float* sine = nullptr;
+  int64_t rotary = 0;
+  int64_t heads = 0;
+  int64_t head_size = 0;
+};
+void apply_rope(WorkerPool& pool, const Rope& rope, float* x, int64_t x_stride, int64_t count);
+
+enum class Activation : uint8_t { silu, gelu_erf, gelu_tanh, relu };
+
+/// out[i, j] = act(gate[i, j]) * up[i, j]; out may be gate. [count, size] with the given strides.
+void gated_activation(WorkerPool& pool, Activation act, const float* gate, const float* up, int64_t stride, int64_t count,
+                      int64_t size, float* out, int64_t out_stride);
+
+/// x[i, j] = act(x[i, j]), `size` contiguous floats.
+void activation(WorkerPool& pool, Activation act, float* x, int64_t size);
+
+/// y += a * x over `size` contiguous floats.
+void add_scaled(WorkerPool& pool, float a, const float* x, float* y, int64_t size);
+
+/// x = cap * tanh(x / cap) over `size` contiguous floats (Gemma 2's soft capping).
+void softcap(WorkerPool& pool, float cap, float* x, int64_t size);
+
+/// In-place softmax of one row, and its log-sum-exp; both subtract the maximum first.
+void softmax(float* x, int64_t size);
+float log_sum_exp(const float* x, int64_t size);
+/// Index of the first largest element.
+int64_t argmax(const float* x, int64_t size);
+
+/// The keys and values of one layer of one sequence, in pages. Page p holds positions [p * page_tokens, ...):
+/// keys[p] and values[p] point to [kv_heads][page_tokens][head_size] elements of `dtype` (f32 or bf16).
+/// Pages before the attention window may be null: they are never read.
+struct KvView {
+  DType dtype = DType::f32;
+  int64_t page_tokens = 0;
+  int64_t kv_heads = 0;
+  int64_t head_size = 0;
+  std::span<std::byte* const> keys;
+  std::span<std::byte* const> values;
+};
+
+/// Stores k and v ([count, kv_heads, head_size], stride floats between tokens) at positions [first, first + count).
+void store_kv(WorkerPool& pool, const KvView& kv, int64_t first, int64_t count, const float* k, const float* v, int64_t stride);
+
+/// Scaled dot-product attention of one sequence (Vaswani et al. 2017), online softmax over the pages (Milakov &
+/// Gimelshein 2018; Dao et al. 2022), grouped queries (Ainslie et al. 2023).
+struct Attention {
+  int64_t heads = 0;           // query heads; a multiple of kv.kv_heads
+  float scale = 1.0F;          // applied to q.k
+  float softcap = 0.0F;        // 0: none; else scores = softcap * tanh(scores / softcap), before the mask
+  int64_t window = 0;          // 0: none; else position p sees only positions > p - window
+  bool causal = true;          // false (encoders): every query sees all `context` keys
+  int64_t first = 0;           // position of the first query
+  int64_t count = 0;           // queries
+  int64_t context = 0;         // keys present (causal: first + count)
+};
+/// q: [count, heads, head_size] with q_stride floats between tokens; out likewise with out_stride.
+void attention(WorkerPool& pool, const Attention& attention, const KvView& kv, const float* q, int64_t q_stride, float* out,
+               int64_t out_stride);
+
+}  // namespace kedge::cpu
