@@ -74,6 +74,7 @@ struct Rope {
   int64_t rotary = 0;
   int64_t heads = 0;
   int64_t head_size = 0;
+  bool interleaved = false;  // true: element 2j pairs with 2j + 1 (the row order of GGUF's `llama` architecture)
 };
 void apply_rope(WorkerPool& pool, const Rope& rope, float* x, int64_t x_stride, int64_t count);
 
