@@ -21,7 +21,19 @@ namespace kedge::formats {
 /// A metadata value. Integers of every width are widened to 64 bits, float32 to double; `type` keeps the stored kind.
 struct GgufValue {
   enum class Type : uint32_t {  // the numbers of the specification
-    u8 = 0, i8 = 1, u16 = 2, i16 = 3, u32 = 4, i32 = 5, f32 = 6, boolean = 7, string = 8, array = 9, u64 = 10, i64 = 11, f64 = 12
+    u8 = 0,
+    i8 = 1,
+    u16 = 2,
+    i16 = 3,
+    u32 = 4,
+    i32 = 5,
+    f32 = 6,
+    boolean = 7,
+    string = 8,
+    array = 9,
+    u64 = 10,
+    i64 = 11,
+    f64 = 12
   };
   Type type = Type::u32;
   Type element_type = Type::u32;  // of an array
@@ -69,8 +81,7 @@ class GgufFile {
 };
 
 /// Writes a GGUF v3 file: whole or not at all. Metadata keeps the given order.
-Status write_gguf(const std::filesystem::path& path,
-                  std::span<const std::pair<std::string, GgufValue>> metadata,
+Status write_gguf(const std::filesystem::path& path, std::span<const std::pair<std::string, GgufValue>> metadata,
                   std::span<const TensorView> tensors, uint32_t alignment = 32);
 
 }  // namespace kedge::formats

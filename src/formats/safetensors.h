@@ -42,7 +42,7 @@ class SafetensorsFile {
 
   std::string name_;
   std::shared_ptr<const MappedFile> file_;
-  std::vector<TensorView> tensors_;                       // in file order
+  std::vector<TensorView> tensors_;  // in file order
   std::map<std::string, size_t, std::less<>> index_;
   std::map<std::string, std::string> metadata_;
 };
@@ -65,8 +65,9 @@ class SafetensorsFolder {
   std::map<std::string, std::pair<size_t, const TensorView*>, std::less<>> index_;
 };
 
-/// Writes tensors (and metadata) as one .safetensors file: whole or not at all. Tensors are laid out in the given order,
-/// 8-byte aligned header. Fails with invalid_input (duplicate name, wrong byte count, a block dtype) or unavailable.
+/// Writes tensors (and metadata) as one .safetensors file: whole or not at all. Tensors are laid out in the given
+/// order, 8-byte aligned header. Fails with invalid_input (duplicate name, wrong byte count, a block dtype) or
+/// unavailable.
 Status write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
                          const std::map<std::string, std::string>& metadata = {});
 
