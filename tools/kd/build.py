@@ -1,0 +1,23 @@
+"""Configure and build by preset (CMakePresets.json)."""
+
+import hashlib
+
+from kd.shell import BUILD, ROOT, job_count, must_run
+
+
+def configure(preset: str) -> None:
+    """Runs CMake when the preset is new here or the presets changed; Ninja sees every other change itself."""
+    folder = BUILD / preset
+    digest = hashlib.sha256((ROOT / "CMakePresets.json").read_bytes()).hexdigest()
+    stamp = folder / "presets.sha256"
+    if (folder / "build.ninja").is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
+        return
+    must_run(["cmake", "--preset", preset, "--log-level=WARNING"], f"configuring {preset}")
+    stamp.write_text(digest, encoding="utf-8")
+
+
+def build(preset: str, targets: list = ()) -> None:
+    """Builds the targets, or everything."""
+    configure(preset)
+    command = ["cmake", "--build", BUILD / preset, "--parallel", job_count()]
+    must_run(command + (["--target", *targets] if targets else []), f"building {preset}")
