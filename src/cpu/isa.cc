@@ -1,0 +1,59 @@
+#include "cpu/isa.h"
+
+#include <cpuid.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+
+namespace kedge::cpu {
+namespace {
+
+constexpr std::array<std::string_view, 6> kNames = {"scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"};
+
+std::atomic<Isa> cap{Isa::amx};
+
+// Clang 16 has no __builtin_cpu_supports("f16c").
+bool has_f16c() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
+// The compiler's reader of CPUID also asks the operating system (XGETBV) whether it saves the registers.
+Isa detect() {
+  if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c())) return Isa::scalar;
+  if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))) {
+    return Isa::avx2;
+  }
+  if (!__builtin_cpu_supports("avx512vnni")) return Isa::avx512;
+  if (!__builtin_cpu_supports("avx512bf16")) return Isa::avx512_vnni;
+  return Isa::avx512_bf16;
+}
+
+}  // namespace
+
+std::string_view name_of(Isa isa) {
+  return kNames[static_cast<size_t>(isa)];
+}
+
+std::optional<Isa> isa_from_name(std::string_view name) {
+  const auto* const found = std::find(kNames.begin(), kNames.end(), name);
+  if (found == kNames.end()) return std::nullopt;
+  return static_cast<Isa>(found - kNames.begin());
+}
+
+Isa detected_isa() {
+  static const Isa detected = detect();
+  return detected;
+}
+
+void cap_isa(Isa isa) {
+  cap.store(isa, std::memory_order_relaxed);
+}
+
+Isa active_isa() {
+  return std::min(detected_isa(), cap.load(std::memory_order_relaxed));
+}
+
+}  // namespace kedge::cpu

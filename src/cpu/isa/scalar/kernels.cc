@@ -1,0 +1,259 @@
+// The definitions: what every other instruction set is compared with. Clarity first; sums in double, so that the
+// difference to the vector kernels is theirs.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "cpu/kernel_table.h"
+
+namespace kedge::cpu {
+namespace {
+
+constexpr float kMinusInfinity = -__builtin_inff();
+
+float f32_from_bits(uint32_t bits) {
+  float value = 0.0F;
+  __builtin_memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+uint32_t bits_of(float value) {
+  uint32_t bits = 0;
+  __builtin_memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+
+/// Nearest even; NaN stays NaN.
+uint16_t bf16_from_f32(float value) {
+  const uint32_t bits = bits_of(value);
+  if (value != value) return static_cast<uint16_t>((bits >> 16) | 0x40U);
+  return static_cast<uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
+}
+
+float f32_from_bf16(uint16_t value) {
+  return f32_from_bits(static_cast<uint32_t>(value) << 16);
+}
+
+/// Mapped weights may lie at any address.
+float load_f32(const std::byte* row, int64_t index) {
+  float value = 0.0F;
+  __builtin_memcpy(&value, row + static_cast<size_t>(index) * sizeof(value), sizeof(value));
+  return value;
+}
+
+void matmul_f32(const MatmulTile& t) {
+  for (int64_t i = 0; i < t.count; ++i) {
+    const auto* x = reinterpret_cast<const float*>(t.x + static_cast<size_t>(i) * t.x_stride);
+    for (int64_t n = 0; n < t.outputs; ++n) {
+      const std::byte* const w = t.weights + static_cast<size_t>(n) * t.weight_stride;
+      double sum = 0.0;
+      for (int64_t k = 0; k < t.columns; ++k) sum += static_cast<double>(x[k]) * static_cast<double>(load_f32(w, k));
+      t.y[i * t.y_stride + n] = static_cast<float>(sum) + (t.bias != nullptr ? t.bias[n] : 0.0F);
+    }
+  }
+}
+
+void to_bf16(const float* x, int64_t size, uint16_t* out) {
+  for (int64_t i = 0; i < size; ++i) out[i] = bf16_from_f32(x[i]);
+}
+
+void round_to_bf16(const float* x, int64_t size, float* out) {
+  for (int64_t i = 0; i < size; ++i) out[i] = f32_from_bf16(bf16_from_f32(x[i]));
+}
+
+void rms_norm(const NormTile& norm, const float* x, float* out) {
+  double squares = 0.0;
+  for (int64_t j = 0; j < norm.size; ++j) squares += static_cast<double>(x[j]) * static_cast<double>(x[j]);
+  const double mean = squares / static_cast<double>(norm.size);
+  const auto scale = static_cast<float>(1.0 / __builtin_sqrt(mean + static_cast<double>(norm.epsilon)));
+  for (int64_t j = 0; j < norm.size; ++j) {
+    const float weight = norm.weight != nullptr ? norm.weight_offset + norm.weight[j] : 1.0F;
+    out[j] = x[j] * scale * weight;
+  }
+}
+
+void layer_norm(const NormTile& norm, const float* x, float* out) {
+  double sum = 0.0;
+  for (int64_t j = 0; j < norm.size; ++j) sum += static_cast<double>(x[j]);
+  const double mean = sum / static_cast<double>(norm.size);
+  double squares = 0.0;
+  for (int64_t j = 0; j < norm.size; ++j) {
+    const double centred = static_cast<double>(x[j]) - mean;
+    squares += centred * centred;
+  }
+  const double variance = squares / static_cast<double>(norm.size);
+  const double scale = 1.0 / __builtin_sqrt(variance + static_cast<double>(norm.epsilon));
+  for (int64_t j = 0; j < norm.size; ++j) {
+    const auto normal = static_cast<float>((static_cast<double>(x[j]) - mean) * scale);
+    const float weight = norm.weight != nullptr ? norm.weight[j] : 1.0F;
+    out[j] = normal * weight + (norm.bias != nullptr ? norm.bias[j] : 0.0F);
+  }
+}
+
+void rotate(float& first, float& second, float cosine, float sine) {
+  const float a = first;
+  const float b = second;
+  first = a * cosine - b * sine;
+  second = b * cosine + a * sine;
+}
+
+void rope_split(const RopeTile& rope, float* x) {
+  for (int64_t head = 0; head < rope.heads; ++head, x += rope.head_size) {
+    for (int64_t j = 0; j < rope.half; ++j) rotate(x[j], x[j + rope.half], rope.cosine[j], rope.sine[j]);
+  }
+}
+
+void rope_interleaved(const RopeTile& rope, float* x) {
+  for (int64_t head = 0; head < rope.heads; ++head, x += rope.head_size) {
+    for (int64_t j = 0; j < rope.half; ++j) rotate(x[2 * j], x[2 * j + 1], rope.cosine[j], rope.sine[j]);
+  }
+}
+
+float silu_of(float x) {
+  return x / (1.0F + __builtin_expf(-x));
+}
+
+float gelu_erf_of(float x) {
+  return 0.5F * x * (1.0F + __builtin_erff(x * 0.70710678F));
+}
+
+float gelu_tanh_of(float x) {
+  return 0.5F * x * (1.0F + __builtin_tanhf(0.79788456F * (x + 0.044715F * x * x * x)));
+}
+
+float relu_of(float x) {
+  return x > 0.0F ? x : 0.0F;
+}
+
+template <float (*kFunction)(float)>
+void map(float* x, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) x[i] = kFunction(x[i]);
+}
+
+template <float (*kFunction)(float)>
+void gate_map(const float* gate, const float* up, float* out, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) out[i] = kFunction(gate[i]) * up[i];
+}
+
+void add_scaled(float a, const float* x, float* y, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) y[i] += a * x[i];
+}
+
+void softcap(float cap, float* x, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) x[i] = cap * __builtin_tanhf(x[i] / cap);
+}
+
+float maximum(const float* x, int64_t size) {
+  float largest = kMinusInfinity;
+  for (int64_t i = 0; i < size; ++i) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
+float exp_sum(const float* x, int64_t size, float shift) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < size; ++i) sum += static_cast<double>(__builtin_expf(x[i] - shift));
+  return static_cast<float>(sum);
+}
+
+float exp_in_place(float* x, int64_t size, float shift) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < size; ++i) {
+    x[i] = __builtin_expf(x[i] - shift);
+    sum += static_cast<double>(x[i]);
+  }
+  return static_cast<float>(sum);
+}
+
+int64_t argmax(const float* x, int64_t size) {
+  int64_t best = 0;
+  for (int64_t i = 1; i < size; ++i) {
+    if (x[i] > x[best]) best = i;
+  }
+  return best;
+}
+
+struct KeysAsF32 {
+  using Element = float;
+  static float widen(float value) { return value; }
+};
+struct KeysAsBf16 {
+  using Element = uint16_t;
+  static float widen(uint16_t value) { return f32_from_bf16(value); }
+};
+
+/// Element 0 of one position's key or value.
+template <typename Keys>
+const typename Keys::Element* row_at(const AttentionTile& t, const std::byte* const* pages, int64_t position) {
+  const std::byte* head = pages[position / t.page_tokens] + t.head_offset;
+  return reinterpret_cast<const typename Keys::Element*>(head) + position % t.page_tokens * t.head_size;
+}
+
+template <typename Keys>
+float score(const AttentionTile& t, const float* q, int64_t position) {
+  const auto* key = row_at<Keys>(t, t.keys, position);
+  double dot = 0.0;
+  for (int64_t d = 0; d < t.head_size; ++d) dot += static_cast<double>(q[d]) * static_cast<double>(Keys::widen(key[d]));
+  const float scaled = static_cast<float>(dot) * t.scale;
+  return t.softcap > 0.0F ? t.softcap * __builtin_tanhf(scaled / t.softcap) : scaled;
+}
+
+/// Softmax of the visible scores, times the values; the scores are computed twice rather than kept.
+template <typename Keys>
+void attend(const AttentionTile& t, const float* q, int64_t position, float* out) {
+  const int64_t end = t.causal ? position + 1 : t.context;
+  const int64_t begin = t.window > 0 && position - t.window + 1 > 0 ? position - t.window + 1 : 0;
+  float largest = kMinusInfinity;
+  for (int64_t p = begin; p < end; ++p) {
+    const float s = score<Keys>(t, q, p);
+    largest = s > largest ? s : largest;
+  }
+  double total = 0.0;
+  for (int64_t d = 0; d < t.head_size; ++d) out[d] = 0.0F;
+  for (int64_t p = begin; p < end; ++p) {
+    const float weight = __builtin_expf(score<Keys>(t, q, p) - largest);
+    const auto* value = row_at<Keys>(t, t.values, p);
+    total += static_cast<double>(weight);
+    for (int64_t d = 0; d < t.head_size; ++d) out[d] += weight * Keys::widen(value[d]);
+  }
+  for (int64_t d = 0; d < t.head_size; ++d) out[d] /= static_cast<float>(total);
+}
+
+template <typename Keys>
+void attention(const AttentionTile& t) {
+  for (int64_t token = 0; token < t.tokens; ++token) {
+    for (int64_t head = 0; head < t.group; ++head) {
+      attend<Keys>(t, t.q + token * t.q_stride + head * t.head_size, t.first + token,
+                   t.out + token * t.out_stride + head * t.head_size);
+    }
+  }
+}
+
+}  // namespace
+
+const KernelTable kScalarKernels = {
+    .f32 = {.matmul_f32 = matmul_f32},
+    .to_bf16 = to_bf16,
+    .round_to_bf16 = round_to_bf16,
+    .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
+    .rope_split = rope_split,
+    .rope_interleaved = rope_interleaved,
+    .silu = map<silu_of>,
+    .gelu_erf = map<gelu_erf_of>,
+    .gelu_tanh = map<gelu_tanh_of>,
+    .relu = map<relu_of>,
+    .gate_silu = gate_map<silu_of>,
+    .gate_gelu_erf = gate_map<gelu_erf_of>,
+    .gate_gelu_tanh = gate_map<gelu_tanh_of>,
+    .gate_relu = gate_map<relu_of>,
+    .add_scaled = add_scaled,
+    .softcap = softcap,
+    .maximum = maximum,
+    .exp_sum = exp_sum,
+    .exp_in_place = exp_in_place,
+    .argmax = argmax,
+    .attention_f32 = attention<KeysAsF32>,
+    .attention_bf16 = attention<KeysAsBf16>,
+};
+
+}  // namespace kedge::cpu

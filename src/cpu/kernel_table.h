@@ -1,0 +1,116 @@
+#pragma once
+// The kernels of one instruction set: what src/cpu/*.cc dispatch to. Only <cstddef> and <cstdint> are included here,
+// and no function is defined: objects under isa/ may export nothing but their table.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace kedge::cpu {
+
+/// Some rows of activations times some rows of weights: y[i, n] = dot(x[i], w[n]) + bias[n].
+struct MatmulTile {
+  const std::byte* weights = nullptr;  // row 0
+  size_t weight_stride = 0;            // bytes
+  int64_t outputs = 0;                 // weight rows
+  int64_t columns = 0;
+  const std::byte* x = nullptr;  // f32 or bf16, by kernel
+  size_t x_stride = 0;           // bytes
+  int64_t count = 0;             // activation rows
+  float* y = nullptr;
+  int64_t y_stride = 0;
+  const float* bias = nullptr;  // may be null
+};
+using MatmulKernel = void (*)(const MatmulTile& tile);
+using DequantizeKernel = void (*)(const std::byte* row, int64_t columns, float* out);
+
+/// Activation rows that a kernel of a block format takes at once; more go through a dequantized panel.
+inline constexpr int64_t kFusedCountMax = 3;
+
+/// What is known of one stored format. All kernels of one table that multiply the same format in the same arithmetic
+/// sum over k in the same order, so that a row's result does not depend on which of them ran.
+struct FormatKernels {
+  MatmulKernel matmul_f32 = nullptr;   // f32 activations; block formats: count <= kFusedCountMax. Null: use a panel
+  MatmulKernel matmul_bf16 = nullptr;  // bf16 activations; likewise
+  DequantizeKernel dequantize = nullptr;
+};
+
+/// One row's normalisation; weight and bias may be null.
+struct NormTile {
+  const float* weight = nullptr;
+  const float* bias = nullptr;
+  int64_t size = 0;
+  float epsilon = 0.0F;
+  float weight_offset = 0.0F;
+};
+
+/// One kv head's queries: rows r = token * group + head, at positions first + token.
+struct AttentionTile {
+  const float* q = nullptr;  // token 0, head 0 of the group; heads lie head_size apart
+  int64_t q_stride = 0;      // floats between tokens
+  float* out = nullptr;
+  int64_t out_stride = 0;
+  int64_t tokens = 0;
+  int64_t group = 0;
+  int64_t head_size = 0;
+  const std::byte* const* keys = nullptr;  // pages of the whole layer
+  const std::byte* const* values = nullptr;
+  size_t head_offset = 0;  // bytes from a page's start to this kv head
+  int64_t page_tokens = 0;
+  int64_t first = 0;    // position of token 0
+  int64_t context = 0;  // keys present
+  int64_t window = 0;   // 0: none
+  bool causal = true;
+  float scale = 1.0F;
+  float softcap = 0.0F;      // 0: none
+  float* scratch = nullptr;  // attention_scratch_floats(tokens * group, head_size), on a cache line
+};
+
+/// Keys that one step of the online softmax covers; blocks start at multiples of it in each page.
+inline constexpr int64_t kKeyBlock = 64;
+
+/// Rotation of one token's heads: element pairs (first[j], second[j]) by cosine[j], sine[j].
+struct RopeTile {
+  const float* cosine = nullptr;
+  const float* sine = nullptr;
+  int64_t half = 0;  // rotary / 2
+  int64_t heads = 0;
+  int64_t head_size = 0;
+};
+
+using MapKernel = void (*)(float* x, int64_t size);
+using GateKernel = void (*)(const float* gate, const float* up, float* out, int64_t size);
+
+/// Function pointers only. A null entry falls back to the instruction set below; null in all of them means absent.
+struct KernelTable {
+  FormatKernels f32, f16, bf16, f8_e4m3;
+  FormatKernels q4_0, q4_1, q5_0, q5_1, q8_0;
+  FormatKernels q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs;
+
+  void (*to_bf16)(const float* x, int64_t size, uint16_t* out) = nullptr;     // nearest even
+  void (*round_to_bf16)(const float* x, int64_t size, float* out) = nullptr;  // the same, kept in f32; in place allowed
+
+  void (*rms_norm)(const NormTile& norm, const float* x, float* out) = nullptr;
+  void (*layer_norm)(const NormTile& norm, const float* x, float* out) = nullptr;
+  void (*rope_split)(const RopeTile& rope, float* x) = nullptr;        // pairs (j, j + half)
+  void (*rope_interleaved)(const RopeTile& rope, float* x) = nullptr;  // pairs (2j, 2j + 1)
+
+  MapKernel silu = nullptr, gelu_erf = nullptr, gelu_tanh = nullptr, relu = nullptr;
+  GateKernel gate_silu = nullptr, gate_gelu_erf = nullptr, gate_gelu_tanh = nullptr, gate_relu = nullptr;
+  void (*add_scaled)(float a, const float* x, float* y, int64_t size) = nullptr;
+  void (*softcap)(float cap, float* x, int64_t size) = nullptr;
+
+  float (*maximum)(const float* x, int64_t size) = nullptr;
+  float (*exp_sum)(const float* x, int64_t size, float shift) = nullptr;  // sum of exp(x - shift)
+  float (*exp_in_place)(float* x, int64_t size, float shift) = nullptr;   // x = exp(x - shift); returns the sum
+  int64_t (*argmax)(const float* x, int64_t size) = nullptr;
+
+  void (*attention_f32)(const AttentionTile& tile) = nullptr;  // f32 keys and values
+  void (*attention_bf16)(const AttentionTile& tile) = nullptr;
+};
+
+extern const KernelTable kScalarKernels;
+extern const KernelTable kAvx2Kernels;
+extern const KernelTable kAvx512Kernels;
+extern const KernelTable kAvx512Bf16Kernels;
+
+}  // namespace kedge::cpu

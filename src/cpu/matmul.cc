@@ -1,0 +1,174 @@
+#include <algorithm>
+
+#include "cpu/dequantize.h"
+#include "cpu/dispatch.h"
+#include "cpu/ops.h"
+#include "cpu/scratch.h"
+
+namespace kedge::cpu {
+namespace {
+
+// Weight rows that are worked on together stay in the second-level cache (1 MB on Zen 4, 2 MB on Sapphire Rapids) while
+// all activation rows pass by.
+constexpr int64_t kPanelBytes = 256 * 1024;
+constexpr int64_t kOutputGrain = 8;  // a multiple of every kernel's tile
+constexpr int64_t kRowGrain = 12;    // likewise, of activation rows
+
+/// How the weights reach the kernel.
+enum class Source : uint8_t {
+  stored,         // as they lie in memory
+  panel_f32,      // rows dequantized
+  panel_rounded,  // and rounded to bf16, kept in f32
+  panel_bf16,     // and rounded to bf16
+};
+
+struct Plan {
+  const KernelTable* table = nullptr;
+  MatmulKernel kernel = nullptr;
+  Source source = Source::stored;
+  bool bf16_activations = false;
+  bool rounded_activations = false;
+};
+
+bool is_plain(DType dtype) {
+  return info_of(dtype).block_elements == 1;
+}
+
+Plan plan_of(DType dtype, int64_t count, MatmulCompute compute) {
+  const KernelTable& table = kernels();
+  const FormatKernels& format = format_of(table, dtype);
+  const bool any_count = is_plain(dtype) || count <= kFusedCountMax;
+  Plan plan{.table = &table};
+  if (compute == MatmulCompute::bf16 && table.bf16.matmul_bf16 != nullptr) {
+    plan.bf16_activations = true;
+    const bool stored = format.matmul_bf16 != nullptr && any_count;
+    plan.kernel = stored ? format.matmul_bf16 : table.bf16.matmul_bf16;
+    plan.source = stored ? Source::stored : Source::panel_bf16;
+    return plan;
+  }
+  plan.rounded_activations = compute == MatmulCompute::bf16;
+  const bool exact = compute == MatmulCompute::f32 || dtype == DType::bf16;
+  const bool stored = format.matmul_f32 != nullptr && any_count && exact;
+  plan.kernel = stored ? format.matmul_f32 : table.f32.matmul_f32;
+  plan.source = stored ? Source::stored : exact ? Source::panel_f32 : Source::panel_rounded;
+  return plan;
+}
+
+void dequantize(const KernelTable& table, DType dtype, const std::byte* row, int64_t columns, float* out) {
+  const DequantizeKernel kernel = format_of(table, dtype).dequantize;
+  if (kernel != nullptr) {
+    kernel(row, columns, out);
+  } else {
+    dequantize_row_scalar(dtype, row, columns, out);
+  }
+}
+
+/// Rows on cache-line borders, an odd number of lines apart: a power of two would put all rows of a tile into one set.
+size_t panel_stride(int64_t columns, size_t element_bytes) {
+  const size_t lines = (static_cast<size_t>(columns) * element_bytes + 63) / 64;
+  return (lines | 1U) * 64;
+}
+
+/// `count` rows of activations in the form that the plan's kernel reads: as given, or converted into this thread's
+/// scratch.
+struct Activations {
+  const std::byte* data = nullptr;
+  size_t stride = 0;
+};
+
+Activations activations_of(WorkerPool& pool, const Plan& plan, const float* x, int64_t x_stride, int64_t count,
+                           int64_t columns) {
+  if (!plan.bf16_activations && !plan.rounded_activations) {
+    return {reinterpret_cast<const std::byte*>(x), static_cast<size_t>(x_stride) * sizeof(float)};
+  }
+  thread_local Scratch scratch;
+  const size_t stride = panel_stride(columns, plan.bf16_activations ? sizeof(uint16_t) : sizeof(float));
+  std::byte* const converted = scratch.take(stride * static_cast<size_t>(count));
+  const int64_t grain = std::max<int64_t>(1, 32768 / columns);  // fewer elements are not worth waking a worker
+  pool.parallel_for(count, grain, [&](int64_t begin, int64_t end, unsigned) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::byte* const row = converted + static_cast<size_t>(i) * stride;
+      if (plan.bf16_activations) {
+        plan.table->to_bf16(x + i * x_stride, columns, reinterpret_cast<uint16_t*>(row));
+      } else {
+        plan.table->round_to_bf16(x + i * x_stride, columns, reinterpret_cast<float*>(row));
+      }
+    }
+  });
+  return {converted, stride};
+}
+
+/// Points the tile at its weight rows [first, first + tile.outputs) in the form that the kernel reads.
+void set_weights(const Plan& plan, const WeightView& w, int64_t first, MatmulTile& tile) {
+  const std::byte* const stored = w.data + static_cast<size_t>(first) * w.row_stride;
+  if (plan.source == Source::stored) {
+    tile.weights = stored;
+    tile.weight_stride = w.row_stride;
+    return;
+  }
+  thread_local Scratch scratch;
+  thread_local Scratch row_scratch;
+  const bool narrow = plan.source == Source::panel_bf16;
+  tile.weight_stride = panel_stride(w.columns, narrow ? sizeof(uint16_t) : sizeof(float));
+  std::byte* const panel = scratch.take(tile.weight_stride * static_cast<size_t>(tile.outputs));
+  for (int64_t n = 0; n < tile.outputs; ++n) {
+    std::byte* const out = panel + static_cast<size_t>(n) * tile.weight_stride;
+    std::byte* const wide = narrow ? row_scratch.take(static_cast<size_t>(w.columns) * sizeof(float)) : out;
+    auto* const row = reinterpret_cast<float*>(wide);
+    dequantize(*plan.table, w.dtype, stored + static_cast<size_t>(n) * w.row_stride, w.columns, row);
+    if (plan.source == Source::panel_rounded) plan.table->round_to_bf16(row, w.columns, row);
+    if (narrow) plan.table->to_bf16(row, w.columns, reinterpret_cast<uint16_t*>(out));
+  }
+  tile.weights = panel;
+}
+
+int64_t panel_rows(const Plan& plan, const WeightView& w, int64_t count) {
+  if (plan.source == Source::stored && count <= kRowGrain) return w.rows;  // each weight is read once anyway
+  const bool narrow = plan.bf16_activations;
+  const auto row_bytes = static_cast<int64_t>(panel_stride(w.columns, narrow ? sizeof(uint16_t) : sizeof(float)));
+  return std::max<int64_t>(kOutputGrain, kPanelBytes / row_bytes / kOutputGrain * kOutputGrain);
+}
+
+struct Range {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+}  // namespace
+
+void matmul(WorkerPool& pool, const WeightView& w, const float* x, int64_t x_stride, int64_t count, float* y,
+            int64_t y_stride, const float* bias, MatmulCompute compute) {
+  if (count <= 0 || w.rows <= 0) return;
+  const Plan plan = plan_of(w.dtype, count, compute);
+  const Activations activations = activations_of(pool, plan, x, x_stride, count, w.columns);
+  const int64_t panel = panel_rows(plan, w, count);
+  const auto block = [&](Range rows, Range outputs) {
+    MatmulTile tile{.columns = w.columns,
+                    .x = activations.data + static_cast<size_t>(rows.begin) * activations.stride,
+                    .x_stride = activations.stride,
+                    .count = rows.end - rows.begin,
+                    .y_stride = y_stride};
+    for (int64_t first = outputs.begin; first < outputs.end; first += panel) {
+      tile.outputs = std::min(panel, outputs.end - first);
+      tile.y = y + rows.begin * y_stride + first;
+      tile.bias = bias != nullptr ? bias + first : nullptr;
+      set_weights(plan, w, first, tile);
+      plan.kernel(tile);
+    }
+  };
+  // Weights are read once where the workers share them out; a matrix with few rows is shared out by activations.
+  const auto workers = static_cast<int64_t>(pool.size());
+  if (w.rows < workers * 4 * kOutputGrain && count >= workers * kRowGrain) {
+    pool.parallel_for(count, kRowGrain,
+                      [&](int64_t begin, int64_t end, unsigned) { block({begin, end}, {0, w.rows}); });
+  } else {
+    pool.parallel_for(w.rows, kOutputGrain,
+                      [&](int64_t begin, int64_t end, unsigned) { block({0, count}, {begin, end}); });
+  }
+}
+
+void dequantize_row(const WeightView& w, int64_t row, float* out) {
+  dequantize(kernels(), w.dtype, w.data + static_cast<size_t>(row) * w.row_stride, w.columns, out);
+}
+
+}  // namespace kedge::cpu
