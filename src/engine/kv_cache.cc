@@ -1,0 +1,170 @@
+#include "engine/kv_cache.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace kedge::engine {
+namespace {
+
+int64_t pages_of(int64_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
+
+std::vector<LayerGroup> group_layers(const models::DecoderSpec& spec) {
+  std::vector<LayerGroup> groups;
+  for (size_t i = 0; i < spec.layers.size(); ++i) {
+    const int64_t window = spec.layers[i].window;
+    auto it = std::ranges::find(groups, window, &LayerGroup::window);
+    if (it == groups.end()) it = groups.insert(groups.end(), LayerGroup{window, {}});
+    it->layers.push_back(static_cast<int64_t>(i));
+  }
+  return groups;
+}
+
+}  // namespace
+
+KvLayout KvLayout::plan(const models::DecoderSpec& spec, DType dtype, int64_t tokens, int64_t sequences, int64_t chunk) {
+  KvLayout layout{dtype, spec.kv_heads, spec.head_size, group_layers(spec), {}};
+  for (const LayerGroup& group : layout.groups) {
+    // Every sequence may end inside a page; a shared last page is copied.
+    int64_t pages = pages_of(tokens) + 2 * sequences;
+    if (group.window > 0) pages = std::min(pages, sequences * (pages_of(group.window + chunk) + 2));
+    layout.pages.push_back(pages);
+  }
+  return layout;
+}
+
+uint64_t KvLayout::page_bytes(size_t group) const {
+  const auto elements = static_cast<uint64_t>(kPageTokens * kv_heads * head_size) * groups[group].layers.size();
+  return 2 * elements * info_of(dtype).block_bytes;
+}
+
+uint64_t KvLayout::bytes() const {
+  uint64_t total = 0;
+  for (size_t group = 0; group < groups.size(); ++group) total += static_cast<uint64_t>(pages[group]) * page_bytes(group);
+  return total;
+}
+
+Result<std::unique_ptr<KvPool>> KvPool::create(KvLayout layout) {
+  std::unique_ptr<KvPool> pool(new KvPool(std::move(layout)));
+  const KvLayout& sizes = pool->layout_;
+  for (size_t group = 0; group < sizes.groups.size(); ++group) {
+    const auto pages = static_cast<size_t>(sizes.pages[group]);
+    PageBuffer buffer(pages * sizes.page_bytes(group));
+    if (buffer.data() == nullptr) {
+      return Error{ErrorKind::out_of_memory,
+                   fmt::format("the KV cache needs {} bytes and the system refused them", sizes.bytes())};
+    }
+    pool->buffers_.push_back(std::move(buffer));
+    std::vector<int32_t> free_pages(pages);
+    for (size_t i = 0; i < pages; ++i) free_pages[i] = static_cast<int32_t>(pages - 1 - i);
+    pool->free_.push_back(std::move(free_pages));
+    pool->references_.emplace_back(pages, 0);
+  }
+  return pool;
+}
+
+int32_t KvPool::take(size_t group) {
+  if (free_[group].empty()) return -1;
+  const int32_t page = free_[group].back();
+  free_[group].pop_back();
+  references_[group][static_cast<size_t>(page)] = 1;
+  return page;
+}
+
+void KvPool::drop(size_t group, int32_t page) {
+  if (--references_[group][static_cast<size_t>(page)] == 0) free_[group].push_back(page);
+}
+
+SequenceKv::SequenceKv(KvPool& pool) : pool_(pool), tables_(pool.layout().groups.size()) {
+  size_t layer_count = 0;
+  for (const LayerGroup& group : pool.layout().groups) layer_count += group.layers.size();
+  places_.resize(layer_count);
+  for (size_t group = 0; group < tables_.size(); ++group) {
+    const std::vector<int64_t>& layers = pool.layout().groups[group].layers;
+    for (size_t i = 0; i < layers.size(); ++i) places_[static_cast<size_t>(layers[i])] = {group, i};
+  }
+}
+
+bool SequenceKv::make_writable(size_t group, size_t page_index) {
+  std::vector<int32_t>& table = tables_[group];
+  if (page_index >= table.size()) table.resize(page_index + 1, -1);
+  const int32_t old = table[page_index];
+  if (old >= 0 && !pool_.shared(group, old)) return true;
+  const int32_t page = pool_.take(group);
+  if (page < 0) return false;
+  if (old >= 0) {
+    std::memcpy(pool_.address(group, page), pool_.address(group, old), pool_.layout().page_bytes(group));
+    pool_.drop(group, old);
+  }
+  table[page_index] = page;
+  return true;
+}
+
+bool SequenceKv::reserve(int64_t count) {
+  for (size_t group = 0; group < tables_.size(); ++group) {
+    for (int64_t page = length_ / kPageTokens; page <= (length_ + count - 1) / kPageTokens; ++page) {
+      if (!make_writable(group, static_cast<size_t>(page))) return false;
+    }
+  }
+  return true;
+}
+
+void SequenceKv::advance(int64_t count) {
+  length_ += count;
+  for (size_t group = 0; group < tables_.size(); ++group) {
+    const int64_t window = pool_.layout().groups[group].window;
+    if (window == 0) continue;
+    // The next query, at position length_, sees positions > length_ - window.
+    const int64_t first_visible = std::max<int64_t>(0, length_ - window + 1);
+    for (int64_t page = first_visible / kPageTokens - 1; page >= 0; --page) {
+      int32_t& id = tables_[group][static_cast<size_t>(page)];
+      if (id < 0) break;
+      pool_.drop(group, id);
+      id = -1;
+    }
+  }
+}
+
+void SequenceKv::share_from(const SequenceKv& other) {
+  tables_ = other.tables_;
+  length_ = other.length_;
+  for (size_t group = 0; group < tables_.size(); ++group) {
+    for (const int32_t page : tables_[group]) {
+      if (page >= 0) pool_.share(group, page);
+    }
+  }
+}
+
+void SequenceKv::clear() {
+  for (size_t group = 0; group < tables_.size(); ++group) {
+    for (const int32_t page : tables_[group]) {
+      if (page >= 0) pool_.drop(group, page);
+    }
+    tables_[group].clear();
+  }
+  length_ = 0;
+}
+
+cpu::KvView SequenceKv::layer(int64_t layer_index) {
+  const Place& place = places_[static_cast<size_t>(layer_index)];
+  const KvLayout& layout = pool_.layout();
+  const uint64_t layer_bytes = layout.page_bytes(place.group) / layout.groups[place.group].layers.size();
+  const std::vector<int32_t>& table = tables_[place.group];
+  keys_.resize(table.size());
+  values_.resize(table.size());
+  for (size_t i = 0; i < table.size(); ++i) {
+    std::byte* page = table[i] < 0 ? nullptr : pool_.address(place.group, table[i]) + place.index * layer_bytes;
+    keys_[i] = page;
+    values_[i] = page == nullptr ? nullptr : page + layer_bytes / 2;
+  }
+  return {layout.dtype, kPageTokens, layout.kv_heads, layout.head_size, keys_, values_};
+}
+
+int64_t SequenceKv::pages_for(const KvLayout& layout, size_t group, int64_t length, int64_t count) {
+  const int64_t grown = pages_of(length + count) - length / kPageTokens;
+  const int64_t window = layout.groups[group].window;
+  return window == 0 ? grown : std::min(grown, pages_of(window) + 2);
+}
+
+}  // namespace kedge::engine

@@ -1,0 +1,106 @@
+#pragma once
+// The paged KV cache (Kwon et al. 2023): one pool of fixed pages per group of layers that share a window, and the page
+// tables of sequences. Pages are shared between sequences by reference count and copied when one of them writes.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/aligned.h"
+#include "kedge/result.h"
+#include "models/decoder.h"
+#include "models/spec.h"
+
+namespace kedge::engine {
+
+inline constexpr int64_t kPageTokens = 32;
+
+/// The layers with one window. A page holds kPageTokens keys and values of all of them.
+struct LayerGroup {
+  int64_t window = 0;
+  std::vector<int64_t> layers;
+};
+
+/// Sizes, before anything is allocated.
+struct KvLayout {
+  DType dtype = DType::f32;
+  int64_t kv_heads = 0, head_size = 0;
+  std::vector<LayerGroup> groups;
+  std::vector<int64_t> pages;  // of each group
+
+  /// Room for `tokens` positions in all and `sequences` at a time, fed at most `chunk` tokens at once.
+  static KvLayout plan(const models::DecoderSpec& spec, DType dtype, int64_t tokens, int64_t sequences, int64_t chunk);
+
+  [[nodiscard]] uint64_t page_bytes(size_t group) const;
+  [[nodiscard]] uint64_t bytes() const;
+};
+
+/// All pages. Not thread-safe: the engine thread's alone.
+class KvPool {
+ public:
+  /// Fails with out_of_memory.
+  static Result<std::unique_ptr<KvPool>> create(KvLayout layout);
+
+  [[nodiscard]] const KvLayout& layout() const { return layout_; }
+  [[nodiscard]] int64_t free_pages(size_t group) const { return static_cast<int64_t>(free_[group].size()); }
+
+  /// A page with one reference, or -1 when none is free.
+  int32_t take(size_t group);
+  void share(size_t group, int32_t page) { ++references_[group][static_cast<size_t>(page)]; }
+  void drop(size_t group, int32_t page);
+  [[nodiscard]] bool shared(size_t group, int32_t page) const { return references_[group][static_cast<size_t>(page)] > 1; }
+  [[nodiscard]] std::byte* address(size_t group, int32_t page) const {
+    return buffers_[group].data() + static_cast<uint64_t>(page) * layout_.page_bytes(group);
+  }
+
+ private:
+  explicit KvPool(KvLayout layout) : layout_(std::move(layout)) {}
+
+  KvLayout layout_;
+  std::vector<PageBuffer> buffers_;
+  std::vector<std::vector<int32_t>> free_;
+  std::vector<std::vector<int32_t>> references_;
+};
+
+/// The pages of one sequence.
+class SequenceKv final : public models::SequenceCache {
+ public:
+  explicit SequenceKv(KvPool& pool);
+  SequenceKv(const SequenceKv&) = delete;
+  SequenceKv& operator=(const SequenceKv&) = delete;
+  ~SequenceKv() override { clear(); }
+
+  /// Makes positions [length(), length() + count) writable. False when pages ran out (nothing is lost).
+  bool reserve(int64_t count);
+
+  /// Counts `count` positions as written and gives back the pages that no later query can see.
+  void advance(int64_t count);
+
+  /// Shares every page of `other`, whose length it takes. REQUIRES: this one is empty.
+  void share_from(const SequenceKv& other);
+
+  void clear();
+  [[nodiscard]] int64_t length() const { return length_; }
+
+  cpu::KvView layer(int64_t layer_index) override;
+
+  /// Pages of `group` that `count` more positions may take, copies of shared pages included.
+  static int64_t pages_for(const KvLayout& layout, size_t group, int64_t length, int64_t count);
+
+ private:
+  struct Place {
+    size_t group = 0;
+    size_t index = 0;  // within the group's page
+  };
+
+  bool make_writable(size_t group, size_t page_index);
+
+  KvPool& pool_;
+  int64_t length_ = 0;
+  std::vector<std::vector<int32_t>> tables_;  // of each group: page ids by page index, -1 where freed
+  std::vector<Place> places_;                 // of each layer
+  std::vector<std::byte*> keys_, values_;     // of the last view
+};
+
+}  // namespace kedge::engine

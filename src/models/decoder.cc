@@ -1,0 +1,282 @@
+#include "models/decoder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.h"
+#include "models/routing.h"
+
+namespace kedge::models {
+namespace {
+
+int64_t query_size(const DecoderSpec& spec) { return spec.heads * spec.head_size; }
+int64_t key_size(const DecoderSpec& spec) { return spec.kv_heads * spec.head_size; }
+int64_t qkv_size(const DecoderSpec& spec) { return query_size(spec) + 2 * key_size(spec); }
+
+/// Floats of every buffer, in the order of Decoder::Buffers.
+std::vector<size_t> buffer_sizes(const DecoderSpec& spec, int64_t tokens, int64_t outputs) {
+  int64_t half_rotary = 0;
+  for (const RopeSpec& rope : spec.ropes) half_rotary += rope.rotary / 2;
+  const bool mixed = spec.mixture.experts > 0;
+  const int64_t sizes[] = {tokens * spec.hidden_size,
+                           tokens * std::max(spec.hidden_size, query_size(spec)),
+                           tokens * qkv_size(spec),
+                           tokens * query_size(spec),
+                           tokens * spec.hidden_size,
+                           tokens * 2 * spec.intermediate_size,
+                           tokens * half_rotary,
+                           tokens * half_rotary,
+                           tokens * spec.mixture.experts,
+                           mixed ? 2 * tokens * spec.hidden_size : 0,
+                           outputs * spec.hidden_size,
+                           outputs * spec.vocabulary_size};
+  return {std::begin(sizes), std::end(sizes)};
+}
+
+}  // namespace
+
+uint64_t Decoder::buffer_bytes(const DecoderSpec& spec, int64_t tokens_max, int64_t outputs_max) {
+  uint64_t bytes = 0;
+  for (const size_t count : buffer_sizes(spec, tokens_max, outputs_max)) bytes += Arena::padded(count * sizeof(float));
+  return bytes;
+}
+
+Result<std::unique_ptr<Decoder>> Decoder::open(const DecoderSpec& spec, std::shared_ptr<const WeightSource> source,
+                                               cpu::MatmulCompute compute, int64_t tokens_max, int64_t outputs_max) {
+  std::unique_ptr<Decoder> decoder(new Decoder(spec, std::move(source), compute));
+  KEDGE_ASSIGN(decoder->weights_, load_decoder_weights(spec, *decoder->source_));
+  const uint64_t bytes = buffer_bytes(spec, tokens_max, outputs_max);
+  decoder->arena_ = Arena(bytes);
+  if (!decoder->arena_.ok()) {
+    return Error{ErrorKind::out_of_memory, fmt::format("activations of {} tokens need {} bytes", tokens_max, bytes)};
+  }
+  const std::vector<size_t> sizes = buffer_sizes(spec, tokens_max, outputs_max);
+  Buffers& b = decoder->buffers_;
+  std::span<float>* const parts[] = {&b.hidden, &b.normed, &b.qkv,    &b.attended, &b.projected, &b.inner,
+                                     &b.cosine, &b.sine,   &b.router, &b.gathered, &b.outputs,   &b.logits};
+  for (size_t i = 0; i < sizes.size(); ++i) *parts[i] = decoder->arena_.take<float>(sizes[i]);
+  decoder->routed_.resize(static_cast<size_t>(spec.mixture.experts));
+  return decoder;
+}
+
+std::span<const float> Decoder::forward(WorkerPool& pool, std::span<const TokenRun> runs, HiddenSink sink,
+                                        void* sink_context) {
+  token_count_ = 0;
+  for (const TokenRun& run : runs) token_count_ += static_cast<int64_t>(run.tokens.size());
+  KEDGE_CHECK(static_cast<size_t>(token_count_) * hidden() <= buffers_.hidden.size());
+  embed(runs);
+  fill_rope(runs);
+  for (int64_t i = 0; i < spec_.layer_count; ++i) {
+    if (sink != nullptr) sink(sink_context, i, buffers_.hidden.data());
+    attention_block(pool, runs, i);
+    mlp_block(pool, weights_.layers[static_cast<size_t>(i)]);
+  }
+  if (sink != nullptr) {
+    norm(pool, weights_.final_norm, buffers_.hidden.data(), token_count_, buffers_.normed.data());
+    sink(sink_context, spec_.layer_count, buffers_.normed.data());
+  }
+  collect_outputs(pool, runs);
+  return buffers_.logits.first(output_count_ * static_cast<size_t>(spec_.vocabulary_size));
+}
+
+void Decoder::embed(std::span<const TokenRun> runs) {
+  float* out = buffers_.hidden.data();
+  for (const TokenRun& run : runs) {
+    for (const int32_t token : run.tokens) {
+      cpu::dequantize_row(weights_.embedding, token, out);
+      if (spec_.embedding_scale != 1.0F) {
+        for (size_t i = 0; i < hidden(); ++i) out[i] *= spec_.embedding_scale;
+      }
+      out += hidden();
+    }
+  }
+}
+
+void Decoder::fill_rope(std::span<const TokenRun> runs) {
+  float* cosine = buffers_.cosine.data();
+  float* sine = buffers_.sine.data();
+  for (const RopeSpec& rope : spec_.ropes) {
+    for (const TokenRun& run : runs) {
+      const auto count = static_cast<int64_t>(run.tokens.size());
+      fill_rope_tables(rope, rope.inverse_frequencies(run.length), rope.amplitude(run.length), run.first, count, cosine,
+                       sine);
+      cosine += count * rope.rotary / 2;
+      sine += count * rope.rotary / 2;
+    }
+  }
+}
+
+void Decoder::norm(WorkerPool& pool, const NormWeights& weights, const float* x, int64_t count, float* out) const {
+  const int64_t size = spec_.hidden_size;
+  if (spec_.norm == NormKind::layer) {
+    cpu::layer_norm(pool, {weights.weight.data(), weights.bias.data(), size, spec_.norm_epsilon}, x, size, count, out, size);
+  } else {
+    cpu::rms_norm(pool, {weights.weight.data(), size, spec_.norm_epsilon, spec_.norm_weight_offset}, x, size, count, out,
+                  size);
+  }
+}
+
+void Decoder::matmul(WorkerPool& pool, const Linear& linear, const float* x, int64_t count, float* y,
+                     int64_t y_stride) const {
+  cpu::matmul(pool, linear.weight, x, linear.weight.columns, count, y, y_stride, linear.bias_data(), compute_);
+}
+
+void Decoder::project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer) {
+  const float* x = buffers_.normed.data();
+  const int64_t stride = qkv_size(spec_);
+  float* q = buffers_.qkv.data();
+  if (spec_.fused_qkv) {
+    matmul(pool, layer.qkv, x, token_count_, q, stride);
+    return;
+  }
+  matmul(pool, layer.query, x, token_count_, q, stride);
+  matmul(pool, layer.key, x, token_count_, q + query_size(spec_), stride);
+  matmul(pool, layer.value, x, token_count_, q + query_size(spec_) + key_size(spec_), stride);
+}
+
+void Decoder::rotate(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index) {
+  const size_t rope_index = spec_.layers[static_cast<size_t>(layer_index)].rope_index;
+  const RopeSpec& rope = spec_.ropes[rope_index];
+  int64_t offset = 0;
+  for (size_t i = 0; i < rope_index; ++i) offset += token_count_ * spec_.ropes[i].rotary / 2;
+  const float* cosine = buffers_.cosine.data() + offset;
+  const float* sine = buffers_.sine.data() + offset;
+  const int64_t stride = qkv_size(spec_);
+  float* q = buffers_.qkv.data();
+  cpu::Rope queries{cosine, sine, rope.rotary, spec_.heads, spec_.head_size, spec_.interleaved_rope};
+  cpu::Rope keys{cosine, sine, rope.rotary, spec_.kv_heads, spec_.head_size, spec_.interleaved_rope};
+  cpu::apply_rope(pool, queries, q, stride, token_count_);
+  cpu::apply_rope(pool, keys, q + query_size(spec_), stride, token_count_);
+  if (rope.query_log_beta == 0.0) return;
+  for (const TokenRun& run : runs) {
+    for (size_t i = 0; i < run.tokens.size(); ++i, q += stride) {
+      const auto turns = static_cast<double>((run.first + static_cast<int64_t>(i)) / rope.original_context);
+      const auto factor = static_cast<float>(1.0 + rope.query_log_beta * std::log(1.0 + turns));
+      for (int64_t j = 0; j < query_size(spec_); ++j) q[j] *= factor;
+    }
+  }
+}
+
+void Decoder::attention_block(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index) {
+  const DecoderLayerWeights& layer = weights_.layers[static_cast<size_t>(layer_index)];
+  const int64_t stride = qkv_size(spec_);
+  float* q = buffers_.qkv.data();
+  norm(pool, layer.input_norm, buffers_.hidden.data(), token_count_, buffers_.normed.data());
+  project_qkv(pool, layer);
+  if (spec_.query_key_norms) {
+    // Each head is a row of its own; a token's heads are contiguous, tokens are `stride` apart.
+    const cpu::RmsNorm queries{layer.query_norm.weight.data(), spec_.head_size, spec_.norm_epsilon, spec_.norm_weight_offset};
+    const cpu::RmsNorm keys{layer.key_norm.weight.data(), spec_.head_size, spec_.norm_epsilon, spec_.norm_weight_offset};
+    for (int64_t head = 0; head < spec_.heads + spec_.kv_heads; ++head) {
+      float* column = q + head * spec_.head_size;
+      cpu::rms_norm(pool, head < spec_.heads ? queries : keys, column, stride, token_count_, column, stride);
+    }
+  }
+  rotate(pool, runs, layer_index);
+
+  const float* out = buffers_.attended.data();
+  for (const TokenRun& run : runs) {
+    const auto count = static_cast<int64_t>(run.tokens.size());
+    const cpu::KvView kv = run.cache->layer(layer_index);
+    const float* k = q + query_size(spec_);
+    cpu::store_kv(pool, kv, run.first, count, k, k + key_size(spec_), stride);
+    const cpu::Attention attention{.heads = spec_.heads,
+                                   .scale = spec_.attention_scale,
+                                   .softcap = spec_.attention_softcap,
+                                   .window = spec_.layers[static_cast<size_t>(layer_index)].window,
+                                   .causal = true,
+                                   .first = run.first,
+                                   .count = count,
+                                   .context = run.first + count};
+    cpu::attention(pool, attention, kv, q, stride, const_cast<float*>(out), query_size(spec_));
+    q += count * stride;
+    out += count * query_size(spec_);
+  }
+  matmul(pool, layer.output, buffers_.attended.data(), token_count_, buffers_.projected.data(), spec_.hidden_size);
+  if (spec_.sandwich_norms) {
+    norm(pool, layer.attention_output_norm, buffers_.projected.data(), token_count_, buffers_.projected.data());
+  }
+  cpu::add_scaled(pool, 1.0F, buffers_.projected.data(), buffers_.hidden.data(), token_count_ * spec_.hidden_size);
+}
+
+void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const float* x, int64_t count, float* y) {
+  const int64_t inner = spec_.intermediate_size;
+  float* gate = buffers_.inner.data();
+  float* up = gate + inner;
+  matmul(pool, mlp.gate, x, count, gate, 2 * inner);
+  if (mlp.up.weight.rows > 0) matmul(pool, mlp.up, x, count, up, 2 * inner);
+  cpu::gated_activation(pool, spec_.activation, gate, up, 2 * inner, count, inner, gate, 2 * inner);
+  cpu::matmul(pool, mlp.down.weight, gate, 2 * inner, count, y, spec_.hidden_size, mlp.down.bias_data(), compute_);
+}
+
+void Decoder::route(WorkerPool& pool, const DecoderLayerWeights& layer) {
+  // Always in f32: a router that rounds its input picks other experts.
+  cpu::matmul(pool, layer.router.weight, buffers_.normed.data(), spec_.hidden_size, token_count_, buffers_.router.data(),
+              spec_.mixture.experts, nullptr, cpu::MatmulCompute::f32);
+  for (auto& tokens : routed_) tokens.clear();
+  std::vector<Choice> choices;
+  for (int64_t token = 0; token < token_count_; ++token) {
+    const float* scores = buffers_.router.data() + token * spec_.mixture.experts;
+    choose_experts(spec_.mixture, {scores, static_cast<size_t>(spec_.mixture.experts)}, choices);
+    for (const Choice& choice : choices) {
+      routed_[static_cast<size_t>(choice.expert)].push_back({static_cast<int32_t>(token), choice.weight});
+    }
+  }
+}
+
+void Decoder::mixture(WorkerPool& pool, const DecoderLayerWeights& layer) {
+  route(pool, layer);
+  std::ranges::fill(buffers_.projected.first(static_cast<size_t>(token_count_) * hidden()), 0.0F);
+  float* rows = buffers_.gathered.data();
+  float* results = rows + buffers_.gathered.size() / 2;
+  for (size_t expert = 0; expert < routed_.size(); ++expert) {
+    const std::vector<Expert>& tokens = routed_[expert];
+    if (tokens.empty()) continue;
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      const float* x = buffers_.normed.data() + static_cast<size_t>(tokens[i].token) * hidden();
+      std::copy_n(x, hidden(), rows + i * hidden());
+    }
+    dense(pool, layer.experts[expert], rows, static_cast<int64_t>(tokens.size()), results);
+    // Experts in ascending order: the sum of a token does not depend on the tokens beside it.
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      float* y = buffers_.projected.data() + static_cast<size_t>(tokens[i].token) * hidden();
+      for (size_t j = 0; j < hidden(); ++j) y[j] += tokens[i].weight * results[i * hidden() + j];
+    }
+  }
+}
+
+void Decoder::mlp_block(WorkerPool& pool, const DecoderLayerWeights& layer) {
+  norm(pool, layer.mlp_norm, buffers_.hidden.data(), token_count_, buffers_.normed.data());
+  if (spec_.mixture.experts > 0) {
+    mixture(pool, layer);
+  } else {
+    dense(pool, layer.mlp, buffers_.normed.data(), token_count_, buffers_.projected.data());
+  }
+  if (spec_.sandwich_norms) {
+    norm(pool, layer.mlp_output_norm, buffers_.projected.data(), token_count_, buffers_.projected.data());
+  }
+  cpu::add_scaled(pool, 1.0F, buffers_.projected.data(), buffers_.hidden.data(), token_count_ * spec_.hidden_size);
+}
+
+void Decoder::collect_outputs(WorkerPool& pool, std::span<const TokenRun> runs) {
+  output_count_ = 0;
+  size_t token = 0;
+  for (const TokenRun& run : runs) {
+    for (size_t i = 0; i < run.tokens.size(); ++i, ++token) {
+      if (static_cast<int64_t>(i) < run.output_from) continue;
+      KEDGE_CHECK((output_count_ + 1) * hidden() <= buffers_.outputs.size());
+      std::copy_n(buffers_.hidden.data() + token * hidden(), hidden(), buffers_.outputs.data() + output_count_ * hidden());
+      ++output_count_;
+    }
+  }
+  if (output_count_ == 0) return;
+  const auto count = static_cast<int64_t>(output_count_);
+  norm(pool, weights_.final_norm, buffers_.outputs.data(), count, buffers_.outputs.data());
+  matmul(pool, weights_.head, buffers_.outputs.data(), count, buffers_.logits.data(), spec_.vocabulary_size);
+  const int64_t size = count * spec_.vocabulary_size;
+  if (spec_.logit_softcap > 0) cpu::softcap(pool, spec_.logit_softcap, buffers_.logits.data(), size);
+}
+
+}  // namespace kedge::models

@@ -1,0 +1,108 @@
+#pragma once
+// The decoder: one forward pass over a batch of token runs, for every family.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/aligned.h"
+#include "core/thread_pool.h"
+#include "cpu/ops.h"
+#include "kedge/result.h"
+#include "models/decoder_weights.h"
+#include "models/spec.h"
+#include "models/weight_source.h"
+
+namespace kedge::models {
+
+/// The keys and values of one sequence. The engine owns the pages; the decoder writes and reads through views.
+class SequenceCache {
+ public:
+  virtual ~SequenceCache() = default;
+  /// A view of one layer that covers every position of the forward pass at hand. Valid until the next call.
+  virtual cpu::KvView layer(int64_t layer_index) = 0;
+};
+
+/// A run of consecutive tokens of one sequence.
+struct TokenRun {
+  std::span<const int32_t> tokens;  // REQUIRES: each in [0, vocabulary_size)
+  int64_t first = 0;                // position of the first one
+  int64_t length = 0;               // tokens that the sequence will have: chooses the rope factors (LongRoPE)
+  SequenceCache* cache = nullptr;
+  int64_t output_from = 0;          // logits are wanted for tokens[output_from...]; tokens.size(): none
+};
+
+/// Receives hidden states: `layer` 0 is the embedding output, layer_count the output after the final norm.
+/// states: [tokens of the batch, hidden_size].
+using HiddenSink = void (*)(void* context, int64_t layer, const float* states);
+
+/// Immutable weights and one set of work buffers: one forward pass at a time.
+class Decoder {
+ public:
+  /// `tokens_max`: tokens of one batch; `outputs_max`: rows of logits of one batch.
+  /// Fails with corrupt_data (tensors) or out_of_memory (buffers).
+  static Result<std::unique_ptr<Decoder>> open(const DecoderSpec& spec, std::shared_ptr<const WeightSource> source,
+                                               cpu::MatmulCompute compute, int64_t tokens_max, int64_t outputs_max);
+
+  /// Bytes of the work buffers that `open` will take.
+  static uint64_t buffer_bytes(const DecoderSpec& spec, int64_t tokens_max, int64_t outputs_max);
+
+  /// Runs the batch and returns logits [outputs, vocabulary_size] in the order of the runs; valid until the next call.
+  /// REQUIRES: at most tokens_max tokens and outputs_max outputs.
+  std::span<const float> forward(WorkerPool& pool, std::span<const TokenRun> runs, HiddenSink sink = nullptr,
+                                 void* sink_context = nullptr);
+
+  /// The final normed state of the outputs of the last forward pass: [outputs, hidden_size].
+  [[nodiscard]] std::span<const float> output_states() const { return {buffers_.outputs.data(), output_count_ * hidden()}; }
+
+  [[nodiscard]] const DecoderSpec& spec() const { return spec_; }
+
+ private:
+  struct Buffers {
+    std::span<float> hidden;      // [tokens, hidden]: the residual stream
+    std::span<float> normed;      // [tokens, max(hidden, heads * head_size)]
+    std::span<float> qkv;         // [tokens, (heads + 2 kv_heads) * head_size]
+    std::span<float> attended;    // [tokens, heads * head_size]
+    std::span<float> projected;   // [tokens, hidden]
+    std::span<float> inner;       // [tokens, 2 * intermediate]
+    std::span<float> cosine, sine;  // [ropes][tokens, rotary / 2]
+    std::span<float> router;      // [tokens, experts]
+    std::span<float> gathered;    // [tokens, hidden]: rows of one expert
+    std::span<float> outputs;     // [outputs, hidden]
+    std::span<float> logits;      // [outputs, vocabulary]
+  };
+  struct Expert {
+    int32_t token;
+    float weight;
+  };
+
+  Decoder(const DecoderSpec& spec, std::shared_ptr<const WeightSource> source, cpu::MatmulCompute compute)
+      : spec_(spec), source_(std::move(source)), compute_(compute) {}
+
+  [[nodiscard]] size_t hidden() const { return static_cast<size_t>(spec_.hidden_size); }
+  void embed(std::span<const TokenRun> runs);
+  void fill_rope(std::span<const TokenRun> runs);
+  void attention_block(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
+  void project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer);
+  void rotate(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
+  void mlp_block(WorkerPool& pool, const DecoderLayerWeights& layer);
+  void dense(WorkerPool& pool, const MlpWeights& mlp, const float* x, int64_t count, float* y);
+  void mixture(WorkerPool& pool, const DecoderLayerWeights& layer);
+  void route(WorkerPool& pool, const DecoderLayerWeights& layer);
+  void norm(WorkerPool& pool, const NormWeights& weights, const float* x, int64_t count, float* out) const;
+  void matmul(WorkerPool& pool, const Linear& linear, const float* x, int64_t count, float* y, int64_t y_stride) const;
+  void collect_outputs(WorkerPool& pool, std::span<const TokenRun> runs);
+
+  DecoderSpec spec_;
+  std::shared_ptr<const WeightSource> source_;
+  cpu::MatmulCompute compute_;
+  DecoderWeights weights_;
+  Arena arena_;
+  Buffers buffers_;
+  std::vector<std::vector<Expert>> routed_;  // tokens of each expert, of the layer at hand
+  int64_t token_count_ = 0;
+  size_t output_count_ = 0;
+};
+
+}  // namespace kedge::models

@@ -1,0 +1,54 @@
+#pragma once
+// The tensors of a decoder, found by name and checked against the spec.
+
+#include <cstdint>
+#include <vector>
+
+#include "cpu/ops.h"
+#include "kedge/result.h"
+#include "models/spec.h"
+#include "models/weight_source.h"
+
+namespace kedge::models {
+
+struct NormWeights {
+  std::vector<float> weight;
+  std::vector<float> bias;  // empty where the norm has none
+};
+
+/// A matrix product with an optional bias. An empty view means "not there".
+struct Linear {
+  cpu::WeightView weight;
+  std::vector<float> bias;
+  [[nodiscard]] const float* bias_data() const { return bias.empty() ? nullptr : bias.data(); }
+};
+
+/// gate, up: [intermediate, hidden]; down: [hidden, intermediate]. Where the checkpoint fuses gate and up, `gate` holds
+/// both ([2 x intermediate, hidden]) and `up` is empty.
+struct MlpWeights {
+  Linear gate, up, down;
+};
+
+struct DecoderLayerWeights {
+  NormWeights input_norm, mlp_norm;
+  NormWeights attention_output_norm, mlp_output_norm;  // sandwich norms
+  NormWeights query_norm, key_norm;
+  Linear qkv;            // fused checkpoints: [(heads + 2 kv_heads) * head_size, hidden]
+  Linear query, key, value;
+  Linear output;
+  MlpWeights mlp;                   // dense
+  Linear router;                    // mixture: [experts, hidden]
+  std::vector<MlpWeights> experts;
+};
+
+struct DecoderWeights {
+  cpu::WeightView embedding;
+  NormWeights final_norm;
+  Linear head;
+  std::vector<DecoderLayerWeights> layers;
+};
+
+/// Fails with corrupt_data naming file, tensor, found and expected shape.
+Result<DecoderWeights> load_decoder_weights(const DecoderSpec& spec, const WeightSource& source);
+
+}  // namespace kedge::models

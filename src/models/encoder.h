@@ -1,0 +1,71 @@
+#pragma once
+// The encoder: BERT and (XLM-)RoBERTa bodies, with the classification heads of rerankers.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/aligned.h"
+#include "core/thread_pool.h"
+#include "cpu/ops.h"
+#include "kedge/result.h"
+#include "models/decoder_weights.h"
+#include "models/spec.h"
+#include "models/weight_source.h"
+
+namespace kedge::models {
+
+/// Immutable weights and one set of work buffers: one sequence at a time, so that padding never exists.
+class Encoder {
+ public:
+  /// Fails with corrupt_data (tensors) or out_of_memory (buffers).
+  static Result<std::unique_ptr<Encoder>> open(const EncoderSpec& spec, std::shared_ptr<const WeightSource> source,
+                                               cpu::MatmulCompute compute);
+
+  /// Bytes of the work buffers that `open` will take.
+  static uint64_t buffer_bytes(const EncoderSpec& spec);
+
+  /// Last hidden states [tokens, hidden_size]; valid until the next call. `token_types` may be empty (all 0).
+  /// REQUIRES: 1 to context_tokens() tokens, each in the vocabulary.
+  std::span<const float> forward(WorkerPool& pool, std::span<const int32_t> tokens, std::span<const int32_t> token_types = {});
+
+  /// The raw score of the sequence of the last forward pass. REQUIRES: spec().head is rerank.
+  float rerank_score(WorkerPool& pool);
+
+  [[nodiscard]] const EncoderSpec& spec() const { return spec_; }
+
+ private:
+  struct Layer {
+    Linear query, key, value, output, inner, outer;
+    NormWeights attention_norm, output_norm;
+  };
+
+  Encoder(const EncoderSpec& spec, std::shared_ptr<const WeightSource> source, cpu::MatmulCompute compute)
+      : spec_(spec), source_(std::move(source)), compute_(compute) {}
+
+  Status load();
+  Status load_layer(const std::string& prefix);
+  Status load_head();
+  Result<Linear> linear(const std::string& name, int64_t rows, int64_t columns) const;
+  Result<NormWeights> norm_weights(const std::string& name) const;
+  void embed(std::span<const int32_t> tokens, std::span<const int32_t> token_types);
+  void run_layer(WorkerPool& pool, const Layer& layer, int64_t count);
+  void attend(WorkerPool& pool, int64_t count);
+  void norm(WorkerPool& pool, const NormWeights& weights, int64_t count);
+  void matmul(WorkerPool& pool, const Linear& linear, const float* x, int64_t count, float* y) const;
+
+  EncoderSpec spec_;
+  std::shared_ptr<const WeightSource> source_;
+  cpu::MatmulCompute compute_;
+  cpu::WeightView words_, positions_, types_;
+  NormWeights embedding_norm_;
+  std::vector<Layer> layers_;
+  Linear head_dense_, head_out_;
+  Arena arena_;
+  std::span<float> hidden_, query_, key_, value_, attended_, inner_;
+  std::span<std::byte> key_pages_, value_pages_;
+  std::vector<std::byte*> key_table_, value_table_;
+};
+
+}  // namespace kedge::models

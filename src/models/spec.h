@@ -1,0 +1,84 @@
+#pragma once
+// What distinguishes one model from another, as data: a family fills a spec from the settings, and one decoder and one
+// encoder run every spec.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cpu/ops.h"
+#include "models/rope.h"
+
+namespace kedge::models {
+
+enum class NormKind : uint8_t { rms, layer };
+
+/// How a mixture of experts weighs its choices.
+enum class Routing : uint8_t {
+  softmax_top_k,  // Mixtral: softmax over all experts, the k largest, renormalised
+  sparse_mixer    // Phi-3.5-MoE (SparseMixer, Liu et al. 2023): two experts, each weighed by a softmax over the
+                  // experts whose score is near the best of its round
+};
+
+struct MixtureSpec {
+  int64_t experts = 0;  // 0: a dense MLP
+  int64_t experts_per_token = 2;
+  Routing routing = Routing::softmax_top_k;
+  float jitter = 0.0F;  // sparse_mixer: near means within 2 * jitter of the best, relatively
+};
+
+struct DecoderLayerSpec {
+  int64_t window = 0;    // 0: full attention
+  size_t rope_index = 0; // into DecoderSpec::ropes
+};
+
+struct DecoderSpec {
+  int64_t hidden_size = 0, layer_count = 0, heads = 0, kv_heads = 0, head_size = 0;
+  int64_t intermediate_size = 0, vocabulary_size = 0, context_tokens = 0;
+
+  NormKind norm = NormKind::rms;
+  float norm_epsilon = 1e-5F;
+  float norm_weight_offset = 0.0F;   // 1 where weights are stored as w of (1 + w)
+  bool sandwich_norms = false;       // norms after attention and MLP too (Gemma 2, 3)
+  bool query_key_norms = false;      // RMSNorm of each head's q and k (Qwen 3, Gemma 3)
+  cpu::Activation activation = cpu::Activation::silu;
+
+  bool fused_qkv = false, fused_gate_up = false;  // Phi-3's tensor layout
+  bool query_key_value_bias = false, output_bias = false, mlp_bias = false, head_bias = false;
+  bool tied_embeddings = false;
+
+  float attention_scale = 0.0F;
+  float attention_softcap = 0.0F, logit_softcap = 0.0F;  // 0: none
+  float embedding_scale = 1.0F;
+  float logit_scale = 1.0F;
+
+  bool interleaved_rope = false;
+  std::vector<RopeSpec> ropes;
+  std::vector<DecoderLayerSpec> layers;
+  MixtureSpec mixture;
+};
+
+enum class EncoderHead : uint8_t { embed, rerank };
+
+struct EncoderSpec {
+  int64_t hidden_size = 0, layer_count = 0, heads = 0, intermediate_size = 0, vocabulary_size = 0;
+  int64_t positions = 0;       // rows of the position table
+  int64_t first_position = 0;  // of the first token (RoBERTa: pad_id + 1)
+  int64_t token_types = 0;     // rows of the token type table
+  float norm_epsilon = 1e-12F;
+  cpu::Activation activation = cpu::Activation::gelu_erf;
+  EncoderHead head = EncoderHead::embed;
+  bool roberta_head = true;  // dense, tanh, out_proj on the first token; else BERT's pooler, then classifier
+  std::string prefix;        // of the body's tensor names ("roberta.", "bert.", "")
+
+  [[nodiscard]] int64_t context_tokens() const { return positions - first_position; }
+};
+
+struct ModelSpec {
+  std::string family;
+  std::string architecture;
+  std::variant<DecoderSpec, EncoderSpec> network;
+};
+
+}  // namespace kedge::models

@@ -1,0 +1,124 @@
+#include "models/weight_source.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "formats/gguf.h"
+#include "formats/safetensors.h"
+#include "models/gguf_source.h"
+
+namespace kedge::models {
+namespace {
+
+/// A Hugging Face checkpoint folder.
+class FolderSource final : public WeightSource {
+ public:
+  static Result<std::shared_ptr<const WeightSource>> open(const std::filesystem::path& folder) {
+    const std::filesystem::path config_path = folder / "config.json";
+    KEDGE_ASSIGN(Json config, read_json_file(config_path));
+    if (!config.is_object()) {
+      return Error{ErrorKind::corrupt_data, fmt::format("{}: expected a JSON object", config_path.string())};
+    }
+    KEDGE_ASSIGN(auto tensors, formats::SafetensorsFolder::open(folder));
+    auto source = std::make_shared<FolderSource>();
+    source->config_name_ = config_path.string();
+    source->config_ = text_part(std::move(config));
+    source->tensors_ = std::move(tensors);
+    return std::shared_ptr<const WeightSource>(std::move(source));
+  }
+
+  [[nodiscard]] const Json& config() const override { return config_; }
+  [[nodiscard]] const std::string& config_name() const override { return config_name_; }
+  [[nodiscard]] std::string_view format() const override { return "safetensors"; }
+
+  [[nodiscard]] const TensorView* find(std::string_view name) const override {
+    if (const TensorView* tensor = tensors_->find(name)) return tensor;
+    // The language part of multimodal checkpoints, in its two published spellings.
+    if (const TensorView* tensor = tensors_->find(fmt::format("language_model.{}", name))) return tensor;
+    if (!name.starts_with("model.")) return nullptr;
+    return tensors_->find(fmt::format("model.language_model.{}", name.substr(6)));
+  }
+
+  [[nodiscard]] std::vector<const TensorView*> tensors() const override { return tensors_->tensors(); }
+  [[nodiscard]] std::string file_of(std::string_view name) const override { return tensors_->file_of(name); }
+
+ private:
+  /// The language model's settings: the top object's, overlaid by its text_config.
+  static Json text_part(Json config) {
+    const auto text = config.find("text_config");
+    if (text == config.end() || !text->is_object()) return config;
+    Json merged = config;
+    merged.erase("text_config");
+    for (const auto& [key, value] : text->items()) merged[key] = value;
+    return merged;
+  }
+
+  Json config_;
+  std::string config_name_;
+  std::shared_ptr<const formats::SafetensorsFolder> tensors_;
+};
+
+bool kernels_read(DType dtype) {
+  return dtype != DType::i8 && dtype != DType::i32 && dtype != DType::i64 && dtype != DType::u8;
+}
+
+cpu::WeightView view_of(const TensorView& tensor, int64_t rows, int64_t columns) {
+  const auto stride = static_cast<size_t>(row_bytes(tensor.dtype, static_cast<uint64_t>(columns)).value());
+  return {tensor.dtype, tensor.data.data(), rows, columns, stride};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const WeightSource>> WeightSource::open(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return FolderSource::open(path);
+  if (!std::filesystem::exists(path, ignored)) {
+    return Error{ErrorKind::not_found,
+                 fmt::format("{}: no such model, expected a checkpoint folder or a .gguf file", path.string())};
+  }
+  KEDGE_ASSIGN(auto file, formats::GgufFile::open(path));
+  return open_gguf_source(std::move(file));
+}
+
+Result<const TensorView*> WeightSource::checked(std::string_view name, std::vector<int64_t> shape,
+                                                std::string_view because) const {
+  const TensorView* tensor = find(name);
+  if (tensor == nullptr) {
+    return Error{ErrorKind::corrupt_data, fmt::format("{}: tensor '{}' is missing, expected shape {} ({})", file_of(name),
+                                                      name, shape_text(shape), because)};
+  }
+  if (tensor->shape != shape) {
+    return Error{ErrorKind::corrupt_data,
+                 fmt::format("{}: tensor '{}' has shape {}, expected {} ({})", file_of(name), name,
+                             shape_text(tensor->shape), shape_text(shape), because)};
+  }
+  if (!kernels_read(tensor->dtype)) {
+    return Error{ErrorKind::unsupported,
+                 fmt::format("{}: tensor '{}' has dtype {}, expected F32, F16, BF16 or a GGUF block type", file_of(name),
+                             name, name_of(tensor->dtype))};
+  }
+  return tensor;
+}
+
+Result<cpu::WeightView> WeightSource::matrix(std::string_view name, int64_t rows, int64_t columns,
+                                             std::string_view because) const {
+  KEDGE_ASSIGN(const TensorView* tensor, checked(name, {rows, columns}, because));
+  return view_of(*tensor, rows, columns);
+}
+
+Result<cpu::WeightView> WeightSource::slice(std::string_view name, int64_t index, int64_t count, int64_t rows,
+                                            int64_t columns) const {
+  KEDGE_ASSIGN(const TensorView* tensor,
+               checked(name, {count, rows, columns}, "num_local_experts x rows x columns from the settings"));
+  return view_of(*tensor, count * rows, columns).slice(index * rows, rows);
+}
+
+Result<std::vector<float>> WeightSource::vector(std::string_view name, int64_t size) const {
+  KEDGE_ASSIGN(const TensorView* tensor, checked(name, {size}, "from the settings"));
+  std::vector<float> values(static_cast<size_t>(size));
+  cpu::dequantize_row(view_of(*tensor, 1, size), 0, values.data());
+  return values;
+}
+
+}  // namespace kedge::models

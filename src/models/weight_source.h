@@ -1,0 +1,61 @@
+#pragma once
+// Where a model's settings and tensors come from: a checkpoint folder or a GGUF file, both under the names of
+// Hugging Face checkpoints, so that a family is written once.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/json.h"
+#include "core/tensor.h"
+#include "cpu/ops.h"
+#include "kedge/result.h"
+
+namespace kedge::models {
+
+/// Immutable; every view it gives lives as long as the source.
+class WeightSource {
+ public:
+  /// A folder with config.json and safetensors, or a .gguf file. Fails with not_found, corrupt_data or unsupported.
+  static Result<std::shared_ptr<const WeightSource>> open(const std::filesystem::path& path);
+
+  virtual ~WeightSource() = default;
+
+  /// config.json (its text_config where the checkpoint is multimodal), or GGUF metadata under the same names.
+  [[nodiscard]] virtual const Json& config() const = 0;
+  /// What messages call the settings ("config.json").
+  [[nodiscard]] virtual const std::string& config_name() const = 0;
+  [[nodiscard]] virtual std::string_view format() const = 0;
+
+  /// The tensor under its Hugging Face name, or null.
+  [[nodiscard]] virtual const TensorView* find(std::string_view name) const = 0;
+  [[nodiscard]] virtual std::vector<const TensorView*> tensors() const = 0;
+  /// The file that holds (or should hold) `name`, for messages.
+  [[nodiscard]] virtual std::string file_of(std::string_view name) const = 0;
+
+  /// q and k rows are stored in the order of neighbouring-pair rotation (GGUF's llama architecture).
+  [[nodiscard]] virtual bool interleaved_rope() const { return false; }
+  /// Gemma's norm weights are stored as 1 + w (GGUF).
+  [[nodiscard]] virtual bool norms_include_one() const { return false; }
+
+  // Checked access. `because` says where the expected sizes come from, for the message.
+
+  /// A matrix of exactly [rows, columns] in any type that kernels read.
+  [[nodiscard]] Result<cpu::WeightView> matrix(std::string_view name, int64_t rows, int64_t columns,
+                                               std::string_view because) const;
+  /// Slice `index` of a [count, rows, columns] tensor.
+  [[nodiscard]] Result<cpu::WeightView> slice(std::string_view name, int64_t index, int64_t count, int64_t rows,
+                                              int64_t columns) const;
+  /// A vector of exactly `size`, widened to f32.
+  [[nodiscard]] Result<std::vector<float>> vector(std::string_view name, int64_t size) const;
+
+ private:
+  [[nodiscard]] Result<const TensorView*> checked(std::string_view name, std::vector<int64_t> shape,
+                                                  std::string_view because) const;
+};
+
+}  // namespace kedge::models
