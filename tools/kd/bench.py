@@ -5,8 +5,8 @@ from kd.shell import BUILD, ROOT, VENV, Failure, run, say
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument("name", nargs="?", default="", help="only the micro-benchmarks that match this expression, or a "
-                                                            "scenario: the name of a bench/NAME.py")
+    parser.add_argument("name", nargs="?", default="", help="only the micro-benchmarks that match this expression, "
+                                                            "or a scenario: the name of a bench/NAME.py")
     parser.add_argument("--seconds", type=float, default=0.2, help="least time of each micro-benchmark (default: 0.2)")
     parser.add_argument("rest", nargs="*", help="arguments of the scenario")
 

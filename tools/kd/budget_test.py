@@ -1,4 +1,7 @@
-"""Goal: the budget measures real code and sees what is too long. Method: small sources with known lengths, one planted."""
+"""Goal: the budget measures real code and sees what is too long.
+
+Method: small sources with known lengths, one error planted.
+"""
 
 import tempfile
 import unittest
@@ -50,8 +53,8 @@ def problems_of(name: str, text: str) -> list:
 
 class BudgetTest(unittest.TestCase):
     def test_finds_cpp_functions(self):
-        self.assertEqual(budget.cpp_functions(CPP), [("Foo", 5, 4), ("g", 9, 1), ("f", 15, 6), ("test Foo.bar_baz", 25, 3),
-                                                     ("entry", 29, 3)])
+        expected = [("Foo", 5, 4), ("g", 9, 1), ("f", 15, 6), ("test Foo.bar_baz", 25, 3), ("entry", 29, 3)]
+        self.assertEqual(budget.cpp_functions(CPP), expected)
 
     def test_long_cpp_function(self):
         for lines in (68, 69):
@@ -80,4 +83,5 @@ class BudgetTest(unittest.TestCase):
                 self.assertEqual(problems_of(name, f"void f() {{\n  {line}\n}}\n"), [], name)
 
     def test_words_that_only_look_like_it(self):
-        self.assertEqual(problems_of("src/core/x.cc", 'void f() {\n  // exit(1)\n  g("exit(1)");\n  on_exit_(1);\n}\n'), [])
+        text = 'void f() {\n  // exit(1)\n  g("exit(1)");\n  on_exit_(1);\n}\n'
+        self.assertEqual(problems_of("src/core/x.cc", text), [])

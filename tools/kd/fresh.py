@@ -15,6 +15,7 @@ from kd.shell import ROOT, SHARED, Failure, Stopwatch, capture, must_run, run, s
 
 SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOME = "root"  # the newcomer's home in the bare system
 # How the host reaches the package registries; a bare system made on it must reach them in the same way.
 NETWORK_VARIABLES = re.compile(r"(?i)^(https?_proxy|no_proxy|all_proxy|PIP_.*|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|"
@@ -132,13 +133,14 @@ def inside(root: Path, command: str) -> None:
 def enter(root: Path) -> list:
     """A login shell of the bare system, with nothing of the host's environment but the way to the registries."""
     variables = [f"{name}={value}" for name, value in os.environ.items() if NETWORK_VARIABLES.match(name)]
-    return ["env", "-i", f"HOME=/{HOME}", "LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            *variables, "chroot", root, "sh", "-euc", f"cd /{HOME}/kedge; exec sh -euc \"$1\"", "sh"]
+    return ["env", "-i", f"HOME=/{HOME}", "LANG=C.UTF-8", f"PATH={SEARCH_PATH}", *variables,
+            "chroot", root, "sh", "-euc", f"cd /{HOME}/kedge; exec sh -euc \"$1\"", "sh"]
 
 
 def chat(root: Path, port: int) -> None:
     """One question through the API, with the curl that ./kd up installed."""
-    body = json.dumps({"model": "demo", "max_tokens": 24, "messages": [{"role": "user", "content": "Tell me a story."}]})
+    messages = [{"role": "user", "content": "Tell me a story."}]
+    body = json.dumps({"model": "demo", "max_tokens": 24, "messages": messages})
     answer = capture([*enter(root), f"curl -sS --fail-with-body http://127.0.0.1:{port}/v1/chat/completions "
                                     f"-H 'Content-Type: application/json' -d '{body}'"])
     try:

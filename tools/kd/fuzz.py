@@ -37,5 +37,5 @@ def fuzz(name: str, seconds: int) -> int:
     seeds = ROOT / "tests" / "corpus" / name
     say(f"{name}: {seconds} s")
     return run([BUILD / "fuzz" / name, found, *([seeds] if seeds.is_dir() else []), f"-max_total_time={seconds}",
-                f"-artifact_prefix={CRASHES}/{name}-", f"-max_len={INPUT_BYTES_MAX}", "-timeout=10", "-rss_limit_mb=2048",
-                "-verbosity=0", "-print_final_stats=1"])
+                f"-artifact_prefix={CRASHES}/{name}-", f"-max_len={INPUT_BYTES_MAX}", "-timeout=10",
+                "-rss_limit_mb=2048", "-verbosity=0", "-print_final_stats=1"])

@@ -23,7 +23,7 @@ def run(options) -> int:
     build.build(options.preset, ["kedge_cpu"])
     objects = isa_objects(BUILD / options.preset)
     if not objects and any((ROOT / "src" / "cpu" / "isa").rglob("*.cc")):
-        raise Failure(f"no instruction-set object under {relative(BUILD / options.preset)}: the build changed its layout")
+        raise Failure(f"no instruction-set object in {relative(BUILD / options.preset)}: did the build change its layout?")
     problems = [problem for file in objects for problem in check_object(file)]
     for problem in problems:
         say(problem)

@@ -1,4 +1,7 @@
-"""Goal: ./kd isa sees every symbol that may leave an instruction-set object. Method: compile objects with one planted."""
+"""Goal: ./kd isa sees every symbol that may leave an instruction-set object.
+
+Method: compile objects with one planted.
+"""
 
 import subprocess
 import tempfile
@@ -44,7 +47,8 @@ class IsaTest(unittest.TestCase):
 
     def test_weak_inline_function(self):
         self.expect_one("weak symbol kedge::cpu::twice(int)",
-                        "inline int twice(int x) { return 2 * x; }\nnamespace { int (*keep)(int) [[gnu::used]] = twice; }\n")
+                        "inline int twice(int x) { return 2 * x; }\n"
+                        "namespace { int (*keep)(int) [[gnu::used]] = twice; }\n")
 
     def test_weak_template(self):
         self.expect_one("weak symbol", "template <typename T> T same(T x) { return x; }\n"

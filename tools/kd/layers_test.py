@@ -39,7 +39,8 @@ class LayersTest(unittest.TestCase):
         self.expect_one("src/core/a.h:2: core must not include net", {"src/core/a.h": '\n#include "net/b.h"\n'})
 
     def test_include_of_an_unlisted_neighbour(self):
-        self.expect_one("net must not include data", {"src/net/x.cc": '#include "data/d.h"\n'}, "core:\ndata:\nnet: core\nserve: core net\n")
+        self.expect_one("net must not include data", {"src/net/x.cc": '#include "data/d.h"\n'},
+                        "core:\ndata:\nnet: core\nserve: core net\n")
 
     def test_nested_folder_belongs_to_its_top_folder(self):
         self.expect_one("net must not include serve", {"src/net/deep/b.cc": '#include "serve/c.h"\n'})

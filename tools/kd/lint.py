@@ -15,8 +15,8 @@ def add_fmt_arguments(parser) -> None:
 
 def add_lint_arguments(parser) -> None:
     parser.add_argument("--all", action="store_true", help="clang-tidy over every file, not over the changed ones")
-    parser.add_argument("--against", default="", help="the commit that changed files differ from (default: origin/main, "
-                                                      "else the commit before this one)")
+    parser.add_argument("--against", default="", help="the commit that changed files differ from (default: "
+                                                      "origin/main, else the commit before this one)")
 
 
 def fmt(options) -> int:

@@ -71,7 +71,7 @@ def run_suite(options) -> int:
 
 def all_stages() -> list:
     return [
-        Stage("tools", "the tests of kd itself", lambda _: python_tests(ROOT / "tools" / "kd", "*_test.py", top=ROOT / "tools")),
+        Stage("tools", "the tests of kd itself", lambda _: tools_tests()),
         Stage("layers", "who includes whom (src/layers.txt)", lambda _: one_check(layers.run)),
         Stage("budget", "length of functions and files", lambda _: one_check(budget.run)),
         Stage("fmt", "clang-format", lambda _: one_check(check_format)),
@@ -149,6 +149,10 @@ def python_tests(folder: Path, pattern: str, only: str = "", top: Path = None) -
     command = [VENV / "bin" / "python", "-B", "-m", "unittest", "discover", "-v", "-s", folder, "-t", top or folder,
                "-p", pattern]
     return run_counted(command + (["-k", only] if only else []), environment())
+
+
+def tools_tests() -> Count:
+    return python_tests(ROOT / "tools" / "kd", "*_test.py", top=ROOT / "tools")
 
 
 def end_to_end_tests(pattern: str) -> Count:
@@ -230,7 +234,8 @@ def parse_counts(output: str) -> Count:
     total = Count()
     for match in re.finditer(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", output, re.MULTILINE):
         total += Count(int(match[1]), int(match[2]), int(match[3] or 0))
-    for match in re.finditer(r"^Ran (\d+) tests? in .*\n+(OK|FAILED|NO TESTS RAN)?(?: \((.*)\))?$", output, re.MULTILINE):
+    unittest_lines = r"^Ran (\d+) tests? in .*\n+(OK|FAILED|NO TESTS RAN)?(?: \((.*)\))?$"
+    for match in re.finditer(unittest_lines, output, re.MULTILINE):
         details = dict(detail.split("=") for detail in (match[3] or "").split(", ") if "=" in detail)
         failed = sum(int(details.get(word, 0)) for word in ("failures", "errors", "unexpected successes"))
         skipped = int(details.get("skipped", 0))

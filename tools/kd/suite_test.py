@@ -24,8 +24,8 @@ class ParseTest(unittest.TestCase):
         self.assertEqual(suite.parse_counts("page: 7 passed, 0 failed, 4 skipped\n"), Count(7, 0, 4))
 
     def test_reference_checker(self):
-        self.assertEqual(suite.parse_counts("models: 120/123 checks pass, worst logit error 3e-4 (llama); 2 rows fail\n"),
-                         Count(120, 3))
+        line = "models: 120/123 checks pass, worst logit error 3e-4 (llama); 2 rows fail\n"
+        self.assertEqual(suite.parse_counts(line), Count(120, 3))
 
     def test_ctest_report(self):
         with tempfile.TemporaryDirectory() as folder:
