@@ -23,7 +23,8 @@ def run(options) -> int:
     build.build(options.preset, ["kedge_cpu"])
     objects = isa_objects(BUILD / options.preset)
     if not objects and any((ROOT / "src" / "cpu" / "isa").rglob("*.cc")):
-        raise Failure(f"no instruction-set object in {relative(BUILD / options.preset)}: did the build change its layout?")
+        where = relative(BUILD / options.preset)
+        raise Failure(f"{where} holds no instruction-set object; did the layout of the build change?")
     problems = [problem for file in objects for problem in check_object(file)]
     for problem in problems:
         say(problem)
