@@ -64,7 +64,7 @@ def tidy(options) -> int:
     if not sources:
         say("clang-tidy: no changed source file (--all reads every one)")
         return 0
-    build.configure("release")
+    build.build("release", ["build.ninja"])  # brings compile_commands.json up to date with the files that there are
     say(f"clang-tidy: {len(sources)} files")
     with ThreadPoolExecutor(job_count()) as pool:
         codes = list(pool.map(tidy_file, sources))
