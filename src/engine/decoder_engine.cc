@@ -1,0 +1,276 @@
+#include "engine/decoder_engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <random>
+
+#include "core/memory_info.h"
+
+namespace kedge::engine {
+namespace {
+
+constexpr uint32_t kSequenceCountMax = 128;
+constexpr size_t kStopStringsMax = 64;
+constexpr int32_t kTopLogprobsMax = 100;
+constexpr int64_t kOutputsMax = 64;  // rows of logits of one forward pass
+
+uint64_t fresh_seed() {
+  std::random_device device;
+  return (static_cast<uint64_t>(device()) << 32) | device();
+}
+
+double milliseconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Copies the hidden states of consecutive chunks behind each other.
+struct HiddenCollector {
+  std::vector<std::vector<float>> states;
+  size_t hidden_size = 0;
+  size_t chunk_tokens = 0;  // of the pass at hand
+
+  static void receive(void* context, int64_t layer, const float* rows) {
+    auto& self = *static_cast<HiddenCollector*>(context);
+    std::vector<float>& all = self.states[static_cast<size_t>(layer)];
+    all.insert(all.end(), rows, rows + self.chunk_tokens * self.hidden_size);
+  }
+};
+
+}  // namespace
+
+void normalize_vector(std::vector<float>& vector) {
+  double sum = 0;
+  for (const float value : vector) sum += static_cast<double>(value) * value;
+  const double norm = std::sqrt(sum);
+  if (norm == 0) return;
+  for (float& value : vector) value = static_cast<float>(value / norm);
+}
+
+std::vector<float> pool_states(std::span<const float> states, int64_t size, Pooling pooling) {
+  const auto width = static_cast<size_t>(size);
+  if (pooling == Pooling::cls) return {states.begin(), states.begin() + size};
+  if (pooling == Pooling::last) return {states.end() - size, states.end()};
+  std::vector<double> sum(width, 0.0);
+  const size_t count = states.size() / width;
+  for (size_t i = 0; i < states.size(); ++i) sum[i % width] += states[i];
+  std::vector<float> mean(width);
+  for (size_t j = 0; j < width; ++j) mean[j] = static_cast<float>(sum[j] / static_cast<double>(count));
+  return mean;
+}
+
+Result<std::unique_ptr<Engine>> DecoderEngine::open(LoadedModel model, const EngineOptions& options) {
+  std::unique_ptr<DecoderEngine> engine(new DecoderEngine(std::move(model), options));
+  KEDGE_TRY(engine->make_plan());
+  if (!options.plan_only) {
+    KEDGE_TRY(check_plan(engine->model_.info, engine->plan_));
+    KEDGE_TRY(engine->allocate());
+  }
+  return std::unique_ptr<Engine>(std::move(engine));
+}
+
+Status DecoderEngine::make_plan() {
+  ModelInfo& info = model_.info;
+  if (options_.batch_tokens_max == 0) options_.batch_tokens_max = 512;
+  if (options_.context_tokens > 0) {
+    info.context_tokens = std::min<int64_t>(info.context_tokens, options_.context_tokens);
+  }
+  plan_.available_bytes = available_memory_bytes();
+  for (const auto& [dtype, bytes] : info.dtype_bytes) plan_.weights_bytes += bytes;
+  const int64_t batch = std::min<int64_t>(options_.batch_tokens_max, info.context_tokens);
+  const int64_t outputs = std::min<int64_t>(kOutputsMax, std::max<int64_t>(batch, kSequencesMax));
+  const uint64_t logits = static_cast<uint64_t>(outputs * spec().vocabulary_size) * sizeof(float);
+  plan_.activation_bytes = models::Decoder::buffer_bytes(spec(), batch, outputs) - logits;
+  plan_.scratch_bytes = logits;
+
+  const DType dtype = model_.compute == cpu::MatmulCompute::bf16 ? DType::bf16 : DType::f32;
+  const uint64_t budget = options_.kv_cache_bytes > 0 ? options_.kv_cache_bytes : plan_.available_bytes / 4;
+  int64_t tokens = info.context_tokens;
+  layout_ = KvLayout::plan(spec(), dtype, tokens, kSequencesMax + 1, batch);
+  while (layout_.bytes() > budget && tokens > kPageTokens) {
+    tokens = std::max(kPageTokens, tokens / 2 + tokens / 4);
+    layout_ = KvLayout::plan(spec(), dtype, tokens, kSequencesMax + 1, batch);
+  }
+  plan_.kv_cache_bytes = layout_.bytes();
+  plan_.kv_tokens = static_cast<uint64_t>(tokens);
+  if (layout_.bytes() > budget && options_.kv_cache_bytes > 0) {
+    return Error{ErrorKind::out_of_memory,
+                 fmt::format("{}: the KV cache needs at least {} bytes ({} tokens), and --kv-cache-bytes allows {}", info.name,
+                             layout_.bytes(), tokens, budget)};
+  }
+  info.context_tokens = tokens;
+  info.thread_count = options_.thread_count > 0 ? options_.thread_count : WorkerPool::physical_core_count();
+  return Done{};
+}
+
+Status DecoderEngine::allocate() {
+  const int64_t batch = std::min<int64_t>(options_.batch_tokens_max, model_.info.context_tokens);
+  const int64_t outputs = std::min<int64_t>(kOutputsMax, std::max<int64_t>(batch, kSequencesMax));
+  workers_ = std::make_unique<WorkerPool>(model_.info.thread_count, true);
+  KEDGE_ASSIGN(decoder_, models::Decoder::open(spec(), model_.source, model_.compute, batch, outputs));
+  KEDGE_ASSIGN(kv_pool_, KvPool::create(layout_));
+  context_ = {.runtime = {decoder_.get(), kv_pool_.get(), workers_.get(), batch, outputs},
+              .tokenizer = model_.tokenizer.get(),
+              .end_tokens = model_.settings.end_tokens,
+              .context_tokens = model_.info.context_tokens};
+  jobs_ = std::make_unique<JobThread>();
+  return Done{};
+}
+
+Status DecoderEngine::check_tokens(std::span<const TokenId> tokens) const {
+  if (tokens.empty()) return Error{ErrorKind::invalid_input, "the prompt is empty, expected at least one token"};
+  const int64_t context = model_.info.context_tokens;
+  if (std::cmp_greater(tokens.size(), context)) {
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("the prompt has {} tokens, and the context holds {}", tokens.size(), context)};
+  }
+  for (const TokenId token : tokens) {
+    if (token < 0 || token >= spec().vocabulary_size) {
+      return Error{ErrorKind::invalid_input,
+                   fmt::format("token id {} is outside the vocabulary of {}", token, spec().vocabulary_size)};
+    }
+  }
+  return Done{};
+}
+
+Status DecoderEngine::check_request(const Request& request) const {
+  KEDGE_TRY(check_tokens(request.prompt_tokens));
+  KEDGE_TRY(check_sampling(request.sampling, spec().vocabulary_size));
+  if (request.new_tokens_max > 0 && std::cmp_greater_equal(request.prompt_tokens.size(), model_.info.context_tokens)) {
+    return Error{ErrorKind::invalid_input, fmt::format("the prompt has {} tokens, which leaves no room in the context of {}",
+                                                       request.prompt_tokens.size(), model_.info.context_tokens)};
+  }
+  if (request.sequence_count < 1 || request.sequence_count > kSequenceCountMax) {
+    return Error{ErrorKind::invalid_input, fmt::format("n is {}, expected 1 to {}", request.sequence_count, kSequenceCountMax)};
+  }
+  if (request.stop_strings.size() > kStopStringsMax) {
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("{} stop strings, expected at most {}", request.stop_strings.size(), kStopStringsMax)};
+  }
+  if (request.top_logprobs > kTopLogprobsMax) {
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("top_logprobs is {}, expected at most {}", request.top_logprobs, kTopLogprobsMax)};
+  }
+  return Done{};
+}
+
+Result<RequestId> DecoderEngine::submit(Request request, OnToken on_token, OnDone on_done) {
+  KEDGE_TRY(check_request(request));
+  const uint64_t seed = request.sampling.seed.value_or(fresh_seed());
+  const auto queued = std::chrono::steady_clock::now();
+  return jobs_->add([this, request = std::move(request), seed, queued, on_token = std::move(on_token),
+                     on_done = std::move(on_done)](const std::atomic<bool>& cancelled) {
+    const double queue_ms = milliseconds_since(queued);
+    RequestTimings timings = Generation(context_, request, seed, on_token, cancelled).run();
+    timings.queue_ms = queue_ms;
+    if (on_done) on_done(timings);
+  });
+}
+
+Result<ForwardOutput> DecoderEngine::forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) {
+  KEDGE_TRY(check_tokens(prompt));
+  return jobs_->run_and_wait([&] { return forward_now(prompt, chunk_tokens, hidden); });
+}
+
+Result<ForwardOutput> DecoderEngine::forward_now(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) {
+  ForwardOutput output{.token_count = static_cast<int64_t>(prompt.size()),
+                       .vocabulary_size = spec().vocabulary_size,
+                       .hidden_size = spec().hidden_size};
+  HiddenCollector collector{.states = std::vector<std::vector<float>>(hidden ? static_cast<size_t>(spec().layer_count) + 1 : 0),
+                            .hidden_size = static_cast<size_t>(spec().hidden_size)};
+  SequenceKv kv(*kv_pool_);
+  int64_t chunk = std::min<int64_t>(context_.runtime.batch_tokens_max, context_.runtime.outputs_max);
+  if (chunk_tokens > 0) chunk = std::min<int64_t>(chunk, chunk_tokens);
+  // One feed a chunk: the collector must know how many tokens a pass has.
+  for (size_t first = 0; first < prompt.size(); first += static_cast<size_t>(chunk)) {
+    const std::span<const TokenId> part = prompt.subspan(first, std::min<size_t>(static_cast<size_t>(chunk), prompt.size() - first));
+    collector.chunk_tokens = part.size();
+    const Feed piece{.tokens = part,
+                     .length = output.token_count,
+                     .outputs = Outputs::all,
+                     .sink = hidden ? HiddenCollector::receive : nullptr,
+                     .sink_context = &collector};
+    KEDGE_TRY(feed(context_.runtime, kv, piece, [&](int64_t, std::span<const float> logits) {
+      output.logits.insert(output.logits.end(), logits.begin(), logits.end());
+    }));
+  }
+  output.hidden = std::move(collector.states);
+  return output;
+}
+
+Result<ContinuationScore> DecoderEngine::score(std::span<const TokenId> context, std::span<const TokenId> continuation) {
+  KEDGE_TRY(check_tokens(context));
+  KEDGE_TRY(check_tokens(continuation));
+  if (std::cmp_greater(context.size() + continuation.size(), model_.info.context_tokens + 1)) {
+    return Error{ErrorKind::invalid_input, fmt::format("context and continuation have {} tokens, and the context holds {}",
+                                                       context.size() + continuation.size(), model_.info.context_tokens)};
+  }
+  return jobs_->run_and_wait([&] { return score_now(context, continuation); });
+}
+
+Result<ContinuationScore> DecoderEngine::score_now(std::span<const TokenId> context, std::span<const TokenId> continuation) {
+  std::vector<TokenId> tokens(context.begin(), context.end());
+  tokens.insert(tokens.end(), continuation.begin(), continuation.end() - 1);  // the last one is only predicted
+  SequenceKv kv(*kv_pool_);
+  ContinuationScore score;
+  const auto vocabulary = static_cast<size_t>(spec().vocabulary_size);
+  const Feed whole{.tokens = tokens,
+                   .length = static_cast<int64_t>(tokens.size()),
+                   .outputs = Outputs::all,
+                   .outputs_from = static_cast<int64_t>(context.size()) - 1};
+  KEDGE_TRY(feed(context_.runtime, kv, whole, [&](int64_t, std::span<const float> logits) {
+    for (size_t row = 0; row < logits.size() / vocabulary; ++row) {
+      const std::span<const float> values = logits.subspan(row * vocabulary, vocabulary);
+      const TokenId target = continuation[score.token_logprobs.size()];
+      const float logprob = logprob_of(values, target).logprob;
+      score.token_logprobs.push_back(logprob);
+      score.logprob += logprob;
+      score.is_greedy = score.is_greedy && cpu::argmax(values.data(), spec().vocabulary_size) == target;
+    }
+  }));
+  return score;
+}
+
+Result<std::vector<std::vector<float>>> DecoderEngine::embed(std::span<const std::vector<TokenId>> sequences,
+                                                             const EmbedOptions& options) {
+  for (const std::vector<TokenId>& sequence : sequences) KEDGE_TRY(check_tokens(sequence));
+  return jobs_->run_and_wait([&]() -> Result<std::vector<std::vector<float>>> {
+    std::vector<std::vector<float>> vectors;
+    for (const std::vector<TokenId>& sequence : sequences) {
+      KEDGE_ASSIGN(std::vector<float> vector, embed_now(sequence, options));
+      vectors.push_back(std::move(vector));
+    }
+    return vectors;
+  });
+}
+
+Result<std::vector<float>> DecoderEngine::embed_now(std::span<const TokenId> tokens, const EmbedOptions& options) {
+  const auto last_layer = static_cast<size_t>(spec().layer_count);
+  KEDGE_ASSIGN(const ForwardOutput output, forward_now(tokens, 0, true));
+  const Pooling pooling = options.pooling == Pooling::from_model ? Pooling::last : options.pooling;
+  std::vector<float> vector = pool_states(output.hidden[last_layer], spec().hidden_size, pooling);
+  if (options.normalize.value_or(true)) normalize_vector(vector);
+  return vector;
+}
+
+Result<std::vector<float>> DecoderEngine::rerank(std::span<const std::vector<TokenId>>) {
+  return Error{ErrorKind::unsupported, fmt::format("{}: {} is no reranker, expected a model with a classification head",
+                                                   model_.info.name, model_.info.architecture)};
+}
+
+Result<std::vector<TokenId>> DecoderEngine::encode_for_embedding(std::string_view text) const {
+  if (model_.tokenizer == nullptr) {
+    return Error{ErrorKind::unsupported, fmt::format("{}: the model has no tokenizer", model_.info.name)};
+  }
+  KEDGE_ASSIGN(std::vector<TokenId> ids, model_.tokenizer->encode(text, {.add_special = true}));
+  if (std::cmp_greater(ids.size(), model_.info.context_tokens)) ids.resize(static_cast<size_t>(model_.info.context_tokens));
+  return ids;
+}
+
+Result<std::vector<TokenId>> DecoderEngine::encode_for_rerank(std::string_view, std::string_view) const {
+  return Error{ErrorKind::unsupported, fmt::format("{}: {} is no reranker", model_.info.name, model_.info.architecture)};
+}
+
+}  // namespace kedge::engine

@@ -1,0 +1,64 @@
+#pragma once
+// The engine over a decoder: requests run in turn on one thread.
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "engine/generation.h"
+#include "engine/job_thread.h"
+#include "engine/loader.h"
+
+namespace kedge::engine {
+
+class DecoderEngine final : public Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> open(LoadedModel model, const EngineOptions& options);
+
+  [[nodiscard]] const ModelInfo& info() const override { return model_.info; }
+  [[nodiscard]] const MemoryPlan& plan() const override { return plan_; }
+  [[nodiscard]] const Tokenizer* tokenizer() const override { return model_.tokenizer.get(); }
+  [[nodiscard]] const text::ChatTemplate* chat_template() const override { return model_.chat_template.get(); }
+
+  Result<RequestId> submit(Request request, OnToken on_token, OnDone on_done) override;
+  void cancel(RequestId id) override { jobs_->cancel(id); }
+  [[nodiscard]] size_t pending_count() const override { return jobs_->pending_count(); }
+
+  Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) override;
+  Result<ContinuationScore> score(std::span<const TokenId> context, std::span<const TokenId> continuation) override;
+  Result<std::vector<std::vector<float>>> embed(std::span<const std::vector<TokenId>> sequences,
+                                                const EmbedOptions& options) override;
+  Result<std::vector<float>> rerank(std::span<const std::vector<TokenId>> sequences) override;
+  [[nodiscard]] Result<std::vector<TokenId>> encode_for_embedding(std::string_view text) const override;
+  [[nodiscard]] Result<std::vector<TokenId>> encode_for_rerank(std::string_view query, std::string_view passage) const override;
+
+ private:
+  DecoderEngine(LoadedModel model, const EngineOptions& options) : model_(std::move(model)), options_(options) {}
+
+  Status make_plan();
+  Status allocate();
+  [[nodiscard]] const models::DecoderSpec& spec() const { return std::get<models::DecoderSpec>(model_.spec.network); }
+  [[nodiscard]] Status check_tokens(std::span<const TokenId> tokens) const;
+  [[nodiscard]] Status check_request(const Request& request) const;
+  Result<ForwardOutput> forward_now(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden);
+  Result<ContinuationScore> score_now(std::span<const TokenId> context, std::span<const TokenId> continuation);
+  Result<std::vector<float>> embed_now(std::span<const TokenId> tokens, const EmbedOptions& options);
+
+  LoadedModel model_;
+  EngineOptions options_;
+  MemoryPlan plan_;
+  KvLayout layout_;
+  std::unique_ptr<WorkerPool> workers_;
+  std::unique_ptr<models::Decoder> decoder_;
+  std::unique_ptr<KvPool> kv_pool_;
+  GenerationContext context_;
+  std::unique_ptr<JobThread> jobs_;  // last: stops before what it uses goes
+};
+
+/// L2-normalises in place; a zero vector stays.
+void normalize_vector(std::vector<float>& vector);
+
+/// The embedding of hidden states [tokens, size].
+std::vector<float> pool_states(std::span<const float> states, int64_t size, Pooling pooling);
+
+}  // namespace kedge::engine

@@ -1,0 +1,16 @@
+#include "kedge/engine.h"
+
+#include "engine/decoder_engine.h"
+#include "engine/encoder_engine.h"
+#include "engine/loader.h"
+
+namespace kedge {
+
+Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& model, const EngineOptions& options) {
+  KEDGE_ASSIGN(engine::LoadedModel loaded, engine::load_model(model, options));
+  const bool decodes = loaded.info.kind == ModelKind::decoder;
+  return decodes ? engine::DecoderEngine::open(std::move(loaded), options)
+                 : engine::EncoderEngine::open(std::move(loaded), options);
+}
+
+}  // namespace kedge

@@ -1,0 +1,113 @@
+#include "engine/loader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "core/memory_info.h"
+#include "cpu/isa.h"
+#include "models/registry.h"
+#include "text/template_source.h"
+
+namespace kedge::engine {
+namespace {
+
+std::string model_name(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const std::filesystem::path whole = std::filesystem::weakly_canonical(path, ignored);
+  const std::filesystem::path name = whole.has_filename() ? whole.filename() : whole.parent_path().filename();
+  return name.empty() ? path.string() : name.string();
+}
+
+/// bf16 where the CPU multiplies it and the weights lose nothing (or are coarser) by it.
+cpu::MatmulCompute choose_compute(Compute wanted, const ModelInfo& info) {
+  if (wanted == Compute::f32) return cpu::MatmulCompute::f32;
+  if (wanted == Compute::bf16) return cpu::MatmulCompute::bf16;
+  const auto largest = std::ranges::max_element(info.dtype_bytes, {}, &std::pair<std::string, uint64_t>::second);
+  const bool wide = largest == info.dtype_bytes.end() || largest->first == "F32" || largest->first == "F16";
+  return cpu::active_isa() >= cpu::Isa::avx512_bf16 && !wide ? cpu::MatmulCompute::bf16 : cpu::MatmulCompute::f32;
+}
+
+void describe_weights(const models::WeightSource& source, ModelInfo& info) {
+  std::map<std::string, uint64_t> bytes;
+  for (const TensorView* tensor : source.tensors()) {
+    uint64_t count = 1;
+    for (const int64_t size : tensor->shape) count *= static_cast<uint64_t>(size);
+    info.parameter_count += count;
+    bytes[std::string(name_of(tensor->dtype))] += tensor->data.size();
+  }
+  info.dtype_bytes.assign(bytes.begin(), bytes.end());
+}
+
+void describe_network(const models::ModelSpec& spec, ModelInfo& info) {
+  if (const auto* decoder = std::get_if<models::DecoderSpec>(&spec.network)) {
+    info.kind = ModelKind::decoder;
+    info.context_tokens = decoder->context_tokens;
+    info.vocabulary_size = decoder->vocabulary_size;
+    info.hidden_size = decoder->hidden_size;
+    info.layer_count = decoder->layer_count;
+    info.head_count = decoder->heads;
+    info.kv_head_count = decoder->kv_heads;
+    info.head_size = decoder->head_size;
+    return;
+  }
+  const auto& encoder = std::get<models::EncoderSpec>(spec.network);
+  info.kind = encoder.head == models::EncoderHead::rerank ? ModelKind::reranker : ModelKind::embedder;
+  info.context_tokens = encoder.context_tokens();
+  info.vocabulary_size = encoder.vocabulary_size;
+  info.hidden_size = encoder.hidden_size;
+  info.layer_count = encoder.layer_count;
+  info.head_count = info.kv_head_count = encoder.heads;
+  info.head_size = encoder.hidden_size / encoder.heads;
+}
+
+Status load_text(const std::filesystem::path& path, const EngineOptions& options, LoadedModel& model) {
+  if (options.without_tokenizer) return Done{};
+  Result<std::shared_ptr<const Tokenizer>> tokenizer = Tokenizer::open(path);
+  if (tokenizer.ok()) {
+    model.tokenizer = std::move(tokenizer).value();
+  } else if (tokenizer.error().kind != ErrorKind::not_found) {
+    return std::move(tokenizer).error();  // a broken tokenizer is no missing one
+  }
+  KEDGE_ASSIGN(auto source, text::load_chat_template(path, options.chat_template_file));
+  if (source) {
+    KEDGE_ASSIGN(model.chat_template, text::ChatTemplate::parse(source->source));
+  }
+  return Done{};
+}
+
+double gib(uint64_t bytes) { return static_cast<double>(bytes) / static_cast<double>(uint64_t{1} << 30); }
+
+}  // namespace
+
+Result<LoadedModel> load_model(const std::filesystem::path& path, const EngineOptions& options) {
+  LoadedModel model;
+  KEDGE_ASSIGN(model.source, models::WeightSource::open(path));
+  KEDGE_ASSIGN(model.spec, models::build_spec(*model.source));
+  KEDGE_ASSIGN(model.settings, models::read_model_settings(path, *model.source));
+  KEDGE_TRY(load_text(path, options, model));
+  ModelInfo& info = model.info;
+  info.name = model_name(path);
+  info.architecture = model.spec.architecture;
+  info.family = model.spec.family;
+  info.format = model.source->format();
+  describe_weights(*model.source, info);
+  describe_network(model.spec, info);
+  model.compute = choose_compute(options.compute, info);
+  info.compute = model.compute == cpu::MatmulCompute::bf16 ? "bf16" : "f32";
+  info.isa = cpu::name_of(cpu::active_isa());
+  return model;
+}
+
+Status check_plan(const ModelInfo& info, const MemoryPlan& plan) {
+  if (plan.total_bytes() <= plan.available_bytes) return Done{};
+  return Error{ErrorKind::out_of_memory,
+               fmt::format("{}: needs {:.2f} GiB (weights {:.2f}, KV cache {:.2f} for {} tokens, activations {:.2f}, scratch "
+                           "{:.2f}) and {:.2f} GiB are available; use a smaller --context or --kv-cache-bytes, or weights of "
+                           "fewer bits",
+                           info.name, gib(plan.total_bytes()), gib(plan.weights_bytes), gib(plan.kv_cache_bytes),
+                           plan.kv_tokens, gib(plan.activation_bytes), gib(plan.scratch_bytes), gib(plan.available_bytes))};
+}
+
+}  // namespace kedge::engine
