@@ -2,7 +2,7 @@
 
 import hashlib
 
-from kd.shell import BUILD, ROOT, job_count, must_run
+from kd.shell import BUILD, ROOT, Failure, capture, job_count, must_run
 
 
 def configure(preset: str) -> None:
@@ -12,7 +12,9 @@ def configure(preset: str) -> None:
     stamp = folder / "presets.sha256"
     if (folder / "build.ninja").is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
         return
-    must_run(["cmake", "--preset", preset, "--log-level=WARNING"], f"configuring {preset}")
+    result = capture(["cmake", "--preset", preset])
+    if result.returncode != 0:
+        raise Failure(f"configuring {preset} failed:\n{result.stdout}{result.stderr}")
     stamp.write_text(digest, encoding="utf-8")
 
 

@@ -31,6 +31,7 @@ GROUPS = {
     "test": {
         "git": "lists the files to check",
         "python3-venv": "the private environment of the test wheels",
+        "nodejs": "runs the tests of the chat page's code",
         "node-typescript": "type-checks the chat page",
         "chromium": "shows the chat page to its tests",
     },
@@ -76,7 +77,7 @@ def ensure_packages(*groups: str) -> None:
     if as_root and shutil.which("sudo") is None:
         raise Failure("packages are missing and sudo is not installed; as root run: "
                       "apt-get install --no-install-recommends " + " ".join(missing))
-    apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]
+    apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
     must_run([*apt, "update"], "reading the package lists")
     must_run([*apt, "install", "-y", "--no-install-recommends", *missing], "installing packages")
 

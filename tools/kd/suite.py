@@ -230,7 +230,7 @@ def run_counted(command: list, env: dict) -> Count:
 
 
 def parse_counts(output: str) -> Count:
-    """Adds up the closing lines of unittest, of kedge's own scripts and of the reference checkers."""
+    """Adds up the closing lines of unittest, Node's runner, kedge's own scripts and the reference checkers."""
     total = Count()
     for match in re.finditer(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", output, re.MULTILINE):
         total += Count(int(match[1]), int(match[2]), int(match[3] or 0))
@@ -240,6 +240,9 @@ def parse_counts(output: str) -> Count:
         failed = sum(int(details.get(word, 0)) for word in ("failures", "errors", "unexpected successes"))
         skipped = int(details.get("skipped", 0))
         total += Count(max(int(match[1]) - failed - skipped, 0), failed, skipped)
+    for match in re.finditer(r"^(?:#|ℹ) (pass|fail|cancelled|skipped|todo) (\d+)$", output, re.MULTILINE):
+        kind = {"pass": "passed", "fail": "failed", "cancelled": "failed"}.get(match[1], "skipped")
+        total += Count(**{kind: int(match[2])})
     for match in re.finditer(r"^[\w +]+: (\d+)/(\d+) checks pass", output, re.MULTILINE):
         total += Count(int(match[1]), int(match[2]) - int(match[1]))
     return total

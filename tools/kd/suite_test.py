@@ -23,6 +23,11 @@ class ParseTest(unittest.TestCase):
         self.assertEqual(suite.parse_counts("noise\n7 passed, 2 failed\n"), Count(7, 2))
         self.assertEqual(suite.parse_counts("page: 7 passed, 0 failed, 4 skipped\n"), Count(7, 0, 4))
 
+    def test_node(self):
+        self.assertEqual(suite.parse_counts("# tests 9\n# pass 6\n# fail 1\n# cancelled 1\n# skipped 1\n# todo 0\n"),
+                         Count(6, 2, 1))
+        self.assertEqual(suite.parse_counts("ℹ tests 4\nℹ pass 4\nℹ fail 0\n"), Count(4))
+
     def test_reference_checker(self):
         line = "models: 120/123 checks pass, worst logit error 3e-4 (llama); 2 rows fail\n"
         self.assertEqual(suite.parse_counts(line), Count(120, 3))
