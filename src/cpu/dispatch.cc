@@ -24,7 +24,10 @@ struct Layer {
   Isa isa;
   const KernelTable* table;
 };
-constexpr Layer kLayers[] = {{Isa::scalar, &kScalarKernels}};
+constexpr Layer kLayers[] = {{Isa::scalar, &kScalarKernels},
+                             {Isa::avx2, &kAvx2Kernels},
+                             {Isa::avx512, &kAvx512Kernels},
+                             {Isa::avx512_bf16, &kAvx512Bf16Kernels}};
 
 constexpr size_t kIsaCount = static_cast<size_t>(Isa::amx) + 1;
 

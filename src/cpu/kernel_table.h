@@ -23,13 +23,15 @@ struct MatmulTile {
 using MatmulKernel = void (*)(const MatmulTile& tile);
 using DequantizeKernel = void (*)(const std::byte* row, int64_t columns, float* out);
 
-/// Activation rows that a kernel of a block format takes at once; more go through a dequantized panel.
+/// Activation rows that a kernel takes at once where it has to convert the weights: more rows go through a panel of
+/// converted weights. (Formats that a kernel reads as they lie have no such limit: plain types for f32 activations,
+/// bf16 for bf16.)
 inline constexpr int64_t kFusedCountMax = 3;
 
 /// What is known of one stored format. All kernels of one table that multiply the same format in the same arithmetic
 /// sum over k in the same order, so that a row's result does not depend on which of them ran.
 struct FormatKernels {
-  MatmulKernel matmul_f32 = nullptr;   // f32 activations; block formats: count <= kFusedCountMax. Null: use a panel
+  MatmulKernel matmul_f32 = nullptr;   // f32 activations. Null: always a panel
   MatmulKernel matmul_bf16 = nullptr;  // bf16 activations; likewise
   DequantizeKernel dequantize = nullptr;
 };

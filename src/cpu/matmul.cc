@@ -37,18 +37,18 @@ bool is_plain(DType dtype) {
 Plan plan_of(DType dtype, int64_t count, MatmulCompute compute) {
   const KernelTable& table = kernels();
   const FormatKernels& format = format_of(table, dtype);
-  const bool any_count = is_plain(dtype) || count <= kFusedCountMax;
+  const bool few = count <= kFusedCountMax;
   Plan plan{.table = &table};
   if (compute == MatmulCompute::bf16 && table.bf16.matmul_bf16 != nullptr) {
     plan.bf16_activations = true;
-    const bool stored = format.matmul_bf16 != nullptr && any_count;
+    const bool stored = format.matmul_bf16 != nullptr && (few || dtype == DType::bf16);
     plan.kernel = stored ? format.matmul_bf16 : table.bf16.matmul_bf16;
     plan.source = stored ? Source::stored : Source::panel_bf16;
     return plan;
   }
   plan.rounded_activations = compute == MatmulCompute::bf16;
   const bool exact = compute == MatmulCompute::f32 || dtype == DType::bf16;
-  const bool stored = format.matmul_f32 != nullptr && any_count && exact;
+  const bool stored = format.matmul_f32 != nullptr && exact && (few || is_plain(dtype));
   plan.kernel = stored ? format.matmul_f32 : table.f32.matmul_f32;
   plan.source = stored ? Source::stored : exact ? Source::panel_f32 : Source::panel_rounded;
   return plan;

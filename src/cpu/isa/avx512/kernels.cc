@@ -1,0 +1,56 @@
+#include "cpu/isa/avx512/vector.h"
+// The order matters: each header is written in terms of those before it.
+#include "cpu/isa/vector/math.h"
+// clang-format off
+#include "cpu/isa/vector/elementwise.h"
+#include "cpu/isa/vector/matmul.h"
+#include "cpu/isa/vector/formats.h"
+#include "cpu/isa/vector/fused.h"
+#include "cpu/isa/vector/attention.h"
+// clang-format on
+#include "cpu/kernel_table.h"
+
+namespace kedge::cpu {
+
+const KernelTable kAvx512Kernels = {
+    .f32 = {.matmul_f32 = matmul<F32Dot<F32Row>>},
+    .f16 = {.matmul_f32 = matmul<F32Dot<F16Row>>, .dequantize = dequantize_plain<F16Row>},
+    .bf16 = {.matmul_f32 = matmul<F32Dot<Bf16Row>>, .dequantize = dequantize_plain<Bf16Row>},
+    .f8_e4m3 = {.dequantize = dequantize_f8},
+    .q4_0 = kF32BlockKernels<Q4_0>,
+    .q4_1 = kF32BlockKernels<Q4_1>,
+    .q5_0 = kF32BlockKernels<Q5_0>,
+    .q5_1 = kF32BlockKernels<Q5_1>,
+    .q8_0 = kF32BlockKernels<Q8_0>,
+    .q2_k = kF32BlockKernels<Q2K>,
+    .q3_k = kF32BlockKernels<Q3K>,
+    .q4_k = kF32BlockKernels<Q4K>,
+    .q5_k = kF32BlockKernels<Q5K>,
+    .q6_k = kF32BlockKernels<Q6K>,
+    .iq4_nl = kF32BlockKernels<Iq4Nl>,
+    .iq4_xs = kF32BlockKernels<Iq4Xs>,
+    .to_bf16 = to_bf16,
+    .round_to_bf16 = round_to_bf16,
+    .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
+    .rope_split = rope_split,
+    .rope_interleaved = rope_interleaved,
+    .silu = map<Silu>,
+    .gelu_erf = map<GeluErf>,
+    .gelu_tanh = map<GeluTanh>,
+    .relu = map<Relu>,
+    .gate_silu = gate_map<Silu>,
+    .gate_gelu_erf = gate_map<GeluErf>,
+    .gate_gelu_tanh = gate_map<GeluTanh>,
+    .gate_relu = gate_map<Relu>,
+    .add_scaled = add_scaled,
+    .softcap = softcap,
+    .maximum = maximum,
+    .exp_sum = exp_sum,
+    .exp_in_place = exp_in_place,
+    .argmax = argmax,
+    .attention_f32 = attention<F32Row>,
+    .attention_bf16 = attention<Bf16Row>,
+};
+
+}  // namespace kedge::cpu

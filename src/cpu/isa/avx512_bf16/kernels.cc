@@ -1,0 +1,97 @@
+// Products of bf16 with VDPBF16PS. Everything else falls back to isa/avx512.
+
+#include "cpu/isa/avx512/vector.h"
+// The order matters: each header is written in terms of those before it.
+// clang-format off
+#include "cpu/isa/vector/matmul.h"
+#include "cpu/isa/vector/formats.h"
+#include "cpu/isa/vector/fused.h"
+// clang-format on
+#include "cpu/kernel_table.h"
+
+namespace kedge::cpu {
+namespace {
+
+constexpr int64_t kPairLanes = 32;
+
+inline __m512bh load_pairs_of_bf16(const std::byte* p) {
+  return (__m512bh)_mm512_loadu_si512(p);
+}
+/// Rounds 32 floats in order: the instruction takes the upper half first.
+inline __m512bh narrow(Vector low, Vector high) {
+  return _mm512_cvtne2ps_pbh(high, low);
+}
+inline __mmask32 first_pairs(int64_t count) {
+  return static_cast<__mmask32>((uint64_t{1} << count) - 1U);
+}
+
+/// 32 elements of a row as bf16: as stored, or rounded on the way.
+struct StoredBf16 {
+  static __m512bh load(const std::byte* row, int64_t k) { return load_pairs_of_bf16(row + 2 * k); }
+  static __m512bh load_first(const std::byte* row, int64_t k, int64_t count) {
+    return (__m512bh)_mm512_maskz_loadu_epi16(first_pairs(count), row + 2 * k);
+  }
+};
+template <typename Row>
+struct RoundedRow {
+  static __m512bh load(const std::byte* row, int64_t k) {
+    return narrow(Row::load(row, k), Row::load(row, k + kLanes));
+  }
+  static __m512bh load_first(const std::byte* row, int64_t k, int64_t count) {
+    if (count <= kLanes) return narrow(Row::load_first(row, k, count), zero());
+    return narrow(Row::load(row, k), Row::load_first(row, k + kLanes, count - kLanes));
+  }
+};
+
+template <typename WeightRow>
+struct Bf16Dot {
+  static constexpr int64_t kStep = kPairLanes;
+  using Activations = StoredBf16;
+  using Weights = WeightRow;
+  static Vector add_products(Vector sum, __m512bh x, __m512bh w) { return _mm512_dpbf16_ps(sum, x, w); }
+};
+
+/// bf16 activations times one part of 32 weights.
+struct Bf16Part {
+  static constexpr int64_t kActivationBytes = 2;
+  static Vector add_products(Vector sum, const std::byte* x, const Group (&w)[2]) {
+    return _mm512_dpbf16_ps(sum, load_pairs_of_bf16(x), narrow(w[0].part[0], w[1].part[0]));
+  }
+};
+
+void to_bf16(const float* x, int64_t size, uint16_t* out) {
+  int64_t i = 0;
+  for (; i + kPairLanes <= size; i += kPairLanes) {
+    _mm512_storeu_si512(out + i, (__m512i)narrow(load(x + i), load(x + i + kLanes)));
+  }
+  for (; i < size; i += kLanes) {
+    const int64_t count = size - i < kLanes ? size - i : kLanes;
+    _mm256_mask_storeu_epi16(out + i, first_lanes(count), (__m256i)_mm512_cvtneps_pbh(load_first(x + i, count)));
+  }
+}
+
+template <typename Format>
+constexpr FormatKernels kBf16BlockKernels = {.matmul_bf16 = fused<Format, Bf16Part>};
+
+}  // namespace
+
+const KernelTable kAvx512Bf16Kernels = {
+    .f32 = {.matmul_bf16 = matmul<Bf16Dot<RoundedRow<F32Row>>>},
+    .f16 = {.matmul_bf16 = matmul<Bf16Dot<RoundedRow<F16Row>>>},
+    .bf16 = {.matmul_bf16 = matmul<Bf16Dot<StoredBf16>>},
+    .q4_0 = kBf16BlockKernels<Q4_0>,
+    .q4_1 = kBf16BlockKernels<Q4_1>,
+    .q5_0 = kBf16BlockKernels<Q5_0>,
+    .q5_1 = kBf16BlockKernels<Q5_1>,
+    .q8_0 = kBf16BlockKernels<Q8_0>,
+    .q2_k = kBf16BlockKernels<Q2K>,
+    .q3_k = kBf16BlockKernels<Q3K>,
+    .q4_k = kBf16BlockKernels<Q4K>,
+    .q5_k = kBf16BlockKernels<Q5K>,
+    .q6_k = kBf16BlockKernels<Q6K>,
+    .iq4_nl = kBf16BlockKernels<Iq4Nl>,
+    .iq4_xs = kBf16BlockKernels<Iq4Xs>,
+    .to_bf16 = to_bf16,
+};
+
+}  // namespace kedge::cpu
