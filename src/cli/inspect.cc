@@ -1,0 +1,106 @@
+// kedge inspect: what a model is and what it would take to run it.
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+
+#include "cli/command.h"
+#include "cli/model_argument.h"
+#include "cli/standard_io.h"
+
+namespace kedge::cli {
+namespace {
+
+const char* kind_name(ModelKind kind) {
+  switch (kind) {
+    case ModelKind::decoder: return "decoder";
+    case ModelKind::embedder: return "embedder";
+    case ModelKind::reranker: return "reranker";
+  }
+  return "";
+}
+
+Json as_json(const Engine& engine) {
+  const ModelInfo& info = engine.info();
+  const MemoryPlan& plan = engine.plan();
+  Json dtypes = Json::object();
+  for (const auto& [name, bytes] : info.dtype_bytes) dtypes[name] = bytes;
+  return {{"name", info.name},
+          {"architecture", info.architecture},
+          {"family", info.family},
+          {"kind", kind_name(info.kind)},
+          {"format", info.format},
+          {"parameters", info.parameter_count},
+          {"dtype_bytes", dtypes},
+          {"context_tokens", info.context_tokens},
+          {"vocabulary_size", info.vocabulary_size},
+          {"hidden_size", info.hidden_size},
+          {"layers", info.layer_count},
+          {"heads", info.head_count},
+          {"kv_heads", info.kv_head_count},
+          {"head_size", info.head_size},
+          {"compute", info.compute},
+          {"isa", info.isa},
+          {"threads", info.thread_count},
+          {"has_tokenizer", engine.tokenizer() != nullptr},
+          {"has_chat_template", engine.chat_template() != nullptr},
+          {"memory",
+           {{"weights_bytes", plan.weights_bytes},
+            {"kv_cache_bytes", plan.kv_cache_bytes},
+            {"kv_tokens", plan.kv_tokens},
+            {"activation_bytes", plan.activation_bytes},
+            {"scratch_bytes", plan.scratch_bytes},
+            {"total_bytes", plan.total_bytes()},
+            {"available_bytes", plan.available_bytes},
+            {"fits", plan.total_bytes() <= plan.available_bytes}}}};
+}
+
+std::string megabytes(uint64_t bytes) { return fmt::format("{:>10.1f} MiB", static_cast<double>(bytes) / 1048576.0); }
+
+std::string as_text(const Engine& engine) {
+  const ModelInfo& info = engine.info();
+  const MemoryPlan& plan = engine.plan();
+  std::string dtypes;
+  for (const auto& [name, bytes] : info.dtype_bytes) {
+    dtypes += fmt::format("{}{} {:.1f} MiB", dtypes.empty() ? "" : ", ", name, static_cast<double>(bytes) / 1048576.0);
+  }
+  std::string text = fmt::format("{}\n", info.name);
+  const auto line = [&text](const char* name, const std::string& value) { text += fmt::format("  {:<14}{}\n", name, value); };
+  line("architecture", fmt::format("{} ({}, {}, {})", info.architecture, info.family, kind_name(info.kind), info.format));
+  line("parameters", fmt::format("{:.3f} million", static_cast<double>(info.parameter_count) / 1e6));
+  line("weights", dtypes);
+  line("shape", fmt::format("{} layers, hidden {}, {} heads over {} KV heads of {}, vocabulary {}", info.layer_count,
+                            info.hidden_size, info.head_count, info.kv_head_count, info.head_size, info.vocabulary_size));
+  line("context", fmt::format("{} tokens", info.context_tokens));
+  line("tokenizer", fmt::format("{}, chat template {}", engine.tokenizer() ? "yes" : "none", engine.chat_template() ? "yes" : "none"));
+  line("compute", fmt::format("{} on {}, {} threads", info.compute, info.isa, info.thread_count));
+  text += "  memory plan\n";
+  line("  weights", megabytes(plan.weights_bytes) + "  mapped from the file");
+  line("  KV cache", megabytes(plan.kv_cache_bytes) + fmt::format("  {} tokens", plan.kv_tokens));
+  line("  activations", megabytes(plan.activation_bytes));
+  line("  scratch", megabytes(plan.scratch_bytes));
+  line("  total", megabytes(plan.total_bytes()) + fmt::format("  of {:.1f} MiB available", static_cast<double>(plan.available_bytes) / 1048576.0));
+  return text;
+}
+
+Status inspect(const ModelOptions& options, bool json) {
+  KEDGE_ASSIGN(const std::filesystem::path path, resolve_model(options.model));
+  EngineOptions engine_options = options.engine_options();
+  engine_options.plan_only = true;
+  KEDGE_ASSIGN(const auto engine, Engine::open(path, engine_options));
+  return json ? write_json(as_json(*engine)) : write_output(as_text(*engine));
+}
+
+}  // namespace
+
+void register_inspect(Commands& commands) {
+  auto options = std::make_shared<ModelOptions>();
+  auto json = std::make_shared<bool>(false);
+  CLI::App* command = commands.add("inspect", "architecture, parameters, types, context and memory plan of a model",
+                                   [options, json] { return inspect(*options, *json); });
+  options->add_to(*command);
+  command->add_flag("--json", *json, "one JSON document");
+}
+
+}  // namespace kedge::cli

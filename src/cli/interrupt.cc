@@ -1,0 +1,33 @@
+#include "cli/interrupt.h"
+
+#include <unistd.h>
+
+#include <csignal>
+
+namespace kedge::cli {
+namespace {
+
+constexpr int kInterruptedExit = 5;
+
+std::atomic<int> interrupt_count = 0;
+struct sigaction previous_action {};
+
+void on_interrupt(int) {
+  if (interrupt_count.fetch_add(1) > 0) _exit(kInterruptedExit);
+}
+
+}  // namespace
+
+InterruptGuard::InterruptGuard() {
+  interrupt_count = 0;
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, &previous_action);
+}
+
+InterruptGuard::~InterruptGuard() { sigaction(SIGINT, &previous_action, nullptr); }
+
+bool InterruptGuard::interrupted() const { return interrupt_count > 0; }
+
+}  // namespace kedge::cli

@@ -1,0 +1,34 @@
+#pragma once
+// The MODEL argument: a checkpoint folder, a .gguf file, a name that `kedge pull` stored, or `demo`.
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "kedge/engine.h"
+#include "kedge/result.h"
+
+namespace kedge::cli {
+
+/// The folder or file that `model` names: a path as it is, "demo" the built-in model, ORG/NAME[@REV] from the Hugging Face
+/// cache. Fails with not_found, saying what was looked for and how to get it.
+Result<std::filesystem::path> resolve_model(const std::string& model);
+
+/// The options of every command that opens a model.
+struct ModelOptions {
+  std::string model;
+  std::string compute = "auto";
+  uint32_t threads = 0;
+  uint32_t context_tokens = 0;
+  uint64_t kv_cache_bytes = 0;
+  std::string chat_template;
+
+  /// Adds MODEL and the options. `optional`: MODEL may be left out.
+  void add_to(CLI::App& command, bool optional = false);
+  [[nodiscard]] EngineOptions engine_options() const;
+  [[nodiscard]] Result<std::unique_ptr<Engine>> open() const;
+};
+
+}  // namespace kedge::cli
