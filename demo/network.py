@@ -1,0 +1,147 @@
+"""The demo model's network: a plain Llama decoder, written out so that every tensor has its checkpoint name."""
+
+import json
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of the network. Rows are multiples of 256, so that every GGUF block type can hold them."""
+
+    vocab_size: int = 2048
+    hidden_size: int = 256
+    intermediate_size: int = 512
+    layer_count: int = 4
+    head_count: int = 8
+    kv_head_count: int = 4
+    context_max: int = 1024
+    rope_theta: float = 10000.0
+    norm_epsilon: float = 1e-5
+
+    @property
+    def head_size(self):
+        return self.hidden_size // self.head_count
+
+
+def rope_tables(shape, length):
+    """cos and sin of every position, [length, head_size], in the half-split order of Llama checkpoints."""
+    exponents = torch.arange(0, shape.head_size, 2, dtype=torch.float32) / shape.head_size
+    angles = torch.outer(torch.arange(length, dtype=torch.float32), shape.rope_theta**-exponents)
+    return torch.cat([angles, angles], -1).cos(), torch.cat([angles, angles], -1).sin()
+
+
+def rotate(x, cos, sin):
+    first, second = x.chunk(2, -1)
+    return x * cos + torch.cat([-second, first], -1) * sin
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, size, epsilon):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.epsilon = epsilon
+
+    def forward(self, x):
+        return functional.rms_norm(x.float(), self.weight.shape, self.weight, self.epsilon)
+
+
+class Attention(nn.Module):
+    def __init__(self, shape):
+        super().__init__()
+        kv_size = shape.kv_head_count * shape.head_size
+        self.shape = shape
+        self.q_proj = nn.Linear(shape.hidden_size, shape.hidden_size, bias=False)
+        self.k_proj = nn.Linear(shape.hidden_size, kv_size, bias=False)
+        self.v_proj = nn.Linear(shape.hidden_size, kv_size, bias=False)
+        self.o_proj = nn.Linear(shape.hidden_size, shape.hidden_size, bias=False)
+
+    def forward(self, x, rope, mask):
+        rows, length, _ = x.shape
+        head_size = self.shape.head_size
+
+        def heads(projected):
+            return projected.view(rows, length, -1, head_size).transpose(1, 2)
+
+        q, k, v = heads(self.q_proj(x)), heads(self.k_proj(x)), heads(self.v_proj(x))
+        q, k = rotate(q, *rope), rotate(k, *rope)
+        group = self.shape.head_count // self.shape.kv_head_count
+        k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+        return self.o_proj(mixed.transpose(1, 2).reshape(rows, length, -1))
+
+
+class FeedForward(nn.Module):
+    def __init__(self, shape):
+        super().__init__()
+        self.gate_proj = nn.Linear(shape.hidden_size, shape.intermediate_size, bias=False)
+        self.up_proj = nn.Linear(shape.hidden_size, shape.intermediate_size, bias=False)
+        self.down_proj = nn.Linear(shape.intermediate_size, shape.hidden_size, bias=False)
+
+    def forward(self, x):
+        return self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Layer(nn.Module):
+    def __init__(self, shape):
+        super().__init__()
+        self.input_layernorm = RMSNorm(shape.hidden_size, shape.norm_epsilon)
+        self.self_attn = Attention(shape)
+        self.post_attention_layernorm = RMSNorm(shape.hidden_size, shape.norm_epsilon)
+        self.mlp = FeedForward(shape)
+
+    def forward(self, x, rope, mask):
+        x = x + self.self_attn(self.input_layernorm(x), rope, mask)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Backbone(nn.Module):
+    def __init__(self, shape):
+        super().__init__()
+        self.embed_tokens = nn.Embedding(shape.vocab_size, shape.hidden_size)
+        self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layer_count))
+        self.norm = RMSNorm(shape.hidden_size, shape.norm_epsilon)
+
+
+class Network(nn.Module):
+    """Token ids in, hidden states out; `logits` multiplies them with the embedding, which both ends share."""
+
+    def __init__(self, shape):
+        super().__init__()
+        self.shape = shape
+        self.model = Backbone(shape)
+        cos, sin = rope_tables(shape, shape.context_max)
+        self.register_buffer("cos", cos, persistent=False)
+        self.register_buffer("sin", sin, persistent=False)
+        self.apply(self._initialise)
+        for layer in self.model.layers:
+            for last in (layer.self_attn.o_proj, layer.mlp.down_proj):
+                last.weight.data.mul_((2 * shape.layer_count) ** -0.5)
+
+    @staticmethod
+    def _initialise(module):
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=module.in_features**-0.5)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02)
+
+    def forward(self, ids, mask=None):
+        rope = self.cos[: ids.shape[1]], self.sin[: ids.shape[1]]
+        x = self.model.embed_tokens(ids)
+        for layer in self.model.layers:
+            x = layer(x, rope, mask)
+        return self.model.norm(x)
+
+    def logits(self, hidden):
+        return functional.linear(hidden, self.model.embed_tokens.weight)
+
+
+def save_shape(shape, path):
+    path.write_text(json.dumps(asdict(shape), indent=2) + "\n")
+
+
+def load_shape(path):
+    return Shape(**json.loads(path.read_text()))

@@ -1,0 +1,225 @@
+"""Trains the demo model on one CPU thread: tokenizer, packing, AdamW, checkpoints. Development only (see README.md).
+
+Usage: python train.py DATA_FOLDER RUN_FOLDER [--steps N] [--resume]
+RUN_FOLDER receives tokenizer.json, shape.json, checkpoint.pt and log.jsonl; export.py makes the model folder of them.
+"""
+
+import argparse
+import json
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch.nn import functional
+
+from network import Network, Shape, load_shape, save_shape
+
+SPECIALS = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+# The split of Llama 3: contractions, words with one leading sign or space, up to three digits, signs, line ends, spaces.
+SPLIT = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+ROW_LENGTHS = [128, 256, 512, 1024]
+TOKENS_A_STEP = 2048
+
+
+def read_lines(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def train_tokenizer(records, vocab_size, path):
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=vocab_size - len(SPECIALS), special_tokens=[], show_progress=False,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    texts = (text for record in records for text in record_texts(record))
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_special_tokens(SPECIALS)
+    tokenizer.save(str(path))
+    return tokenizer
+
+
+def record_texts(record):
+    return [record["text"]] if "text" in record else [message["content"] for message in record["messages"]]
+
+
+def encode(tokenizer, record):
+    """Ids of a record and, for each, whether it is to be learned: answers are, questions are not."""
+    begin, end, start_header, end_header, end_of_turn = (tokenizer.token_to_id(token) for token in SPECIALS)
+
+    def plain(text):
+        return tokenizer.encode(text, add_special_tokens=False).ids
+
+    if "text" in record:
+        ids = plain(record["text"])
+        return [begin, *ids, end], [0] + [1] * (len(ids) + 1)
+    ids, learned = [begin], [0]
+    for message in record["messages"]:
+        head = [start_header, *plain(message["role"]), end_header, *plain("\n\n")]
+        body = [*plain(message["content"].strip()), end_of_turn]
+        ids += head + body
+        learned += [0] * len(head) + [int(message["role"] == "assistant")] * len(body)
+    return ids, learned
+
+
+class Batches:
+    """Whole records packed into rows of a few lengths; a record never sees the others of its row."""
+
+    def __init__(self, records, seed):
+        self.records, self.seed = records, seed
+
+    def epoch(self, number):
+        """Batches of (ids, next ids or -100, mask, token count), in an order that the seed and the epoch's number decide."""
+        rng = random.Random(f"{self.seed} {number}")
+        order = list(range(len(self.records)))
+        rng.shuffle(order)
+        open_rows = {length: [] for length in ROW_LENGTHS}
+        ready = {length: [] for length in ROW_LENGTHS}
+        for index in order:
+            size = len(self.records[index][0])
+            length = next((length for length in ROW_LENGTHS if size <= length), None)
+            if length is None:
+                continue
+            rows = open_rows[length]
+            fitting = [row for row in rows if sum(len(self.records[i][0]) for i in row) + size <= length]
+            if fitting:
+                fitting[0].append(index)
+            else:
+                rows.append([index])
+            if len(rows) > 12:
+                ready[length].append(rows.pop(0))
+            if len(ready[length]) * length >= TOKENS_A_STEP:
+                yield self.batch(ready[length], length)
+                ready[length] = []
+
+    def batch(self, rows, length):
+        ids = np.zeros((len(rows), length), dtype=np.int64)
+        labels = np.full((len(rows), length), -100, dtype=np.int64)
+        owner = np.zeros((len(rows), length), dtype=np.int64)
+        for row, members in enumerate(rows):
+            at = 0
+            for member, index in enumerate(members):
+                record_ids, learned = self.records[index]
+                size = len(record_ids)
+                ids[row, at : at + size] = record_ids
+                labels[row, at : at + size - 1] = np.where(np.array(learned[1:]) == 1, np.array(record_ids[1:]), -100)
+                owner[row, at : at + size] = member + 1
+                at += size
+        owner = torch.from_numpy(owner)
+        mask = (owner[:, :, None] == owner[:, None, :]) & torch.ones(length, length, dtype=torch.bool).tril()
+        return torch.from_numpy(ids), torch.from_numpy(labels), mask[:, None], int((owner > 0).sum())
+
+
+def loss_of(network, batch):
+    ids, labels, mask, _ = batch
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = network(ids, mask)
+        learned = labels != -100
+        logits = network.logits(hidden[learned])
+    return functional.cross_entropy(logits.float(), labels[learned])
+
+
+def learning_rate(step, options):
+    """Rises, stays, and falls to zero over the last part. The stay needs no end known beforehand: a resumed run may be
+    given another number of steps, so that a slow machine still ends with the falling part."""
+    falling = options.steps * options.fall
+    return options.rate * min(1.0, (step + 1) / options.warmup, (options.steps - step) / falling)
+
+
+def make_optimizer(network, options):
+    matrices = [p for p in network.parameters() if p.ndim == 2]
+    vectors = [p for p in network.parameters() if p.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": options.decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), eps=1e-8, fused=True)
+
+
+def save(path, network, optimizer, state):
+    torch.save({"network": network.state_dict(), "optimizer": optimizer.state_dict(), "state": state}, path.with_suffix(".new"))
+    path.with_suffix(".new").replace(path)
+
+
+def prepare(options):
+    """Tokenizer, shape and encoded records of a run; a resumed run takes the tokenizer and the shape that it began with."""
+    options.run.mkdir(parents=True, exist_ok=True)
+    records = read_lines(options.data / "train.jsonl")
+    if options.resume:
+        tokenizer, shape = Tokenizer.from_file(str(options.run / "tokenizer.json")), load_shape(options.run / "shape.json")
+    else:
+        shape = Shape()
+        tokenizer = train_tokenizer(records[:30000], shape.vocab_size, options.run / "tokenizer.json")
+        save_shape(shape, options.run / "shape.json")
+    encoded = [encode(tokenizer, record) for record in records]
+    print(f"{len(encoded)} records, {sum(len(ids) for ids, _ in encoded)} tokens, vocabulary {tokenizer.get_vocab_size()}", flush=True)
+    return tokenizer, shape, encoded
+
+
+def train(network, batches, options):
+    optimizer = make_optimizer(network, options)
+    state = {"step": 0, "epoch": 0, "batch": 0, "tokens": 0, "seconds": 0.0}
+    checkpoint = options.run / "checkpoint.pt"
+    if options.resume and checkpoint.exists():
+        saved = torch.load(checkpoint)
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        state = saved["state"]
+    log = open(options.run / "log.jsonl", "a", encoding="utf-8")
+    began, saved_at, losses, done = time.time() - state["seconds"], time.time(), [], state["step"]
+    session, session_step = time.time(), state["step"]
+    while state["step"] < options.steps:
+        for number, batch in enumerate(batches.epoch(state["epoch"])):
+            if number < state["batch"]:
+                continue
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(state["step"], options)
+            loss = loss_of(network, batch)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            losses.append(loss.item())
+            state["step"] += 1
+            state["batch"] = number + 1
+            state["tokens"] += batch[3]
+            state["seconds"] = time.time() - began
+            if state["step"] % 20 == 0 or state["step"] == options.steps:
+                rate = (state["step"] - session_step) / (time.time() - session)
+                line = {**state, "loss": round(sum(losses) / len(losses), 4), "rate": round(learning_rate(state["step"], options), 6)}
+                log.write(json.dumps(line) + "\n")
+                log.flush()
+                print(f"step {state['step']}/{options.steps} loss {line['loss']:.4f} {state['tokens'] / state['seconds']:.0f} tokens/s "
+                      f"left {(options.steps - state['step']) / rate / 60:.1f} min", flush=True)
+                losses = []
+            if time.time() - saved_at > options.save_minutes * 60 or state["step"] == options.steps:
+                save(checkpoint, network, optimizer, state)
+                saved_at = time.time()
+            if state["step"] == options.steps:
+                return
+        state["epoch"], state["batch"] = state["epoch"] + 1, 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--steps", type=int, default=2200)
+    parser.add_argument("--rate", type=float, default=2.5e-3)
+    parser.add_argument("--warmup", type=int, default=60)
+    parser.add_argument("--fall", type=float, default=0.35, help="share of the steps over which the rate falls to zero")
+    parser.add_argument("--decay", type=float, default=0.05)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--save-minutes", type=float, default=3)
+    parser.add_argument("--resume", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    _, shape, encoded = prepare(options)
+    train(Network(shape), Batches(encoded, options.seed), options)
+
+
+if __name__ == "__main__":
+    main()
