@@ -39,7 +39,9 @@ std::string printed_labels(const MetricLabels& labels, std::string_view forced_v
   return out;
 }
 
-std::string braced(const std::string& labels) { return labels.empty() ? std::string() : "{" + labels + "}"; }
+std::string braced(const std::string& labels) {
+  return labels.empty() ? std::string() : "{" + labels + "}";
+}
 
 std::string printed_value(double value) {
   if (std::isnan(value)) return "NaN";
@@ -49,7 +51,8 @@ std::string printed_value(double value) {
 
 }  // namespace
 
-Histogram::Histogram(std::span<const double> bounds) : bounds_(bounds.begin(), bounds.end()), counts_(bounds.size() + 1) {
+Histogram::Histogram(std::span<const double> bounds)
+    : bounds_(bounds.begin(), bounds.end()), counts_(bounds.size() + 1) {
   KEDGE_CHECK(std::is_sorted(bounds_.begin(), bounds_.end(), std::less_equal<>()));
 }
 
@@ -71,8 +74,8 @@ Histogram::Snapshot Histogram::snapshot() const {
 }
 
 std::span<const double> latency_bounds() {
-  static constexpr std::array<double, 18> kBounds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,  0.25, 0.5,
-                                                     1,     2.5,    5,     10,   20,    40,   80, 160,  320};
+  static constexpr std::array<double, 18> kBounds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+                                                     1,     2.5,    5,     10,   20,    40,   80,  160,  320};
   return kBounds;
 }
 
@@ -122,8 +125,8 @@ void MetricsRegistry::print_series(const std::string& name, const std::string& l
     const std::string separator = labels.empty() ? "" : ",";
     for (size_t i = 0; i <= bounds.size(); ++i) {
       const std::string bound = i < bounds.size() ? printed_value(bounds[i]) : "+Inf";
-      out += fmt::format("{}_bucket{{{}{}le=\"{}\"}} {}\n", name, labels, separator, bound,
-                         snapshot.cumulative_counts[i]);
+      out +=
+          fmt::format("{}_bucket{{{}{}le=\"{}\"}} {}\n", name, labels, separator, bound, snapshot.cumulative_counts[i]);
     }
     out += fmt::format("{}_sum{} {}\n", name, braced(labels), printed_value(snapshot.sum));
     out += fmt::format("{}_count{} {}\n", name, braced(labels), snapshot.cumulative_counts.back());

@@ -53,9 +53,9 @@ class Histogram {
 /// Bounds for latencies between a millisecond and minutes.
 std::span<const double> latency_bounds();
 
-/// Names metrics and prints them all. Thread-safe. A returned reference lives as long as the registry; the same name and
-/// labels give the same object. Past kMetricSeriesMax label sets of one name, further ones share a series whose label
-/// values all read "other", so that foreign text in a label can't use up the memory.
+/// Names metrics and prints them all. Thread-safe. A returned reference lives as long as the registry; the same name
+/// and labels give the same object. Past kMetricSeriesMax label sets of one name, further ones share a series whose
+/// label values all read "other", so that foreign text in a label can't use up the memory.
 class MetricsRegistry {
  public:
   /// REQUIRES (all three): one name keeps one kind.

@@ -33,8 +33,7 @@ TEST(Metrics, prints_every_kind) {
 TEST(Metrics, escapes_label_values) {
   MetricsRegistry registry;
   registry.counter("c", "a\nb", {{"l", "quote\" slash\\ line\n"}}).add();
-  EXPECT_EQ(registry.prometheus_text(),
-            "# HELP c a\\nb\n# TYPE c counter\nc{l=\"quote\\\" slash\\\\ line\\n\"} 1\n");
+  EXPECT_EQ(registry.prometheus_text(), "# HELP c a\\nb\n# TYPE c counter\nc{l=\"quote\\\" slash\\\\ line\\n\"} 1\n");
 }
 
 TEST(Metrics, same_name_and_labels_are_the_same_object) {

@@ -1,0 +1,87 @@
+// OpenAI's chat.completion and chat.completion.chunk.
+#include "serve/answer.h"
+#include "serve/answer_schema.h"
+
+namespace kedge::serve {
+
+namespace {
+
+class ChatFormat final : public AnswerFormat {
+ public:
+  ChatFormat(AnswerHead head, const Tokenizer& tokenizer, bool logprobs)
+      : AnswerFormat(std::move(head)), tokenizer_(tokenizer), logprobs_(logprobs) {}
+
+ protected:
+  [[nodiscard]] std::string_view whole_object() const override { return "chat.completion"; }
+  [[nodiscard]] std::string_view chunk_object() const override { return "chat.completion.chunk"; }
+
+  [[nodiscard]] Json whole_choice(const AnswerPart& part) const override {
+    return {{"index", part.choice},
+            {"message", {{"role", "assistant"}, {"content", part.text}, {"refusal", nullptr}}},
+            {"logprobs", logprobs_json(part)},
+            {"finish_reason", finish_reason_json(part.finish)}};
+  }
+
+  [[nodiscard]] Json chunk_choice(const AnswerPart& part, bool first) const override {
+    Json delta = Json::object();
+    if (first) delta["role"] = "assistant";
+    if (first || !part.text.empty()) delta["content"] = part.text;
+    return {{"index", part.choice},
+            {"delta", std::move(delta)},
+            {"logprobs", logprobs_json(part)},
+            {"finish_reason", finish_reason_json(part.finish)}};
+  }
+
+ private:
+  [[nodiscard]] Json logprobs_json(const AnswerPart& part) const {
+    if (!logprobs_ || part.tokens.empty()) return nullptr;
+    Json content = Json::array();
+    for (const AnswerToken& token : part.tokens) {
+      Json entry = entry_json(token.token, token.logprob.value_or(0));
+      entry["top_logprobs"] = Json::array();
+      for (const TokenLogprob& top : token.top_logprobs) {
+        entry["top_logprobs"].push_back(entry_json(top.token, top.logprob));
+      }
+      content.push_back(std::move(entry));
+    }
+    return {{"content", std::move(content)}, {"refusal", nullptr}};
+  }
+
+  [[nodiscard]] Json entry_json(TokenId token, float logprob) const {
+    Json bytes = Json::array();
+    for (const char c : tokenizer_.token_bytes(token)) bytes.push_back(static_cast<unsigned char>(c));
+    return {
+        {"token", shown_token(tokenizer_, token)}, {"logprob", finite_logprob(logprob)}, {"bytes", std::move(bytes)}};
+  }
+
+  const Tokenizer& tokenizer_;
+  const bool logprobs_;
+};
+
+Json logprob_entry_schema() {
+  return object_schema({{"token", {{"type", "string"}}},
+                        {"logprob", {{"type", "number"}}},
+                        {"bytes", array_schema({{"type", "integer"}, {"minimum", 0}, {"maximum", 255}})}});
+}
+
+}  // namespace
+
+std::unique_ptr<AnswerFormat> chat_format(AnswerHead head, const Tokenizer& tokenizer, bool logprobs) {
+  return std::make_unique<ChatFormat>(std::move(head), tokenizer, logprobs);
+}
+
+Json chat_answer_schema() {
+  Json entry = logprob_entry_schema();
+  entry["properties"]["top_logprobs"] = array_schema(logprob_entry_schema());
+  Json logprobs = object_schema({{"content", array_schema(entry)}});
+  logprobs["type"] = Json::array({"object", "null"});
+  const Json message = object_schema(
+      {{"role", {{"const", "assistant"}}}, {"content", {{"type", "string"}}}, {"refusal", {{"type", "null"}}}});
+  const Json choice = object_schema({{"index", {{"type", "integer"}}},
+                                     {"message", message},
+                                     {"logprobs", logprobs},
+                                     {"finish_reason", finish_reason_schema()}});
+  return answer_schema("chat.completion", choice);
+}
+
+}  // namespace kedge::serve

@@ -1,0 +1,115 @@
+#include "serve/encoder_input.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace kedge::serve {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Between two batches the lane looks whether the client is still there.
+constexpr size_t kBatchSequences = 16;
+
+template <typename Value>
+struct Running {
+  ActiveRequests::Guard active;
+  ServedModel::Place place;
+  EncoderJob<Value> job;
+  std::shared_ptr<net::Responder> responder;
+  Clock::time_point arrival;
+};
+
+template <typename Value>
+void encode_all(Running<Value>& running) {
+  const EncoderJob<Value>& job = running.job;
+  ModelMetrics& metrics = job.model->metrics();
+  metrics.queue_seconds.observe(std::chrono::duration<double>(Clock::now() - running.arrival).count());
+  std::vector<Value> values;
+  uint64_t token_count = 0;
+  for (size_t begin = 0; begin < job.sequences.size(); begin += kBatchSequences) {
+    if (running.responder->gone()) {
+      metrics.failures.add();
+      return;
+    }
+    const size_t count = std::min(kBatchSequences, job.sequences.size() - begin);
+    const std::span<const std::vector<TokenId>> batch(&job.sequences[begin], count);
+    Result<std::vector<Value>> computed = job.compute(job.model->engine(), batch);
+    if (!computed.ok()) {
+      metrics.failures.add();
+      running.responder->send(error_response(api_error(computed.error())));
+      return;
+    }
+    for (Value& value : computed.value()) values.push_back(std::move(value));
+    for (const std::vector<TokenId>& sequence : batch) token_count += sequence.size();
+  }
+  metrics.prompt_tokens.add(token_count);
+  metrics.request_seconds.observe(std::chrono::duration<double>(Clock::now() - running.arrival).count());
+  metrics.successes.add();
+  running.responder->send(json_response(job.finish(values, token_count)));
+}
+
+template <typename Value>
+void start(ServeContext& context, EncoderJob<Value> job, std::shared_ptr<net::Responder> responder) {
+  ServedModel& model = *job.model;
+  ApiResult<ServedModel::Place> place = model.admit();
+  if (!place.ok()) {
+    responder->send(error_response(place.error()));
+    return;
+  }
+  auto running = std::make_shared<Running<Value>>(Running<Value>{context.active.enter(), std::move(place).value(),
+                                                                 std::move(job), std::move(responder), Clock::now()});
+  model.lane().post([running] { encode_all(*running); });
+}
+
+}  // namespace
+
+const std::vector<std::string>& truncate_names() {
+  static const std::vector<std::string> kNames = {"NONE", "START", "END"};
+  return kNames;
+}
+
+Truncate truncate_named(std::string_view name) {
+  if (name == "START") return Truncate::start;
+  return name == "END" ? Truncate::end : Truncate::none;
+}
+
+std::vector<TokenId> drop_start(const std::vector<TokenId>& whole, size_t longest, const Tokenizer& tokenizer) {
+  if (whole.size() <= longest) return whole;
+  size_t specials = 0;
+  while (specials < longest && tokenizer.is_special(whole[specials])) ++specials;
+  std::vector<TokenId> kept(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(specials));
+  kept.insert(kept.end(), whole.end() - static_cast<std::ptrdiff_t>(longest - specials), whole.end());
+  return kept;
+}
+
+ApiResult<std::vector<TokenId>> embedding_tokens(ServedModel& model, const std::string& text, Truncate truncate,
+                                                 const std::string& param) {
+  Result<std::vector<TokenId>> cut = model.engine().encode_for_embedding(text);
+  if (!cut.ok()) return api_error(cut.error(), param);
+  if (cut.value().empty()) return wrong_field(param, fmt::format("'{}' has no tokens", param));
+  const Tokenizer* tokenizer = model.engine().tokenizer();
+  if (truncate == Truncate::end || tokenizer == nullptr) return std::move(cut).value();
+  Result<std::vector<TokenId>> whole = tokenizer->encode(text, {.add_special = true, .parse_special = true});
+  if (!whole.ok()) return api_error(whole.error(), param);
+  const size_t longest = cut.value().size();
+  if (whole.value().size() <= longest) return std::move(cut).value();
+  if (truncate == Truncate::start) return drop_start(whole.value(), longest, *tokenizer);
+  return wrong_field(param, fmt::format("'{}' has {} tokens; the model '{}' takes {}. Shorten it, or send "
+                                        "\"truncate\": \"END\"",
+                                        param, whole.value().size(), model.name(), longest));
+}
+
+void start_encoding(ServeContext& context, EncoderJob<std::vector<float>> job,
+                    std::shared_ptr<net::Responder> responder) {
+  start(context, std::move(job), std::move(responder));
+}
+
+void start_encoding(ServeContext& context, EncoderJob<float> job, std::shared_ptr<net::Responder> responder) {
+  start(context, std::move(job), std::move(responder));
+}
+
+}  // namespace kedge::serve

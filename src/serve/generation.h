@@ -1,0 +1,29 @@
+#pragma once
+// One answer in the making: submits prompts to the engine, collects or streams what comes back.
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/http_server.h"
+#include "serve/answer.h"
+#include "serve/context.h"
+
+namespace kedge::serve {
+
+/// What a route asks for.
+struct GenerationJob {
+  ServedModel* model = nullptr;
+  std::vector<Request> requests;        // not empty; all with the same sequence_count
+  std::vector<std::string> echo_texts;  // empty, or one per request: the answer begins with it
+  bool stream = false;
+  bool include_usage = false;
+  std::unique_ptr<AnswerFormat> format;
+  std::chrono::steady_clock::time_point arrival;
+};
+
+/// Runs the job; everything, errors included, goes to `responder`. Returns at once.
+void start_generation(ServeContext& context, GenerationJob job, std::shared_ptr<net::Responder> responder);
+
+}  // namespace kedge::serve

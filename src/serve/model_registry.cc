@@ -1,0 +1,175 @@
+#include "serve/model_registry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+
+#include "serve/version.h"
+
+namespace kedge::serve {
+
+namespace {
+
+int64_t unix_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// FNV-1a: short, and the same in every process.
+std::string fingerprint_of(const std::string& name, const ModelInfo& info) {
+  uint64_t hash = 0xcbf29ce484222325U;
+  for (const char c : fmt::format("{} {} {} {} {}", kVersion, name, info.format, info.compute, info.isa)) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  }
+  return fmt::format("fp_{:010x}", hash & 0xFFFFFFFFFFU);
+}
+
+ModelMetrics metrics_of(const std::string& name, MetricsRegistry& metrics) {
+  const MetricLabels labels{{"model_name", name}};
+  const std::span<const double> bounds = latency_bounds();
+  return {metrics.counter("prompt_tokens_total", "Prompt tokens of finished requests.", labels),
+          metrics.counter("generation_tokens_total", "Tokens generated.", labels),
+          metrics.counter("request_success_total", "Requests that were answered.", labels),
+          metrics.counter("request_failure_total", "Requests that failed or whose client left.", labels),
+          metrics.histogram("request_queue_time_seconds", "Time before a request runs.", bounds, labels),
+          metrics.histogram("time_to_first_token_seconds", "From the request's arrival to its first token.", bounds,
+                            labels),
+          metrics.histogram("time_per_output_token_seconds", "Time per token after the first.", bounds, labels),
+          metrics.histogram("e2e_request_latency_seconds", "From a request's arrival to its end.", bounds, labels)};
+}
+
+}  // namespace
+
+ServedModel::ServedModel(std::string name, std::unique_ptr<Engine> engine, size_t queue_max, MetricsRegistry& metrics)
+    : name_(std::move(name)),
+      engine_(std::move(engine)),
+      queue_max_(queue_max),
+      created_(unix_seconds()),
+      fingerprint_(fingerprint_of(name_, engine_->info())),
+      metrics_(metrics_of(name_, metrics)) {
+  const MetricLabels labels{{"model_name", name_}};
+  const MemoryPlan& plan = engine_->plan();
+  const auto constant = [&](std::string_view gauge, std::string_view help, uint64_t value) {
+    metrics.gauge(gauge, help, labels, [value] { return static_cast<double>(value); });
+  };
+  constant("kedge_weights_bytes", "Weights, as mapped from the file.", plan.weights_bytes);
+  constant("kedge_kv_cache_bytes", "Memory of the KV cache.", plan.kv_cache_bytes);
+  constant("kedge_kv_cache_tokens", "Tokens that the KV cache holds.", plan.kv_tokens);
+  constant("kedge_memory_planned_bytes", "All memory that the model was planned to take.", plan.total_bytes());
+  constant("num_request_max", "Requests that are taken before clients are asked to wait.", queue_max_ + 1);
+  metrics.gauge("num_requests_running", "Requests that the engine computes.", labels,
+                [this] { return static_cast<double>(load().running); });
+  metrics.gauge("num_requests_waiting", "Requests in the engine's queue.", labels,
+                [this] { return static_cast<double>(load().waiting); });
+}
+
+int64_t ServedModel::context_tokens() const {
+  const auto kv_tokens = static_cast<int64_t>(engine_->plan().kv_tokens);
+  const int64_t context = engine_->info().context_tokens;
+  return kv_tokens > 0 ? std::min(context, kv_tokens) : context;
+}
+
+ServedModel::Place::~Place() {
+  if (model_ != nullptr) model_->places_taken_.fetch_sub(1);
+}
+
+ApiResult<ServedModel::Place> ServedModel::admit() {
+  const size_t taken = places_taken_.fetch_add(1);
+  if (taken <= queue_max_) return Place(*this);
+  places_taken_.fetch_sub(1);
+  ApiError error = api_error(429, fmt::format("{} requests for the model '{}' already wait, the most that this server "
+                                              "allows; try again later",
+                                              queue_max_, name_));
+  error.code = "queue_full";
+  const Histogram::Snapshot finished = metrics_.request_seconds.snapshot();
+  const auto count = static_cast<double>(finished.cumulative_counts.back());
+  const double seconds = count > 0 ? finished.sum / count : 1;
+  error.retry_after_seconds = static_cast<unsigned>(std::clamp(seconds, 1.0, 60.0));
+  return error;
+}
+
+// The engine works off its requests in turn.
+ServedModel::Load ServedModel::load() const {
+  const size_t pending = engine_->pending_count() + lane_.size();
+  const size_t running = std::min<size_t>(pending, 1);
+  return {running, pending - running};
+}
+
+Status ServedModel::warm_up() {
+  const std::vector<std::vector<TokenId>> sequences{{0}};
+  switch (engine_->info().kind) {
+    case ModelKind::decoder:
+      return warm_up_decoder();
+    case ModelKind::embedder: {
+      KEDGE_TRY(engine_->embed(sequences, {}));
+      return Done{};
+    }
+    case ModelKind::reranker: {
+      KEDGE_TRY(engine_->rerank(sequences));
+      return Done{};
+    }
+  }
+  return Error{ErrorKind::internal, "unknown kind of model"};
+}
+
+Status ServedModel::warm_up_decoder() {
+  Request request;
+  request.prompt_tokens = {0};
+  request.new_tokens_max = 1;
+  request.sampling.temperature = 0;
+  request.ignore_eos = true;
+  // Shared with the callbacks: the engine may still be inside the last one when this function returns.
+  struct Outcome {
+    std::promise<Status> done;
+    std::string failure;
+  };
+  const auto outcome = std::make_shared<Outcome>();
+  const auto on_token = [outcome](const TokenEvent& event) {
+    if (event.finish == FinishReason::error) outcome->failure = event.error;
+  };
+  const auto on_done = [outcome, name = name_](const RequestTimings& timings) {
+    std::string& failure = outcome->failure;
+    if (failure.empty() && timings.new_tokens == 0) failure = "it made no token";
+    if (failure.empty()) {
+      outcome->done.set_value(Done{});
+    } else {
+      outcome->done.set_value(Error{ErrorKind::internal, fmt::format("model '{}' does not work: {}", name, failure)});
+    }
+  };
+  KEDGE_TRY(engine_->submit(std::move(request), on_token, on_done));
+  return outcome->done.get_future().get();
+}
+
+Status ModelRegistry::add(std::string name, std::unique_ptr<Engine> engine, size_t queue_max,
+                          MetricsRegistry& metrics) {
+  if (name.empty()) return Error{ErrorKind::invalid_input, "a served model must have a name"};
+  for (const auto& model : models_) {
+    if (model->name() == name) {
+      return Error{ErrorKind::invalid_input,
+                   fmt::format("two models are to be served as '{}'; give them different names with "
+                               "--served-model-name",
+                               name)};
+    }
+  }
+  models_.push_back(std::make_unique<ServedModel>(std::move(name), std::move(engine), queue_max, metrics));
+  return Done{};
+}
+
+ApiResult<ServedModel*> ModelRegistry::find(std::string_view name) const {
+  if (name.empty() && models_.size() == 1) return models_.front().get();
+  std::string names;
+  for (const auto& model : models_) {
+    if (model->name() == name) return model.get();
+    names += fmt::format("{}'{}'", names.empty() ? "" : ", ", model->name());
+  }
+  if (name.empty()) {
+    return wrong_field("model", fmt::format("'model' is missing; this server has several: {}", names));
+  }
+  ApiError error = api_error(404, fmt::format("there is no model '{}'; this server has {}", name, names));
+  error.param = "model";
+  error.code = "model_not_found";
+  return error;
+}
+
+}  // namespace kedge::serve

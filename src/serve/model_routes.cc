@@ -1,0 +1,86 @@
+// GET /v1/models, GET /v1/models/{model}
+#include "serve/answer_schema.h"
+#include "serve/routes.h"
+
+namespace kedge::serve {
+
+namespace {
+
+std::string_view kind_name(ModelKind kind) {
+  switch (kind) {
+    case ModelKind::decoder:
+      return "decoder";
+    case ModelKind::embedder:
+      return "embedder";
+    case ModelKind::reranker:
+      return "reranker";
+  }
+  return "";
+}
+
+Json model_json(ServedModel& model) {
+  const ModelInfo& info = model.engine().info();
+  return {{"id", model.name()},
+          {"object", "model"},
+          {"created", model.created()},
+          {"owned_by", "kedge"},
+          {"max_model_len", model.context_tokens()},
+          {"kind", kind_name(info.kind)},
+          {"architecture", info.architecture},
+          {"parameter_count", info.parameter_count},
+          {"vocabulary_size", info.vocabulary_size},
+          {"compute", info.compute}};
+}
+
+Json model_schema() {
+  const Json text = {{"type", "string"}};
+  const Json count = {{"type", "integer"}, {"minimum", 0}};
+  return object_schema({{"id", text},
+                        {"object", {{"const", "model"}}},
+                        {"created", count},
+                        {"owned_by", text},
+                        {"max_model_len", count},
+                        {"kind", {{"enum", Json::array({"decoder", "embedder", "reranker"})}}},
+                        {"architecture", text},
+                        {"parameter_count", count},
+                        {"vocabulary_size", count},
+                        {"compute", text}});
+}
+
+void handle_list(ServeContext& context, const net::ServerRequest&, const std::shared_ptr<net::Responder>& responder) {
+  Json list = {{"object", "list"}, {"data", Json::array()}};
+  for (const auto& model : context.models.all()) list["data"].push_back(model_json(*model));
+  responder->send(json_response(list));
+}
+
+void handle_one(ServeContext& context, const net::ServerRequest& http,
+                const std::shared_ptr<net::Responder>& responder) {
+  const std::string* name = net::find_value(http.parameters, "model");
+  const ApiResult<ServedModel*> model = context.models.find(name != nullptr ? *name : "");
+  responder->send(model.ok() ? json_response(model_json(*model.value())) : error_response(model.error()));
+}
+
+}  // namespace
+
+std::vector<RouteSpec> model_routes(const ServeContext& /*context*/) {
+  RouteSpec list;
+  list.method = "GET";
+  list.pattern = "/v1/models";
+  list.id = "list_models";
+  list.tag = "models";
+  list.summary = "Lists the models";
+  list.response_schema = object_schema({{"object", {{"const", "list"}}}, {"data", array_schema(model_schema())}});
+  list.handle = handle_list;
+  RouteSpec one;
+  one.method = "GET";
+  one.pattern = "/v1/models/{model+}";
+  one.id = "retrieve_model";
+  one.tag = "models";
+  one.summary = "Describes one model";
+  one.response_schema = model_schema();
+  one.error_statuses = {400, 404};
+  one.handle = handle_one;
+  return {std::move(list), std::move(one)};
+}
+
+}  // namespace kedge::serve

@@ -1,0 +1,45 @@
+#pragma once
+// The table of routes: one row both answers a route and describes it in /openapi.json.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/http_server.h"
+#include "serve/context.h"
+
+namespace kedge::serve {
+
+struct RouteSpec {
+  std::string method;
+  std::string pattern;  // the router's: "/v1/models/{model+}"
+  std::string id;       // OpenAPI's operationId
+  std::string tag;
+  std::string summary;
+  bool needs_key = true;          // when the server has one
+  bool is_inference = false;      // refused while the server is draining
+  Json request_schema = nullptr;  // null: no body
+  std::string response_type = "application/json";
+  Json response_schema = nullptr;   // of a 200 answer; null: not JSON
+  bool may_stream = false;          // also answers with server-sent events
+  std::vector<int> error_statuses;  // besides those that every route has
+  std::function<void(ServeContext&, net::ServerRequest, std::shared_ptr<net::Responder>)> handle;
+};
+
+// One file per group.
+std::vector<RouteSpec> chat_routes(const ServeContext& context);
+std::vector<RouteSpec> completion_routes(const ServeContext& context);
+std::vector<RouteSpec> embedding_routes(const ServeContext& context);
+std::vector<RouteSpec> ranking_routes(const ServeContext& context);
+std::vector<RouteSpec> model_routes(const ServeContext& context);
+std::vector<RouteSpec> status_routes(const ServeContext& context);
+std::vector<RouteSpec> page_routes(const ServeContext& context);
+
+/// All of the above. /openapi.json is among them and describes them.
+std::vector<RouteSpec> all_routes(const ServeContext& context);
+
+/// The schema of the request's field 'model': one of the names, and required when there are several.
+void add_model_property(Json& schema, const ServeContext& context);
+
+}  // namespace kedge::serve

@@ -1,0 +1,149 @@
+#include "serve/server.h"
+
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+
+#include <array>
+#include <future>
+
+#include "serve/routes.h"
+#include "serve/version.h"
+
+namespace kedge::serve {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Hashed first, so that neither the key's bytes nor its length show in the time that the comparison takes.
+bool same_key(std::string_view given, std::string_view wanted) {
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> a;
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> b;
+  SHA256(reinterpret_cast<const unsigned char*>(given.data()), given.size(), a.data());
+  SHA256(reinterpret_cast<const unsigned char*>(wanted.data()), wanted.size(), b.data());
+  return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+bool has_key(const net::ServerRequest& request, const std::string& key) {
+  static constexpr std::string_view kScheme = "bearer ";
+  const std::string* header = net::find_header(request.headers, "Authorization");
+  if (header == nullptr || header->size() <= kScheme.size()) return false;
+  for (size_t i = 0; i < kScheme.size(); ++i) {
+    if (std::tolower(static_cast<unsigned char>((*header)[i])) != kScheme[i]) return false;
+  }
+  return same_key(std::string_view(*header).substr(kScheme.size()), key);
+}
+
+// Why a request is refused before its handler sees it.
+std::optional<ApiError> refusal(const ServeContext& context, const RouteSpec& route,
+                                const net::ServerRequest& request) {
+  if (route.needs_key && !context.api_key.empty() && !has_key(request, context.api_key)) {
+    ApiError error = api_error(401, "this server asks for an API key; send it as 'Authorization: Bearer KEY'");
+    error.code = "invalid_api_key";
+    return error;
+  }
+  if (route.is_inference && context.draining) {
+    ApiError error = api_error(503, "the server is shutting down and takes no new requests");
+    error.code = "shutting_down";
+    return error;
+  }
+  return std::nullopt;
+}
+
+class ApiServer final : public Server {
+ public:
+  explicit ApiServer(std::string api_key) { context_.api_key = std::move(api_key); }
+
+  ~ApiServer() override {
+    if (http_) drain(std::chrono::milliseconds(0));
+    if (warm_up_.valid()) warm_up_.wait();
+  }
+
+  Status start(std::vector<ServedEngine> engines, ServerOptions options) {
+    for (ServedEngine& served : engines) {
+      KEDGE_TRY(
+          context_.models.add(std::move(served.name), std::move(served.engine), options.queue_max, context_.metrics));
+    }
+    options.http.headers.push_back({"Server", fmt::format("kedge/{}", kVersion)});
+    options.http.headers.push_back({"X-Content-Type-Options", "nosniff"});
+    KEDGE_ASSIGN(http_, net::HttpServer::start(options.http, make_router(), make_hooks()));
+    context_.post = [this](std::function<void()> task) { http_->post(std::move(task)); };
+    warm_up_ = std::async(std::launch::async, [this] { return warm_up(); }).share();
+    return Done{};
+  }
+
+  [[nodiscard]] uint16_t port() const override { return http_->port(); }
+  Status wait_until_ready() override { return warm_up_.get(); }
+
+  bool drain(std::chrono::milliseconds grace) override {
+    context_.draining = true;
+    const Clock::time_point deadline = Clock::now() + grace;
+    const bool finished = context_.active.wait_for_none(deadline);
+    // What has finished computing may still be on its way out.
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    http_->stop(std::max(left, std::chrono::milliseconds(0)));
+    context_.active.wait_for_none(Clock::time_point::max());
+    return finished;
+  }
+
+ private:
+  net::Router make_router() {
+    net::Router router;
+    for (RouteSpec& route : all_routes(context_)) {
+      const std::string method = route.method;
+      const std::string pattern = route.pattern;
+      router.add(
+          method, pattern,
+          [this, route = std::move(route)](net::ServerRequest request, std::shared_ptr<net::Responder> responder) {
+            if (const std::optional<ApiError> error = refusal(context_, route, request)) {
+              responder->send(error_response(*error));
+            } else {
+              route.handle(context_, std::move(request), std::move(responder));
+            }
+          });
+    }
+    return router;
+  }
+
+  net::HttpServerHooks make_hooks() {
+    net::HttpServerHooks hooks;
+    hooks.on_failure = [](const net::HttpFailure& failure) {
+      ApiError error = api_error(failure.status, failure.message);
+      if (failure.status == 404) error.code = "unknown_route";
+      return error_response(error);
+    };
+    hooks.on_exchange = [this](const net::ExchangeRecord& record) {
+      const std::string route = record.route.empty() ? "none" : record.route;
+      context_.metrics
+          .counter("kedge_http_requests_total", "HTTP requests; code 499: the client left first.",
+                   {{"route", route}, {"method", record.method}, {"code", std::to_string(record.status)}})
+          .add();
+      context_.metrics
+          .histogram("kedge_http_request_seconds", "From a request's last byte to its answer's last.", latency_bounds(),
+                     {{"route", route}})
+          .observe(record.seconds);
+    };
+    return hooks;
+  }
+
+  Status warm_up() {
+    for (const auto& model : context_.models.all()) KEDGE_TRY(model->warm_up());
+    context_.ready = true;
+    return Done{};
+  }
+
+  ServeContext context_;
+  std::shared_future<Status> warm_up_;
+  std::unique_ptr<net::HttpServer> http_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::start(std::vector<ServedEngine> engines, ServerOptions options) {
+  auto server = std::make_unique<ApiServer>(options.api_key);
+  KEDGE_TRY(server->start(std::move(engines), std::move(options)));
+  return std::unique_ptr<Server>(std::move(server));
+}
+
+}  // namespace kedge::serve

@@ -1,0 +1,46 @@
+#pragma once
+// `kedge serve` without the command line: OpenAI's API over loaded engines.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kedge/engine.h"
+#include "net/http_server.h"
+
+namespace kedge::serve {
+
+struct ServedEngine {
+  std::string name;
+  std::unique_ptr<Engine> engine;
+};
+
+struct ServerOptions {
+  net::HttpServerOptions http;
+  std::string api_key;    // clients send it as "Authorization: Bearer KEY"; empty: none is asked for
+  size_t queue_max = 64;  // requests that may wait for one model; further ones get 429
+};
+
+/// Serves from construction to destruction. Thread-safe. Owns its engines, and lets every callback of theirs return
+/// before it ends them.
+class Server {
+ public:
+  /// Listens and begins to try the models; not ready until they have computed. Fails with invalid_input (names, host)
+  /// or unavailable (the port is taken).
+  static Result<std::unique_ptr<Server>> start(std::vector<ServedEngine> engines, ServerOptions options);
+
+  virtual ~Server() = default;
+
+  [[nodiscard]] virtual uint16_t port() const = 0;
+
+  /// Waits until every model has made a decode step (or an embedding, or a score). Fails when one can't.
+  virtual Status wait_until_ready() = 0;
+
+  /// Readiness answers 503 from now on, and so do new requests; what runs may finish. False when something still ran
+  /// after `grace` and was cut. The server then no longer listens.
+  virtual bool drain(std::chrono::milliseconds grace) = 0;
+};
+
+}  // namespace kedge::serve

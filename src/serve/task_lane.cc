@@ -1,0 +1,44 @@
+#include "serve/task_lane.h"
+
+#include <utility>
+
+namespace kedge::serve {
+
+TaskLane::~TaskLane() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void TaskLane::post(std::function<void()> task) {
+  const std::scoped_lock lock(mutex_);
+  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  tasks_.push_back(std::move(task));
+  changed_.notify_all();
+}
+
+size_t TaskLane::size() const {
+  const std::scoped_lock lock(mutex_);
+  return tasks_.size() + (running_ ? 1 : 0);
+}
+
+void TaskLane::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    running_ = false;
+    changed_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+    if (stopping_) return;
+    std::function<void()> task = std::move(tasks_.front());
+    tasks_.pop_front();
+    running_ = true;
+    lock.unlock();
+    task();
+    task = nullptr;  // what it holds goes before the lane counts as free
+    lock.lock();
+  }
+}
+
+}  // namespace kedge::serve
