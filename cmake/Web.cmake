@@ -7,7 +7,7 @@ endif()
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
 set(KEDGE_CHAT_PAGE ${CMAKE_BINARY_DIR}/web/index.html)
-file(GLOB web_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/web/src/*)
+file(GLOB_RECURSE web_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/web/src/*)
 add_custom_command(
   OUTPUT ${KEDGE_CHAT_PAGE}
   COMMAND ${CMAKE_COMMAND} -E env ESBUILD=${KEDGE_ESBUILD} PYTHON=${Python3_EXECUTABLE}

@@ -25,6 +25,8 @@ def main() -> None:
     script = script_file.read_text(encoding="utf-8").strip()
     if "</script" in script.lower() or "</style" in style.lower():
         sys.exit("assemble.py: script or style holds its own closing tag and can't stand inline")
+    if "@import" in style:
+        sys.exit("assemble.py: the style still imports another file: it was not bundled")
 
     # Nothing but these two inline blocks may run, and the page may talk to its own origin alone: an answer that
     # slipped past the renderer could still neither run nor send anything anywhere.

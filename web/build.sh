@@ -11,6 +11,6 @@ mkdir -p "$folder"
 # What ships is what every browser of the last three years runs.
 "$esbuild" "$web/src/main.ts" --bundle --minify --format=iife --target=chrome108,firefox110,safari16 \
   --charset=utf8 --log-level=warning --outfile="$folder/page.js"
-"$esbuild" "$web/src/style.css" --minify --target=chrome108,firefox110,safari16 \
+"$esbuild" "$web/src/style.css" --bundle --minify --target=chrome108,firefox110,safari16 \
   --charset=utf8 --log-level=warning --outfile="$folder/page.css"
 "$python" "$web/assemble.py" "$web/src/index.html" "$folder/page.css" "$folder/page.js" "$output"

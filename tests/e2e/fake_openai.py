@@ -73,8 +73,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/":
             self.reply(200, self.server.page, "text/html; charset=utf-8")
         elif self.path == "/v1/models" and self.allowed():
-            models = [{"id": name, "object": "model"} for name in self.server.models]
-            self.reply_json(200, {"object": "list", "data": models})
+            about = {"object": "model", "kind": "decoder", "max_model_len": 1024}
+            self.reply_json(200, {"object": "list", "data": [{"id": name, **about} for name in self.server.models]})
         elif self.path != "/v1/models":
             self.reply_json(404, {"error": {"message": f"{self.path}: there is no such page"}})
 
@@ -85,7 +85,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.requests.append(body)
         text = body["messages"][-1]["content"].lower()
         if text.startswith("fail") and not self.server.healed:
-            self.reply_json(503, {"error": {"message": "the model is being loaded; try again in a minute", "code": 503}})
+            self.reply_json(503, {"error": {"message": "the model is being loaded; try again in a minute"}})
             return
         self.stream(text)
 
@@ -134,6 +134,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if text.startswith("broken"):
             self.send_event(json.dumps({"error": {"message": "the model ran out of memory", "code": 507}}))
+            self.wfile.write(b"0\r\n\r\n")
             return
         self.send_event(json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}))
         usage = {"prompt_tokens": 31, "completion_tokens": len(pieces)}

@@ -58,7 +58,7 @@ export function parseChatChunk(data: string): ChatEvent[] {
     events.push({ kind: 'usage', promptTokens, answerTokens });
   }
   const tokensPerSecond = numberOf(field(field(chunk, 'timings'), 'predicted_per_second'));
-  if (tokensPerSecond !== undefined) events.push({ kind: 'rate', tokensPerSecond });
+  if (tokensPerSecond !== undefined && tokensPerSecond > 0) events.push({ kind: 'rate', tokensPerSecond });
   return events;
 }
 
@@ -81,20 +81,45 @@ async function request(path: string, init: RequestInit, apiKey: string): Promise
   } catch {
     // Not JSON: a proxy's page, perhaps; the status has to do.
   }
-  throw new ApiError(message ?? `The server answered ${response.status} ${response.statusText}`.trim(), response.status);
+  message ??= `The server answered ${response.status} ${response.statusText}`.trim();
+  throw new ApiError(message, response.status);
 }
 
 export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'AbortError';
 }
 
-/** The ids of the models that the server offers, in its order. */
-export async function listModels(apiKey: string): Promise<string[]> {
-  const response = await request('/v1/models', {}, apiKey);
-  const body: unknown = await response.json().catch(() => null);
+/** A model to chat with, and what the server tells of it. */
+export interface Model {
+  id: string;
+  context_tokens?: number;
+  parameter_count?: number;
+}
+
+/** Reads the answer of /v1/models; models that only embed or rank are left out. */
+export function parseModels(body: unknown): Model[] {
   const data = field(body, 'data');
   if (!Array.isArray(data)) throw new ApiError('The server sent a list of models that can not be read', 0);
-  return data.map((entry) => field(entry, 'id')).filter((id): id is string => typeof id === 'string');
+  const models: Model[] = [];
+  for (const entry of data) {
+    const id = field(entry, 'id');
+    const kind = field(entry, 'kind');
+    if (typeof id !== 'string' || (kind !== undefined && kind !== 'decoder')) continue;
+    const model: Model = { id };
+    const context = numberOf(field(entry, 'max_model_len'));
+    const parameters = numberOf(field(entry, 'parameter_count'));
+    if (context !== undefined) model.context_tokens = context;
+    if (parameters !== undefined) model.parameter_count = parameters;
+    models.push(model);
+  }
+  if (models.length === 0) throw new ApiError('This server offers no model to chat with', 0);
+  return models;
+}
+
+/** The models that the server offers, in its order. */
+export async function listModels(apiKey: string): Promise<Model[]> {
+  const response = await request('/v1/models', {}, apiKey);
+  return parseModels(await response.json().catch(() => null));
 }
 
 /**

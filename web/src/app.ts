@@ -1,6 +1,6 @@
 /** The page: holds the state, and ties server, storage and views together. */
 
-import { ApiError, listModels } from './api';
+import { ApiError, listModels, Model } from './api';
 import { Composer } from './composer';
 import { element, iconButton } from './dom';
 import { Generation } from './generation';
@@ -8,6 +8,7 @@ import { footerText, welcomeNodes } from './model_note';
 import { loadSettings, saveSettings, Settings } from './settings';
 import { SettingsPanel } from './settings_panel';
 import { Sidebar } from './sidebar';
+import { modelDetails } from './stats';
 import { Conversation, ConversationStore, KeyValueStore, newId } from './store';
 import { Theme } from './theme';
 import { Toast } from './toast';
@@ -24,7 +25,7 @@ type PanelName = 'sidebar' | 'settings';
 export class App {
   private readonly store: ConversationStore;
   private settings: Settings;
-  private models: string[] = [];
+  private models: Model[] = [];
   private model = '';
   private current: Conversation = this.emptyConversation();
   private generation: Generation | null = null;
@@ -104,7 +105,14 @@ export class App {
 
   private listen(): void {
     window.addEventListener('hashchange', () => this.openFromAddress());
-    window.addEventListener('pagehide', () => this.save());
+    // Chromium breaks the connection between these two; a phone's browser knows only the second.
+    for (const leaving of ['beforeunload', 'pagehide']) {
+      window.addEventListener(leaving, () => {
+        if (this.generation === null) return;
+        this.generation.stop();
+        this.save();
+      });
+    }
     window.addEventListener('storage', (event) => this.storageChanged(event.key));
     document.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape') return;
@@ -138,20 +146,25 @@ export class App {
     }
     this.transcript.clearError();
     const saved = this.storage.getItem(kModelKey) ?? '';
-    this.model = this.models.includes(saved) ? saved : this.models[0] ?? '';
+    this.model = this.models.some((model) => model.id === saved) ? saved : this.models[0]?.id ?? '';
     this.showModel();
     return true;
   }
 
   private showModel(): void {
     if (this.models.length > 1) {
-      const options = this.models.map((id) => element('option', { attributes: { selected: id === this.model } }, id));
+      const options = this.models.map(({ id }) => {
+        return element('option', { attributes: { selected: id === this.model } }, id);
+      });
       const select = element('select', { attributes: { 'aria-label': 'Model' } }, ...options);
       select.addEventListener('change', () => this.chooseModel(select.value));
       this.modelPlace.replaceChildren(select);
     } else {
       this.modelPlace.replaceChildren(element('span', { class: 'model-name' }, this.model));
     }
+    const current = this.models.find((model) => model.id === this.model);
+    const details = current === undefined ? '' : modelDetails(current);
+    this.modelPlace.append(element('span', { class: 'model-details' }, details));
     document.title = this.model === '' ? 'kedge' : `${this.model} · kedge`;
     this.footer.textContent = this.model === '' ? '' : footerText(this.model);
     this.transcript.setWelcome(...welcomeNodes(this.model, (text) => this.ask(text)));
@@ -204,7 +217,8 @@ export class App {
     this.savedMs = performance.now();
     const saved = this.store.save(conversation);
     if (!saved && !this.full) {
-      this.toast.show('This browser’s storage is full: the conversation is not kept. Delete older ones to make room.');
+      const text = 'This browser’s storage is full: the conversation is not kept. Delete older ones to make room.';
+      this.toast.show(text);
     }
     this.full = !saved;
   }

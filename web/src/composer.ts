@@ -8,7 +8,12 @@ const kTouch = window.matchMedia('(hover: none) and (pointer: coarse)');
 export class Composer {
   readonly root: HTMLFormElement;
   private readonly area = element('textarea', {
-    attributes: { id: 'message', rows: 1, placeholder: 'Write a message', enterkeyhint: kTouch.matches ? null : 'send' },
+    attributes: {
+      id: 'message',
+      rows: 1,
+      placeholder: 'Write a message',
+      enterkeyhint: kTouch.matches ? null : 'send',
+    },
   });
   private readonly button: HTMLButtonElement;
   private busy = false;

@@ -103,9 +103,9 @@ const kData: Language = {
   keywords: words('true false null yes no on off'),
 };
 
-const kLanguages: Record<string, Language> = {};
+const kLanguages = new Map<string, Language>();
 function register(names: string, language: Language): void {
-  for (const name of names.split(' ')) kLanguages[name] = language;
+  for (const name of names.split(' ')) kLanguages.set(name, language);
 }
 register('c cc cpp c++ cxx h hpp java cs csharp kotlin swift scala php', kCLike);
 register('js javascript jsx mjs ts typescript tsx', kScript);
@@ -130,7 +130,7 @@ function patternOf(language: Language): RegExp {
 
 /** Cuts code into pieces whose texts, joined, are the code again. */
 export function highlight(code: string, languageName: string): CodePiece[] {
-  const language = Object.prototype.hasOwnProperty.call(kLanguages, languageName) ? kLanguages[languageName] : undefined;
+  const language = kLanguages.get(languageName);
   if (language === undefined || code.length > kSizeMax) return code === '' ? [] : [{ kind: 'plain', text: code }];
   const pieces: CodePiece[] = [];
   const append = (kind: CodeKind, text: string): void => {

@@ -181,8 +181,8 @@ class BlockParser {
     if (!this.startsBlock()) return false;
     const item = kRule.test(this.peek()) ? null : kItem.exec(this.peek());
     if (this.depth >= kDepthMax) return item === null && !kQuote.test(this.peek());
-    // A line that happens to begin with "1984." is no list.
-    return item === null || (item[4] !== undefined && (!/\d/.test(item[2] as string) || /^1[.)]/.test(item[2] as string)));
+    // A line that happens to begin with "1984." is no list, nor is a lone "-".
+    return item === null || (item[4] !== undefined && /^(?:\D|1[.)])/.test(item[2] as string));
   }
 
   private readTable(): Block | null {

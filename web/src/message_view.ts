@@ -46,17 +46,18 @@ export class AnswerView implements MessageView {
       element(
         'div',
         { class: 'message-bar' },
+        this.note,
         copyButton('Copy answer', () => splitThinking(message.content).answer),
         iconButton('again', 'Regenerate', () => actions.regenerate(), 'last-only'),
-        this.note,
       ),
     );
   }
 
   update(live: boolean): void {
     const { thinking, answer } = splitThinking(this.message.content);
-    this.thinkingBox.hidden = thinking === null || thinking === '';
-    this.thinkingTitle.textContent = live && answer === '' ? 'Thinking…' : 'Thought';
+    const hasThinking = thinking !== null && thinking !== '';
+    this.thinkingBox.hidden = !hasThinking;
+    this.thinkingTitle.textContent = !hasThinking ? '' : live && answer === '' ? 'Thinking…' : 'Thought';
     this.thinking.update(thinking ?? '');
     this.markdown.update(answer);
     this.root.classList.toggle('live', live);

@@ -26,9 +26,9 @@ export function welcomeNodes(model: string, ask: (text: string) => void): Node[]
     element('button', { class: 'chip', attributes: { type: 'button' }, on: { click: () => ask(question) } }, question),
   );
   const text =
-    'This is kedge’s demo model. It was trained from nothing on a few megabytes of simple English that the ' +
-    'project wrote itself, so that everything can be tried offline. It makes small talk, tells small stories and knows ' +
-    'a few facts; of everything else it knows nothing.';
+    'This is kedge’s demo model. It was trained from nothing on a few megabytes of simple English that the project ' +
+    'wrote itself, so that everything can be tried offline. It makes small talk, tells small stories and knows a few ' +
+    'facts; of everything else it knows nothing.';
   return [
     icon('anchor'),
     element('h2', {}, 'Say hello to a very small model'),

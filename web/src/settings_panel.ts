@@ -72,7 +72,9 @@ export class SettingsPanel {
 
   private textField(name: 'system' | 'stop', label: string, hint: string, rows: number): HTMLElement {
     const id = `setting-${name}`;
-    const area = element('textarea', { attributes: { id, rows, 'aria-describedby': `${id}-hint`, spellcheck: 'false' } });
+    const area = element('textarea', {
+      attributes: { id, rows, 'aria-describedby': `${id}-hint`, spellcheck: 'false' },
+    });
     area.value = this.settings[name];
     area.addEventListener('input', () => this.set({ [name]: area.value }));
     return element(
@@ -89,10 +91,17 @@ export class SettingsPanel {
     const { min, max, step } = field;
     const number = element('input', {
       attributes: {
-        id, min, max, step: field.slider ? 'any' : step, type: 'number', inputmode: 'decimal', 'aria-describedby': `${id}-hint`,
+        id,
+        type: 'number',
+        min,
+        max,
+        step: field.slider ? 'any' : step,
+        inputmode: 'decimal',
         placeholder: field.name === 'seed' ? 'random' : 'default',
+        'aria-describedby': `${id}-hint`,
       },
     });
+    const label = element('label', { class: 'label', attributes: { for: id } }, field.label);
     const slider = field.slider
       ? element('input', { attributes: { type: 'range', min, max, step, 'aria-label': field.label } })
       : null;
@@ -122,7 +131,7 @@ export class SettingsPanel {
     return element(
       'div',
       { class: 'field' },
-      element('div', { class: 'number' }, element('label', { class: 'label', attributes: { for: id } }, field.label), number),
+      element('div', { class: 'number' }, label, number),
       slider,
       element('p', { class: 'hint', attributes: { id: `${id}-hint` } }, field.hint),
     );

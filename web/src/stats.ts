@@ -1,4 +1,6 @@
-/** What an answer cost: the server's own numbers where it gives them, else what the page measured. */
+/** Numbers as the page shows them: what an answer cost (as the server says, else as measured), how big a model is. */
+
+import { Model } from './api';
 
 export interface AnswerStats {
   prompt_tokens?: number;
@@ -70,4 +72,19 @@ export function formatStats(stats: AnswerStats): string {
   if (stats.first_token_ms !== undefined) parts.push(`first after ${(stats.first_token_ms / 1000).toFixed(2)} s`);
   if (stats.prompt_tokens !== undefined) parts.push(`prompt ${count(stats.prompt_tokens)}`);
   return parts.join(' · ');
+}
+
+/** For example "7.2 B parameters · context 32,768"; empty when the server tells nothing. */
+export function modelDetails(model: Model): string {
+  const parts: string[] = [];
+  if (model.parameter_count !== undefined) parts.push(`${shortCount(model.parameter_count)} parameters`);
+  if (model.context_tokens !== undefined) parts.push(`context ${model.context_tokens.toLocaleString('en')}`);
+  return parts.join(' · ');
+}
+
+function shortCount(value: number): string {
+  for (const [size, unit] of [[1e12, 'T'], [1e9, 'B'], [1e6, 'M'], [1e3, 'K']] as const) {
+    if (value >= size) return `${(value / size).toFixed(value < 10 * size ? 1 : 0)} ${unit}`;
+  }
+  return String(value);
 }

@@ -18,7 +18,10 @@ export interface ErrorNotice {
 export class Transcript {
   readonly root: HTMLElement;
   readonly jumpButton: HTMLButtonElement;
-  private readonly list = element('div', { class: 'messages', attributes: { role: 'log', 'aria-label': 'Conversation' } });
+  private readonly list = element('div', {
+    class: 'messages',
+    attributes: { role: 'log', 'aria-label': 'Conversation' },
+  });
   private readonly notice = element('div', { class: 'notice-place' });
   private readonly welcome = element('div', { class: 'welcome' });
   private views: MessageView[] = [];
@@ -91,7 +94,8 @@ export class Transcript {
   }
 
   showError(error: ErrorNotice): void {
-    const retry = element('button', { class: 'button', attributes: { type: 'button' }, on: { click: error.retry } }, 'Retry');
+    const attributes = { type: 'button' };
+    const retry = element('button', { class: 'button', attributes, on: { click: error.retry } }, 'Retry');
     const card = element(
       'div',
       { class: 'error', attributes: { role: 'alert' } },
@@ -147,7 +151,13 @@ export class Transcript {
 
 function keyForm(error: ErrorNotice): HTMLElement {
   const input = element('input', {
-    attributes: { type: 'password', autocomplete: 'off', 'aria-label': 'API key', placeholder: 'API key', required: true },
+    attributes: {
+      type: 'password',
+      autocomplete: 'off',
+      'aria-label': 'API key',
+      placeholder: 'API key',
+      required: true,
+    },
   });
   const submit = element('button', { class: 'button primary', attributes: { type: 'submit' } }, 'Use this key');
   const form = element('form', { class: 'key-form' }, input, submit);

@@ -2,11 +2,19 @@
 // Method: requests and chunks as the OpenAI API has them, and broken ones.
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { errorMessage, parseChatChunk } from '../src/api';
+import { errorMessage, parseChatChunk, parseModels } from '../src/api';
 import {
-  chatRequest, defaultSettings, kNumberFields, loadSettings, NumberField, parseNumber, promptMessages, saveSettings, stopStrings,
+  chatRequest,
+  defaultSettings,
+  kNumberFields,
+  loadSettings,
+  NumberField,
+  parseNumber,
+  promptMessages,
+  saveSettings,
+  stopStrings,
 } from '../src/settings';
-import { AnswerMeter, formatStats } from '../src/stats';
+import { AnswerMeter, formatStats, modelDetails } from '../src/stats';
 import { KeyValueStore } from '../src/store';
 
 function storageWith(value: string | null): KeyValueStore {
@@ -21,8 +29,8 @@ function storageWith(value: string | null): KeyValueStore {
 }
 
 test('request: settings that are set are sent, others are not', () => {
-  const settings = { ...defaultSettings(), system: 'Be brief.', temperature: 0, top_p: null, seed: 7, stop: 'END\n\\n\\n' };
-  const body = chatRequest('demo', settings, [{ role: 'user', content: 'Hi' }]);
+  const changes = { system: 'Be brief.', temperature: 0, top_p: null, seed: 7, stop: 'END\n\\n\\n' };
+  const body = chatRequest('demo', { ...defaultSettings(), ...changes }, [{ role: 'user', content: 'Hi' }]);
   deepEqual(body, {
     model: 'demo',
     messages: [{ role: 'system', content: 'Be brief.' }, { role: 'user', content: 'Hi' }],
@@ -52,7 +60,9 @@ test('settings: numbers are checked', () => {
   const field = (name: string): NumberField => kNumberFields.find((entry) => entry.name === name) as NumberField;
   equal(parseNumber(field('temperature'), ' 0.5 '), 0.5);
   equal(parseNumber(field('temperature'), ''), null);
-  for (const text of ['x', '-1', '2.1', 'NaN', 'Infinity', '0,5']) equal(parseNumber(field('temperature'), text), undefined, text);
+  for (const text of ['x', '-1', '2.1', 'NaN', 'Infinity', '0,5']) {
+    equal(parseNumber(field('temperature'), text), undefined, text);
+  }
   equal(parseNumber(field('top_k'), '1.5'), undefined);
   equal(parseNumber(field('seed'), '9007199254740993'), undefined);
 });
@@ -73,7 +83,8 @@ test('settings: stop strings', () => {
 
 test('chunk: text, finish, usage and rate', () => {
   deepEqual(parseChatChunk('{"choices":[{"delta":{"role":"assistant","content":""}}]}'), []);
-  deepEqual(parseChatChunk('{"choices":[{"delta":{"content":"Hi"},"finish_reason":null}]}'), [{ kind: 'text', text: 'Hi' }]);
+  const text = '{"choices":[{"delta":{"content":"Hi"},"finish_reason":null}]}';
+  deepEqual(parseChatChunk(text), [{ kind: 'text', text: 'Hi' }]);
   deepEqual(
     parseChatChunk(
       '{"choices":[{"delta":{},"finish_reason":"length"}],"usage":{"prompt_tokens":5,"completion_tokens":9},' +
@@ -85,7 +96,25 @@ test('chunk: text, finish, usage and rate', () => {
       { kind: 'rate', tokensPerSecond: 12.5 },
     ],
   );
-  deepEqual(parseChatChunk('{"choices":[],"usage":null}'), []);
+  deepEqual(parseChatChunk('{"choices":[],"usage":null,"timings":{"predicted_per_second":0}}'), []);
+});
+
+test('models: those to chat with, and what is told of them', () => {
+  const data = [
+    { id: 'plain' },
+    { id: 'demo', kind: 'decoder', max_model_len: 1024, parameter_count: 4_000_000 },
+    { id: 'embedder', kind: 'embedder' },
+    { id: 7 },
+    null,
+  ];
+  deepEqual(parseModels({ data }), [{ id: 'plain' }, { id: 'demo', context_tokens: 1024, parameter_count: 4_000_000 }]);
+  throws(() => parseModels({ data: [{ id: 'e', kind: 'reranker' }] }), /no model to chat with/);
+  for (const body of [null, {}, { data: 7 }]) throws(() => parseModels(body), /can not be read/);
+  equal(modelDetails({ id: 'x' }), '');
+  const large = { id: 'x', context_tokens: 2048, parameter_count: 7_241_000_000 };
+  equal(modelDetails(large), '7.2 B parameters · context 2,048');
+  equal(modelDetails({ id: 'x', parameter_count: 260_032 }), '260 K parameters');
+  equal(modelDetails({ id: 'x', parameter_count: 12_300_000 }), '12 M parameters');
 });
 
 test('chunk: errors', () => {

@@ -36,7 +36,13 @@ function conversation(id: string, question: string): Conversation {
     updated_ms: 0,
     messages: [
       { role: 'user', content: question },
-      { role: 'assistant', content: 'An answer', model: 'demo', end: 'stop', stats: { answer_tokens: 2, measured: true } },
+      {
+        role: 'assistant',
+        content: 'An answer',
+        model: 'demo',
+        end: 'stop',
+        stats: { answer_tokens: 2, measured: true },
+      },
     ],
   };
 }
@@ -79,12 +85,20 @@ test('store: broken entries are left out', () => {
   const store = new ConversationStore(storage, () => 1);
   store.save(conversation('good', 'Q'));
   const broken = [
-    '', '{', 'null', '[]', '{}', '{"updated_ms":1,"messages":[null]}', '{"updated_ms":1,"messages":[{"role":"system","content":"x"}]}',
-    '{"updated_ms":1,"messages":[{"role":"user","content":7}]}', '{"updated_ms":"1","messages":[]}',
+    '',
+    '{',
+    'null',
+    '[]',
+    '{}',
+    '{"updated_ms":1,"messages":[null]}',
+    '{"updated_ms":1,"messages":[{"role":"system","content":"x"}]}',
+    '{"updated_ms":1,"messages":[{"role":"user","content":7}]}',
+    '{"updated_ms":"1","messages":[]}',
   ];
   broken.forEach((text, index) => storage.setItem(`kedge.conversation.broken${index}`, text));
   deepEqual(store.list().map((entry) => entry.id), ['good']);
-  storage.setItem('kedge.conversation.odd', '{"updated_ms":1,"messages":[{"role":"assistant","content":"x","end":"boom","stats":{"answer_tokens":"7"}}]}');
+  const odd = '{"role":"assistant","content":"x","end":"boom","stats":{"answer_tokens":"7"}}';
+  storage.setItem('kedge.conversation.odd', `{"updated_ms":1,"messages":[${odd}]}`);
   deepEqual(store.load('odd')?.messages, [{ role: 'assistant', content: 'x' }]);
 });
 

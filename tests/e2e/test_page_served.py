@@ -1,0 +1,93 @@
+"""Goal: the chat page works as the binary serves it, with the demo model inside it.
+
+Method: `kedge serve demo` (KEDGE or build/release/kedge) and headless Chromium.
+"""
+
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.request
+
+from page_case import PHONE, ROOT, Browser, PageCase, expect, skip
+
+
+def tearDownModule():
+    Browser.stop()
+
+
+class KedgeServeTest(PageCase):
+    @classmethod
+    def setUpClass(cls):
+        kedge = pathlib.Path(os.environ.get("KEDGE", ROOT / "build" / "release" / "kedge"))
+        if not os.access(kedge, os.X_OK):
+            skip(f"{kedge} is missing (./kd build), so the chat page was not tried on `kedge serve`")
+        Browser.start()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        cls.address = f"http://127.0.0.1:{port}/"
+        cls.log = tempfile.TemporaryFile()
+        cls.addClassCleanup(cls.log.close)
+        cls.server = subprocess.Popen([kedge, "serve", "demo", "--host", "127.0.0.1", "--port", str(port)],
+                                      stdout=cls.log, stderr=cls.log)
+        cls.addClassCleanup(cls.stop_server)
+        cls.wait_until_ready()
+
+    @classmethod
+    def stop_server(cls):
+        cls.server.terminate()
+        cls.server.wait(30)
+
+    @classmethod
+    def wait_until_ready(cls):
+        for _ in range(600):
+            if cls.server.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(cls.address + "v1/health/ready", timeout=5):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        cls.log.seek(0)
+        raise RuntimeError("`kedge serve demo` did not become ready:\n" + cls.log.read().decode(errors="replace"))
+
+    def test_a_conversation(self):
+        page = self.open()
+        expect(page.locator(".footer")).to_contain_text("demo model")
+        answer = self.ask("Who are you?")
+        self.assertGreater(len(answer.locator(".markdown").inner_text().split()), 2)
+        numbers = re.compile(r"^\d+ tokens · [\d.]+ tokens/s · .* prompt \d+ tokens$")
+        expect(answer.locator(".stats")).to_have_text(numbers)
+        self.ask("Tell me a story.")
+        page.reload()
+        expect(self.answers).to_have_count(2)
+
+    def test_a_seed_gives_the_same_answer_again(self):
+        self.open()
+        self.button("Settings").click()
+        self.field("Seed").fill("5")
+        self.ask("Tell me a story about a boat.")
+        before = self.answers.last.locator(".markdown").inner_text()
+        self.button("Regenerate").click()
+        self.wait_for_answer()
+        self.assertEqual(self.answers.last.locator(".markdown").inner_text(), before)
+
+    def test_the_token_limit_is_told(self):
+        self.open()
+        self.button("Settings").click()
+        self.field("Max tokens").fill("3")
+        expect(self.ask("Tell me a story.").locator(".stats")).to_contain_text("Reached the token limit · 3 tokens")
+
+    def test_a_phone(self):
+        self.open(**PHONE)
+        self.ask("Hello")
+        self.assert_no_sideways_scroll()
+
+
+if __name__ == "__main__":
+    unittest.main()
