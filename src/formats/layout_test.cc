@@ -1,4 +1,4 @@
-// Goal: byte counts are exact or absent, and names from foreign files can be printed.
+// Goal: byte counts are exact or absent.
 // Method: the edges of every check.
 
 #include "formats/layout.h"
@@ -6,10 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
-#include <string>
 #include <vector>
-
-#include "formats/message.h"
 
 namespace kedge::formats {
 namespace {
@@ -40,18 +37,6 @@ TEST(Layout, tensor_bytes_of_whole_blocks) {
   EXPECT_EQ(tensor_bytes(DType::q6_k, Shape{128}), std::nullopt);
   EXPECT_EQ(tensor_bytes(DType::i64, Shape{kLargest / 8}), kLargest - 7);
   EXPECT_EQ(tensor_bytes(DType::i64, Shape{kLargest / 8 + 1}), std::nullopt);
-}
-
-TEST(Message, names_are_made_printable) {
-  EXPECT_EQ(printable("model.layers.0"), "'model.layers.0'");
-  EXPECT_EQ(printable(""), "''");
-  EXPECT_EQ(printable("a'b\\c\n\x7f"), R"('a\x27b\x5cc\x0a\x7f')");
-  EXPECT_EQ(printable(std::string("\0\x1b[2J", 5)), R"('\x00\x1b[2J')");
-  EXPECT_EQ(printable("größe 模型 \U0001F600"), "'größe 模型 \U0001F600'");
-  EXPECT_EQ(printable("\xff\xc3\x80\xe6\xa8"), "'\\xff\xc3\x80\\xe6\\xa8'");
-  EXPECT_EQ(printable("\xc2\x9b[2J"), R"('\xc2\x9b[2J')");  // U+009B, a control character
-  EXPECT_EQ(printable(std::string(200, 'a')), "'" + std::string(200, 'a') + "'");
-  EXPECT_EQ(printable(std::string(201, 'a')), "'" + std::string(200, 'a') + "...'");
 }
 
 }  // namespace

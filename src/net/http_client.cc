@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/printable.h"
 #include "net/http_client_connection.h"
 
 namespace kedge::net {
@@ -30,8 +31,8 @@ Status check_headers(const ClientRequest& request) {
       return byte < 0x20 || byte == 0x7F;
     });
     if (broken) {
-      return Error{ErrorKind::invalid_input, fmt::format("the value for the HTTP header {} holds a control character",
-                                                         header.name)};
+      return Error{ErrorKind::invalid_input,
+                   fmt::format("the value for the HTTP header {} holds a control character", header.name)};
     }
   }
   return Done{};
@@ -41,7 +42,7 @@ Status check_headers(const ClientRequest& request) {
 Result<ClientRequest> redirected(const ClientRequest& request, const Url& target) {
   if (request.url.secure && !target.secure) {
     return Error{ErrorKind::unavailable, fmt::format("{}: refused a redirect from https to http ({})",
-                                                     host_and_port(request.url), url_text(target).substr(0, 200))};
+                                                     host_and_port(request.url), printable(url_text(target)))};
   }
   ClientRequest next = request;
   if (!same_origin(request.url, target)) {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/printable.h"
+
 namespace kedge::net {
 namespace {
 
@@ -32,7 +34,7 @@ Result<HubApi> HubApi::create(std::string_view endpoint, std::string token) {
   KEDGE_ASSIGN(Url url, parse_url(endpoint));
   while (url.target.ends_with('/')) url.target.pop_back();
   if (url.target.find('?') != std::string::npos) {
-    return Error{ErrorKind::invalid_input, fmt::format("{:?} is no hub's address: it has a query", endpoint)};
+    return Error{ErrorKind::invalid_input, fmt::format("{} is no hub's address: it has a query", printable(endpoint))};
   }
   return HubApi(std::move(url), std::move(token));
 }
@@ -58,7 +60,8 @@ HubRefusal HubApi::refusal(const ClientResponse& response, const HubRepository& 
                            std::string_view path) const {
   const std::string_view code = header_or_empty(response, "x-error-code");
   const std::string page = fmt::format("{}/{}", url_text(endpoint_), repository.name);
-  const std::string thing = path.empty() ? repository.name : fmt::format("{}: file {:?}", repository.name, path);
+  const std::string thing =
+      path.empty() ? repository.name : fmt::format("{}: file {}", repository.name, printable(path));
   const int status = response.status;
   if (code == "GatedRepo") {
     return {{ErrorKind::invalid_input,
@@ -84,7 +87,8 @@ HubRefusal HubApi::refusal(const ClientResponse& response, const HubRepository& 
                          token_.empty() ? "it may need HF_TOKEN" : "the account of HF_TOKEN may not read it")}};
   }
   if (status == 404) {
-    const std::string why = code == "RevisionNotFound" ? fmt::format("has no revision {:?}", repository.revision)
+    const std::string why = code == "RevisionNotFound"
+                                ? fmt::format("has no revision {}", printable(repository.revision))
                             : path.empty() ? fmt::format("there is no such model at {}", url_text(endpoint_))
                                            : std::string("there is no such file");
     return {{ErrorKind::not_found, fmt::format("{}: {} (HTTP 404)", thing, why)}};

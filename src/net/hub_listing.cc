@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/json.h"
+#include "core/printable.h"
 #include "net/hub_names.h"
 
 namespace kedge::net {
@@ -24,7 +25,7 @@ Result<std::optional<uint64_t>> size_member(const Json& object, std::string_view
   const auto found = object.find("size");
   if (found == object.end() || found->is_null()) return std::optional<uint64_t>();
   if (!found->is_number_unsigned() || found->get<uint64_t>() > kHubFileBytesMax) {
-    return broken(what, fmt::format("file {:?} has size {}, expected a whole number up to {}", path,
+    return broken(what, fmt::format("file {} has size {}, expected a whole number up to {}", printable(path),
                                     to_text(*found).substr(0, 40), kHubFileBytesMax));
   }
   return std::optional<uint64_t>(found->get<uint64_t>());
@@ -35,7 +36,7 @@ Result<HubFile> read_file_entry(const Json& entry, std::string_view what) {
   const std::string* path = entry.is_object() ? text_member(entry, "rfilename") : nullptr;
   if (path == nullptr) return broken(what, "a file without a name (rfilename)");
   if (!is_safe_path(*path)) {
-    return broken(what, fmt::format("file {:?}: its path would leave the model's folder", path->substr(0, 200)));
+    return broken(what, fmt::format("file {}: its path would leave the model's folder", printable(*path)));
   }
   HubFile file{.path = *path};
   KEDGE_ASSIGN(std::optional<uint64_t> size, size_member(entry, what, file.path));
@@ -50,8 +51,8 @@ Result<HubFile> read_file_entry(const Json& entry, std::string_view what) {
   }
   if (digest == nullptr || !size.has_value()) return file;
   if (digest_kind_of(*digest) != expected) {
-    return broken(what, fmt::format("file {:?} has the checksum {:?}, expected {} hexadecimal digits", file.path,
-                                    digest->substr(0, 80), expected == DigestKind::sha1 ? 40 : 64));
+    return broken(what, fmt::format("file {} has the checksum {}, expected {} hexadecimal digits", printable(file.path),
+                                    printable(*digest), expected == DigestKind::sha1 ? 40 : 64));
   }
   file.etag = *digest;
   file.size = *size;
@@ -82,7 +83,8 @@ Result<HubListing> parse_hub_listing(std::string_view text, std::string_view wha
   std::set<std::string> paths;
   for (const Json& entry : *siblings) {
     KEDGE_ASSIGN(HubFile file, read_file_entry(entry, what));
-    if (!paths.insert(file.path).second) return broken(what, fmt::format("file {:?} is there twice", file.path));
+    if (!paths.insert(file.path).second)
+      return broken(what, fmt::format("file {} is there twice", printable(file.path)));
     listing.files.push_back(std::move(file));
   }
   return listing;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/printable.h"
+
 namespace kedge::net {
 namespace {
 
@@ -33,16 +35,15 @@ Result<HubRepository> parse_hub_repository(std::string_view text) {
   const bool good = slash == std::string_view::npos ? is_name(name)
                                                     : is_name(name.substr(0, slash)) && is_name(name.substr(slash + 1));
   if (!good) {
-    return Error{
-        ErrorKind::invalid_input,
-        fmt::format("{:?} is not the name of a model, expected ORG/NAME or ORG/NAME@REVISION", text.substr(0, 200))};
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("{} is not the name of a model, expected ORG/NAME or ORG/NAME@REVISION", printable(text))};
   }
   HubRepository repository{.name = std::string(name)};
   if (at != std::string_view::npos) {
     repository.revision = text.substr(at + 1);
     if (!is_safe_path(repository.revision)) {
-      return Error{ErrorKind::invalid_input, fmt::format("{:?} is not a revision, expected a branch, a tag or a commit",
-                                                         repository.revision.substr(0, 200))};
+      return Error{ErrorKind::invalid_input, fmt::format("{} is not a revision, expected a branch, a tag or a commit",
+                                                         printable(repository.revision))};
     }
   }
   return repository;

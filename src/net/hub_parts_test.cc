@@ -332,8 +332,8 @@ TEST(HubApi, refusals_say_what_to_do) {
   EXPECT_THAT(judged(known, 403, {}).error.message, HasSubstr("HTTP 403"));
   EXPECT_THAT(judged(anonymous, 404, {}).error.message, HasSubstr("no such model at https://h"));
   EXPECT_THAT(judged(anonymous, 404, {{"x-error-code", "RevisionNotFound"}}).error.message,
-              HasSubstr("no revision \"v2\""));
-  EXPECT_THAT(judged(anonymous, 404, {}, "f.json").error.message, HasSubstr("file \"f.json\": there is no such file"));
+              HasSubstr("no revision 'v2'"));
+  EXPECT_THAT(judged(anonymous, 404, {}, "f.json").error.message, HasSubstr("file 'f.json': there is no such file"));
   EXPECT_FALSE(judged(anonymous, 404, {}).temporary);
   EXPECT_TRUE(judged(anonymous, 500, {}).temporary);
   EXPECT_TRUE(judged(anonymous, 429, {}).temporary);

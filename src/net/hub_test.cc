@@ -294,7 +294,9 @@ TEST_F(Pull, an_endless_row_of_errors_ends_and_the_next_pull_continues) {
   ASSERT_FALSE(failed.ok());
   EXPECT_EQ(failed.error().kind, ErrorKind::unavailable);
   EXPECT_THAT(failed.error().message, HasSubstr("HTTP 503 (3 attempts)"));
-  expect_nothing_visible();
+  // The other file may have come, but the model is not there until all of it is.
+  EXPECT_FALSE(find_cached_model(cache_, {"org/name", "main"}).ok());
+  EXPECT_FALSE(std::filesystem::exists(HubCache(cache_, "org/name").snapshot(kCommit) / "config.json"));
   hub_.set("config.json", {});
   expect_complete(pull_now());
 }

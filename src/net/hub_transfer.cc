@@ -7,6 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include "core/printable.h"
+
 namespace kedge::net {
 namespace {
 
@@ -309,7 +311,7 @@ HubTransfer::Outcome HubTransfer::judge_head(const ClientResponse& response, con
     const std::string* header = response.header("content-range");
     const std::optional<ContentRange> range = header == nullptr ? std::nullopt : parse_content_range(*header);
     if (range.has_value() && range->first == first && range->last + 1 == end && range->size == blob.size) return {};
-    return unexpected(header == nullptr ? "206 without a range" : fmt::format("{:?}", header->substr(0, 80)));
+    return unexpected(header == nullptr ? "206 without a range" : printable(*header));
   }
   if (response.status == 200) {
     if (response.content_length.value_or(blob.size) != blob.size) {

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <vector>
 
+#include "core/printable.h"
+
 namespace kedge::net {
 namespace {
 
@@ -26,7 +28,7 @@ std::string lower_case(std::string_view text) {
 }
 
 Error bad_url(std::string_view text, std::string_view why) {
-  return {ErrorKind::invalid_input, fmt::format("address {:?}: {}", text.substr(0, 200), why)};
+  return {ErrorKind::invalid_input, fmt::format("address {}: {}", printable(text), why)};
 }
 
 /// Path and query as they go into a request line.
