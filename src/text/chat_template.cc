@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
-#include <limits>
 #include <utility>
 
 #include "text/jinja/evaluator.h"
@@ -13,7 +13,9 @@
 namespace kedge::text {
 namespace {
 
-constexpr uint64_t kBytesPerOutputByte = 4;  // what a rendering may hold in all, as a multiple of output_bytes_max
+// What one rendering may hold in all: copies of what it prints, and room for the variables.
+constexpr uint64_t kBytesPerOutputByte = 4;
+constexpr uint64_t kBytesBesides = uint64_t{16} << 20;
 
 jinja::Value to_value(jinja::Runtime& runtime, const Json& json);
 
@@ -105,9 +107,8 @@ class JinjaTemplate : public ChatTemplate {
     if (!variables.is_object()) {
       return Error{ErrorKind::invalid_input, "chat template: the variables must be a JSON object"};
     }
-    const uint64_t bytes_max = limits_.output_bytes_max > std::numeric_limits<uint64_t>::max() / kBytesPerOutputByte
-                                   ? std::numeric_limits<uint64_t>::max()
-                                   : limits_.output_bytes_max * kBytesPerOutputByte;
+    const uint64_t output_bytes = std::min<uint64_t>(limits_.output_bytes_max, uint64_t{1} << 50);
+    const uint64_t bytes_max = output_bytes * kBytesPerOutputByte + kBytesBesides;
     jinja::Runtime runtime{jinja::Heap(limits_.steps_max, bytes_max), {}};
     jinja::DictObject values;
     int line = 0;

@@ -65,9 +65,8 @@ std::string format_text(std::string_view text, FieldFormat field) {
   return pad("", text.substr(0, size), field, '<');
 }
 
-std::string format_integral(Runtime& runtime, const Value& value, const FieldFormat& field) {
+std::string format_integral(const Value& value, const FieldFormat& field) {
   constexpr std::string_view kIntegerTypes = "dbxXon", kNumberTypes = "eEfFgG%";
-  if (value.is(Kind::boolean) && field.type == '\0') return format_text(to_text(value, runtime.heap), field);
   if (field.type == 'c') {
     std::string character;
     const Integer code = value.as_integer();
@@ -88,7 +87,7 @@ std::string format_integral(Runtime& runtime, const Value& value, const FieldFor
 std::string format_value(Runtime& runtime, const Value& value, std::string_view spec) {
   if (spec.empty()) return to_text(value, runtime.heap);
   const FieldFormat field = parse_field(spec);
-  if (value.is_integral()) return format_integral(runtime, value, field);
+  if (value.is_integral()) return format_integral(value, field);
   if (value.is(Kind::number)) {
     if (field.type != '\0' && std::string_view("eEfFgGn%").find(field.type) == std::string_view::npos) {
       fail(fmt::format("'{}' is no format of a number", field.type));

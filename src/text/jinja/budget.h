@@ -37,7 +37,7 @@ class Budget {
   [[nodiscard]] bool affords(uint64_t bytes) const { return bytes <= bytes_left_; }
 
  private:
-  static constexpr size_t kBytesPerStep = 1024;
+  static constexpr size_t kBytesPerStep = 256;
   uint64_t steps_left_;
   uint64_t bytes_left_;
 };

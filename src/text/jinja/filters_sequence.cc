@@ -43,6 +43,7 @@ bool is_reversible(const Value& value) {
 
 Value last_filter(Runtime& runtime, const Value& input, CallArguments& arguments) {
   bind_arguments("last", arguments, {});
+  if (input.is_undefined()) return Value::undefined_hint("there is no last item, the sequence is empty");
   if (!is_reversible(input))
     throw Failure{fmt::format("last: a '{}' cannot be read backwards; make it a list", type_name(input.kind()))};
   if (input.is_string() || input.is(Kind::list) || input.is(Kind::tuple) || input.is(Kind::range)) {

@@ -246,13 +246,15 @@ std::string to_capitalized(std::string_view text) {
 std::string to_swapped_case(std::string_view text) {
   std::string result;
   result.reserve(text.size());
+  bool after_cased = false;
   for (size_t offset = 0; offset < text.size();) {
     const char32_t letter = next_code_point(text, offset);
     if (is_upper(letter)) {
-      append_code_point(result, static_cast<char32_t>(utf8proc_tolower(plain(letter))));
+      append_lower(result, text, letter, offset, after_cased);
     } else {
       append_upper(result, letter);
     }
+    if (!is_case_ignorable(letter)) after_cased = is_cased(letter);
   }
   return result;
 }
