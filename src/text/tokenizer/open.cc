@@ -1,0 +1,81 @@
+// Tokenizer::open: which file of a path to read, and as what.
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <vector>
+
+#include "core/file.h"
+#include "kedge/tokenizer.h"
+#include "text/tokenizer/bert_vocabulary.h"
+#include "text/tokenizer/byte_ranks.h"
+#include "text/tokenizer/gguf_vocabulary.h"
+#include "text/tokenizer/limits.h"
+#include "text/tokenizer/sentencepiece_model.h"
+#include "text/tokenizer/tokenizer_json.h"
+
+namespace kedge {
+namespace {
+
+namespace fs = std::filesystem;
+using TokenizerResult = Result<std::shared_ptr<const Tokenizer>>;
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+/// The file of a folder that holds its vocabulary.
+Result<fs::path> find_vocabulary(const fs::path& folder) {
+  for (const char* name : {"tokenizer.json", "tekken.json", "tokenizer.model", "vocab.txt"}) {
+    if (is_file(folder / name)) return folder / name;
+  }
+  std::vector<fs::path> gguf;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".gguf") gguf.push_back(entry.path());
+  }
+  if (gguf.size() == 1) return gguf.front();
+  return Error{ErrorKind::not_found,
+               fmt::format("{}: no vocabulary, expected tokenizer.json, tekken.json, tokenizer.model, vocab.txt or one "
+                           ".gguf file ({} found)",
+                           folder.string(), gguf.size())};
+}
+
+/// The first byte of every SentencePiece file: field 1, a message.
+bool is_protobuf(std::string_view bytes) {
+  return bytes.starts_with('\x0A');
+}
+
+TokenizerResult open_json(const std::string& bytes, const fs::path& path, const text::TokenizerConfig& config) {
+  // Mistral gives tekken files other names too; the format shows in its two top-level keys.
+  const bool tekken = path.filename().string().starts_with("tekken");
+  return tekken ? text::load_tekken_json(bytes, path.string(), config)
+                : text::load_tokenizer_json(bytes, path.string(), config);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::open(const fs::path& path) {
+  fs::path file = path;
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) {
+    KEDGE_ASSIGN(file, find_vocabulary(path));
+  }
+  if (file.extension() == ".gguf") {
+    KEDGE_ASSIGN(const auto gguf, formats::GgufFile::open(file));
+    return text::load_gguf_vocabulary(*gguf);
+  }
+  KEDGE_ASSIGN(const std::string bytes, read_file(file, text::kTokenizerFileBytesMax));
+  KEDGE_ASSIGN(const text::TokenizerConfig config, text::read_tokenizer_config(file.parent_path()));
+  if (file.extension() == ".json") return open_json(bytes, file, config);
+  if (file.extension() == ".txt") return text::load_bert_vocabulary(bytes, file.string(), config);
+  if (is_protobuf(bytes)) return text::load_sentencepiece_model(bytes, file.string(), config);
+  if (text::is_tiktoken_file(bytes)) return text::load_tiktoken_file(bytes, file.string(), config);
+  return Error{ErrorKind::unsupported,
+               fmt::format("{}: neither tokenizer.json, tekken.json, a SentencePiece or tiktoken file, vocab.txt nor "
+                           "GGUF",
+                           file.string())};
+}
+
+}  // namespace kedge

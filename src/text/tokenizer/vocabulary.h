@@ -1,0 +1,51 @@
+#pragma once
+// A vocabulary as a file spells it, and as its model reads it.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "kedge/result.h"
+#include "kedge/tokenizer.h"
+#include "text/tokenizer/token_table.h"
+
+namespace kedge::text {
+
+/// Tokens by id, in two forms. The spelling is what the file says ("Ġhello"); the piece is what the model matches
+/// (" hello"). They differ in byte-level vocabularies only. Immutable once built.
+class Vocabulary {
+ public:
+  enum class Spelling { plain, byte_alphabet };
+
+  explicit Vocabulary(Spelling spelling) : spelling_(spelling) {}
+
+  void reserve(size_t tokens, size_t bytes);
+
+  /// Fails with corrupt_data: id or token beyond its limit, or an id that is taken.
+  Status add(int64_t id, std::string_view spelled);
+
+  /// A token whose piece the file gives as raw bytes; `spelled` is for people.
+  Status add_piece(int64_t id, std::string_view piece, std::string_view spelled);
+
+  /// A token that has an id and a spelling but that no text turns into.
+  Status add_unmatched(int64_t id, std::string_view spelled);
+
+  [[nodiscard]] std::optional<TokenId> find(std::string_view spelled) const;
+  [[nodiscard]] std::optional<TokenId> find_piece(std::string_view piece) const { return pieces_.find(piece); }
+  [[nodiscard]] std::string_view spelled(TokenId id) const;
+  [[nodiscard]] std::string_view piece(TokenId id) const { return pieces_.text(id); }
+  [[nodiscard]] bool has_piece(TokenId id) const { return pieces_.contains(id); }
+  [[nodiscard]] bool contains(TokenId id) const { return pieces_.contains(id) || spelled_.contains(id); }
+  [[nodiscard]] bool byte_level() const { return spelling_ == Spelling::byte_alphabet; }
+  [[nodiscard]] size_t id_end() const { return std::max(pieces_.id_end(), spelled_.id_end()); }
+  [[nodiscard]] size_t piece_bytes_max() const { return pieces_.bytes_max(); }
+
+ private:
+  Status check_new(int64_t id, std::string_view spelled) const;
+
+  Spelling spelling_;
+  TokenTable pieces_;
+  TokenTable spelled_;  // where it differs from the piece
+};
+
+}  // namespace kedge::text
