@@ -33,6 +33,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   kedge::cli::Commands commands{app, nullptr};
   kedge::cli::register_run(commands);
+  kedge::cli::register_serve(commands);
   kedge::cli::register_inspect(commands);
   kedge::cli::register_tokenize(commands);
   kedge::cli::register_detokenize(commands);

@@ -76,8 +76,8 @@ Result<fs::path> find_in_cache(const std::string& model) {
 }  // namespace
 
 Result<fs::path> resolve_model(const std::string& model) {
+  if (model == "demo") return demo_model_folder();  // also beside a folder of that name: ./demo is the folder
   if (is_there(model)) return fs::path(model);
-  if (model == "demo") return demo_model_folder();
   if (looks_like_name(model)) return find_in_cache(model);
   return Error{ErrorKind::not_found,
                fmt::format("{}: no such model, expected a checkpoint folder, a .gguf file, ORG/NAME from `kedge pull`, or demo",
@@ -88,6 +88,10 @@ void ModelOptions::add_to(CLI::App& command, bool optional) {
   CLI::Option* argument = command.add_option(
       "MODEL", model, "checkpoint folder, .gguf file, ORG/NAME that `kedge pull` stored, or demo (built in)");
   if (!optional) argument->required();
+  add_loading_to(command);
+}
+
+void ModelOptions::add_loading_to(CLI::App& command) {
   command.add_option("--compute", compute, "precision of activations in matrix products")
       ->check(CLI::IsMember({"auto", "f32", "bf16"}))
       ->capture_default_str();

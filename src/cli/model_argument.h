@@ -27,6 +27,8 @@ struct ModelOptions {
 
   /// Adds MODEL and the options. `optional`: MODEL may be left out.
   void add_to(CLI::App& command, bool optional = false);
+  /// The options without MODEL.
+  void add_loading_to(CLI::App& command);
   [[nodiscard]] EngineOptions engine_options() const;
   [[nodiscard]] Result<std::unique_ptr<Engine>> open() const;
 };

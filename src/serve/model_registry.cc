@@ -91,7 +91,7 @@ ApiResult<ServedModel::Place> ServedModel::admit() {
 
 // The engine works off its requests in turn.
 ServedModel::Load ServedModel::load() const {
-  const size_t pending = engine_->pending_count() + lane_.size();
+  const size_t pending = engine_->pending_count() + lane_.waiting_count();
   const size_t running = std::min<size_t>(pending, 1);
   return {running, pending - running};
 }

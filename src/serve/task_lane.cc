@@ -20,23 +20,21 @@ void TaskLane::post(std::function<void()> task) {
   changed_.notify_all();
 }
 
-size_t TaskLane::size() const {
+size_t TaskLane::waiting_count() const {
   const std::scoped_lock lock(mutex_);
-  return tasks_.size() + (running_ ? 1 : 0);
+  return tasks_.size();
 }
 
 void TaskLane::run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    running_ = false;
     changed_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
     if (stopping_) return;
     std::function<void()> task = std::move(tasks_.front());
     tasks_.pop_front();
-    running_ = true;
     lock.unlock();
     task();
-    task = nullptr;  // what it holds goes before the lane counts as free
+    task = nullptr;  // what it holds must not wait for the next one
     lock.lock();
   }
 }

@@ -18,8 +18,8 @@ class TaskLane {
   TaskLane& operator=(const TaskLane&) = delete;
 
   void post(std::function<void()> task);
-  /// Tasks that run or wait.
-  [[nodiscard]] size_t size() const;
+  /// Tasks that wait; the running one is not among them.
+  [[nodiscard]] size_t waiting_count() const;
 
  private:
   void run();
@@ -27,7 +27,6 @@ class TaskLane {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> tasks_;
-  bool running_ = false;
   bool stopping_ = false;
   std::thread thread_;  // started with the first task
 };

@@ -1,0 +1,147 @@
+// kedge serve: OpenAI's API and a chat page over one or more models.
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/model_argument.h"
+#include "cli/standard_io.h"
+#include "cli/termination.h"
+#include "serve/server.h"
+
+namespace kedge::cli {
+namespace {
+
+struct ServeOptions {
+  std::vector<std::string> models;
+  std::vector<std::string> names;
+  ModelOptions loading;
+  serve::ServerOptions server;
+  unsigned drain_seconds = 300;
+  bool json = false;
+};
+
+/// How a client names the model when nobody chose a name: as it was asked for, or its folder's or file's name.
+std::string default_name(const std::string& model, const Engine& engine) {
+  std::error_code ignored;
+  const bool is_path = model != "demo" && std::filesystem::exists(model, ignored);
+  return is_path ? engine.info().name : model.substr(0, model.find('@'));
+}
+
+Result<std::vector<serve::ServedEngine>> open_engines(const ServeOptions& options) {
+  std::vector<serve::ServedEngine> engines;
+  for (size_t i = 0; i < options.models.size(); ++i) {
+    ModelOptions loading = options.loading;
+    loading.model = options.models[i];
+    say(fmt::format("kedge: loading {}", loading.model));
+    KEDGE_ASSIGN(std::unique_ptr<Engine> engine, loading.open());
+    std::string name = i < options.names.size() ? options.names[i] : default_name(loading.model, *engine);
+    engines.push_back({std::move(name), std::move(engine)});
+  }
+  return engines;
+}
+
+bool is_any_address(const std::string& host) {
+  return host == "0.0.0.0" || host == "::";
+}
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+std::string url_of(const std::string& host, uint16_t port) {
+  const std::string shown = is_any_address(host) ? "127.0.0.1" : host;
+  return shown.find(':') == std::string::npos ? fmt::format("http://{}:{}", shown, port)
+                                              : fmt::format("http://[{}]:{}", shown, port);
+}
+
+std::string curl_line(const std::string& url, ModelKind kind, const std::string& model, bool asks_for_key) {
+  const char* path = "/v1/chat/completions";
+  Json body;
+  if (kind == ModelKind::decoder) {
+    body = {{"model", model}, {"messages", Json::array({{{"role", "user"}, {"content", "Hello!"}}})}};
+  } else if (kind == ModelKind::embedder) {
+    path = "/v1/embeddings";
+    body = {{"model", model}, {"input", "Hello!"}};
+  } else {
+    path = "/v1/ranking";
+    body = {{"model", model}, {"query", {{"text", "Hello?"}}}, {"passages", Json::array({{{"text", "Hello!"}}})}};
+  }
+  const char* key = asks_for_key ? " -H \"Authorization: Bearer $KEDGE_API_KEY\"" : "";
+  return fmt::format("curl {}{} -H 'Content-Type: application/json'{} -d '{}'", url, path, key, to_text(body));
+}
+
+/// What is said when the models answer.
+struct Announcement {
+  std::string url;
+  std::vector<std::string> names;
+  std::string curl;
+};
+
+Status announce(const Announcement& announcement, const ServeOptions& options) {
+  std::string names;
+  for (const std::string& name : announcement.names) names += (names.empty() ? "" : ", ") + name;
+  say(fmt::format("kedge: {} is ready; chat at {}/ or try\n  {}", names, announcement.url, announcement.curl));
+  if (!is_loopback(options.server.http.host) && options.server.api_key.empty()) {
+    say("kedge: everybody who reaches this address may use the models; --api-key asks for a key");
+  }
+  if (!options.json) return Done{};
+  return write_json({{"url", announcement.url}, {"models", announcement.names}});
+}
+
+Status serve_models(ServeOptions options) {
+  if (options.models.empty()) options.models.emplace_back("demo");
+  if (options.names.size() > options.models.size()) {
+    return Error{ErrorKind::invalid_input, fmt::format("--served-model-name: found {} names for {} models, expected at "
+                                                       "most one for each",
+                                                       options.names.size(), options.models.size())};
+  }
+  TerminationGuard termination;
+  std::signal(SIGPIPE, SIG_IGN);  // whoever read our standard error may be gone
+  KEDGE_ASSIGN(std::vector<serve::ServedEngine> engines, open_engines(options));
+  Announcement announcement;
+  for (const serve::ServedEngine& served : engines) announcement.names.push_back(served.name);
+  const ModelKind first_kind = engines.front().engine->info().kind;
+  KEDGE_ASSIGN(const auto server, serve::Server::start(std::move(engines), options.server));
+  announcement.url = url_of(options.server.http.host, server->port());
+  announcement.curl =
+      curl_line(announcement.url, first_kind, announcement.names.front(), !options.server.api_key.empty());
+  KEDGE_TRY(server->wait_until_ready());
+  termination.begin();
+  KEDGE_TRY(announce(announcement, options));
+  termination.wait();
+  say("kedge: finishing what runs; a second signal ends it now");
+  if (!server->drain(std::chrono::seconds(options.drain_seconds))) {
+    say(fmt::format("kedge: some requests still ran after {} s and were cut", options.drain_seconds));
+  }
+  return Done{};
+}
+
+}  // namespace
+
+void register_serve(Commands& commands) {
+  const auto options = std::make_shared<ServeOptions>();
+  CLI::App* command = commands.add("serve", "OpenAI's API and a chat page over one or more models",
+                                   [options] { return serve_models(*options); });
+  command->add_option("MODEL", options->models,
+                      "checkpoint folders, .gguf files, ORG/NAME that `kedge pull` stored; none: the built-in demo");
+  command->add_option("--host", options->server.http.host, "address to listen on")->capture_default_str();
+  command->add_option("--port", options->server.http.port, "port to listen on; 0: any free one")->capture_default_str();
+  command->add_option("--api-key", options->server.api_key, "ask clients for this key (\"Authorization: Bearer KEY\")")
+      ->envname("KEDGE_API_KEY");
+  command->add_option("--served-model-name", options->names, "how clients name the models, in their order");
+  command->add_option("--cors", options->server.http.cors_origin,
+                      "allow requests by pages of this origin (\"*\": of any)");
+  command->add_option("--queue-max", options->server.queue_max, "requests that may wait for a model; more get 429")
+      ->capture_default_str();
+  command->add_option("--drain-seconds", options->drain_seconds, "how long running answers may take after SIGTERM")
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "print {\"url\", \"models\"} on standard output when ready");
+  options->loading.add_loading_to(*command);
+}
+
+}  // namespace kedge::cli
