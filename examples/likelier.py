@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Which of two endings does a model find likelier? Usage: likelier.py [MODEL]
 
-The measure that most benchmarks of language models rest on: the log-probability of each ending after the same beginning.
+Most benchmarks of language models rest on this: the log-probability of each ending after the same beginning.
 """
 
 import json
