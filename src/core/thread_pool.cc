@@ -61,24 +61,39 @@ struct WorkerPool::State {
   };
 
   std::vector<std::thread> threads;
-  std::mutex caller;                   // one parallel_for at a time
-  Job job;                             // written before `generation` grows, read after
+  std::mutex caller;                     // one parallel_for at a time
+  Job job;                               // written before `generation` grows, read by who has claimed a range
   std::atomic<uint32_t> generation{0};
-  std::atomic<uint32_t> remaining{0};
+  std::vector<std::atomic<uint32_t>> claimed;  // of each range: the generation that last took it
+  std::atomic<uint32_t> remaining{0};    // ranges of this generation that are not done
   std::atomic<bool> stopping{false};
   unsigned size = 1;
 
-  /// The range of one worker: units of `grain` dealt as evenly as they go.
-  [[nodiscard]] std::pair<int64_t, int64_t> range_of(unsigned worker) const {
+  /// Range `index` of the job: units of `grain` dealt as evenly as they go.
+  [[nodiscard]] std::pair<int64_t, int64_t> range_of(unsigned index) const {
     const int64_t units = (job.count + job.grain - 1) / job.grain;
-    const int64_t begin = units * worker / size * job.grain;
-    const int64_t end = std::min(job.count, units * (worker + 1) / size * job.grain);
+    const int64_t begin = units * index / size * job.grain;
+    const int64_t end = std::min(job.count, units * (index + 1) / size * job.grain);
     return {begin, end};
   }
 
-  void run_range(unsigned worker) {
-    const auto [begin, end] = range_of(worker);
-    if (begin < end) (*job.task)(begin, end, worker);
+  /// Every generation takes every range once, so that a range free in generation g holds g - 1; a worker that wakes late,
+  /// with an older generation, can take none.
+  bool claim(unsigned index, uint32_t current) {
+    uint32_t expected = current - 1;
+    return claimed[index].compare_exchange_strong(expected, current, std::memory_order_acq_rel);
+  }
+
+  /// Runs the worker's own range, then every other that nobody has begun: on a busy machine the caller does the work of
+  /// a worker that the system has not scheduled instead of waiting for it.
+  void run_ranges(unsigned worker, uint32_t current) {
+    for (unsigned step = 0; step < size; ++step) {
+      const unsigned index = (worker + step) % size;
+      if (!claim(index, current)) continue;
+      const auto [begin, end] = range_of(index);
+      if (begin < end) (*job.task)(begin, end, worker);
+      if (remaining.fetch_sub(1, std::memory_order_acq_rel) == 1) remaining.notify_one();
+    }
   }
 
   void work(unsigned worker) {
@@ -88,8 +103,7 @@ struct WorkerPool::State {
       generation.wait(seen, std::memory_order_acquire);
       seen = generation.load(std::memory_order_acquire);
       if (stopping.load(std::memory_order_relaxed)) return;
-      run_range(worker);
-      if (remaining.fetch_sub(1, std::memory_order_acq_rel) == 1) remaining.notify_one();
+      run_ranges(worker, seen);
     }
   }
 };
@@ -102,6 +116,7 @@ WorkerPool::WorkerPool(unsigned thread_count, bool pin) : state_(std::make_uniqu
   const std::vector<int> cpus = core_cpus();
   if (thread_count == 0) thread_count = std::max<unsigned>(1, static_cast<unsigned>(cpus.size()));
   state_->size = thread_count;
+  state_->claimed = std::vector<std::atomic<uint32_t>>(thread_count);
   for (unsigned worker = 1; worker < thread_count; ++worker) {
     const int cpu = pin && worker < cpus.size() ? cpus[worker] : -1;
     state_->threads.emplace_back([state = state_.get(), worker, cpu] {
@@ -123,10 +138,10 @@ unsigned WorkerPool::size() const { return state_->size; }
 void WorkerPool::run(int64_t count, int64_t grain, RangeTask task) {
   const std::lock_guard lock(state_->caller);
   state_->job = {&task, count, grain};
-  state_->remaining.store(state_->size - 1, std::memory_order_relaxed);
-  state_->generation.fetch_add(1, std::memory_order_release);
+  state_->remaining.store(state_->size, std::memory_order_relaxed);
+  const uint32_t current = state_->generation.fetch_add(1, std::memory_order_release) + 1;
   state_->generation.notify_all();
-  state_->run_range(0);
+  state_->run_ranges(0, current);
   for (int spin = 0; spin < kSpinCount * 8; ++spin) {
     if (state_->remaining.load(std::memory_order_acquire) == 0) return;
     _mm_pause();
