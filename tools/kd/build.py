@@ -1,6 +1,7 @@
 """Configure and build by preset (CMakePresets.json)."""
 
 import hashlib
+import os
 
 from kd.shell import BUILD, ROOT, Failure, capture, job_count, must_run
 
@@ -22,4 +23,6 @@ def build(preset: str, targets: list = ()) -> None:
     """Builds the targets, or everything."""
     configure(preset)
     command = ["cmake", "--build", BUILD / preset, "--parallel", job_count()]
-    must_run(command + (["--target", *targets] if targets else []), f"building {preset}")
+    # Where ccache is in use, every clone of the repository shares what one of them compiled.
+    environment = {**os.environ, "CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "true"}
+    must_run(command + (["--target", *targets] if targets else []), f"building {preset}", env=environment)
