@@ -58,7 +58,7 @@ export class AnswerMeter {
 }
 
 function formatRate(rate: number): string {
-  return rate >= 100 ? rate.toFixed(0) : rate >= 10 ? rate.toFixed(1) : rate.toFixed(2);
+  return rate >= 100 ? Math.round(rate).toLocaleString('en') : rate >= 10 ? rate.toFixed(1) : rate.toFixed(2);
 }
 
 function count(tokens: number): string {

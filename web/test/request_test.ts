@@ -135,7 +135,7 @@ test('stats: measured, then the server’s own', () => {
   meter.setUsage(1200, 12);
   equal(formatStats(meter.stats()), '12 tokens · 22.0 tokens/s · first after 0.25 s · prompt 1,200 tokens');
   equal(meter.stats().measured, true);
-  meter.setServerRate(123.4);
-  equal(formatStats(meter.stats()), '12 tokens · 123 tokens/s · first after 0.25 s · prompt 1,200 tokens');
+  meter.setServerRate(1234.5);
+  equal(formatStats(meter.stats()), '12 tokens · 1,235 tokens/s · first after 0.25 s · prompt 1,200 tokens');
   equal(meter.stats().measured, false);
 });
