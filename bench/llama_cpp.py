@@ -2,8 +2,8 @@
 """Tokens per second of kedge and llama.cpp on the same GGUF files, in turn, as ratios.
 
 usage: bench/llama_cpp.py --llama-bench PATH [--kedge PATH] [--rounds 5] [--prompt 512] [--new 32] FILE.gguf...
-Each round runs llama-bench, then kedge bench, as processes of their own with their own warm-up; the table has the median
-of the rounds and the median of the ratios round by round. Run it with nothing else running.
+Each round runs llama-bench, then kedge bench, as processes of their own with their own warm-up; the table has the
+median of the rounds and the median of the ratios round by round. Run it with nothing else running.
 Extra flags for llama-bench: --llama-flags "-rtr 1" and the like.
 """
 import argparse, json, os, shlex, statistics, subprocess, sys
@@ -17,8 +17,8 @@ def run_json(command):
 
 
 def llama(args, model):
-    rows = run_json([args.llama_bench, "-m", model, "-p", str(args.prompt), "-n", str(args.new), "-t", str(args.threads),
-                     "-r", "1", "-o", "json"] + shlex.split(args.llama_flags))
+    rows = run_json([args.llama_bench, "-m", model, "-p", str(args.prompt), "-n", str(args.new),
+                     "-t", str(args.threads), "-r", "1", "-o", "json"] + shlex.split(args.llama_flags))
     prompt = next(r["avg_ts"] for r in rows if r["n_prompt"] > 0)
     return prompt, next(r["avg_ts"] for r in rows if r["n_gen"] > 0)
 
@@ -40,13 +40,15 @@ def main():
     parser.add_argument("--new", type=int, default=32)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     args = parser.parse_args()
-    print(f"| model | work | llama.cpp | kedge | kedge : llama.cpp (median of {args.rounds}, min-max) |\n|---|---|---|---|---|")
+    print(f"| model | work | llama.cpp | kedge | kedge : llama.cpp (median of {args.rounds}, min-max) |")
+    print("|---|---|---|---|---|")
     for model in args.models:
         rounds = [(llama(args, model), kedge(args, model)) for _ in range(args.rounds)]
         for index, work in enumerate((f"prefill {args.prompt}", f"decode {args.new}")):
             theirs, ours = [r[0][index] for r in rounds], [r[1][index] for r in rounds]
             ratios = sorted(o / t for o, t in zip(ours, theirs))
-            print(f"| {os.path.basename(model)} | {work} | {statistics.median(theirs):.1f} | {statistics.median(ours):.1f} | "
+            medians = f"{statistics.median(theirs):.1f} | {statistics.median(ours):.1f}"
+            print(f"| {os.path.basename(model)} | {work} | {medians} | "
                   f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f}) |", flush=True)
 
 

@@ -18,7 +18,9 @@ Json logprob_json(const TokenEvent& event) {
   return {{"id", *event.token}, {"logprob", event.logprob->logprob}, {"top", top}};
 }
 
-double per_second(uint64_t count, double ms) { return ms > 0 ? static_cast<double>(count) * 1000.0 / ms : 0.0; }
+double per_second(uint64_t count, double ms) {
+  return ms > 0 ? static_cast<double>(count) * 1000.0 / ms : 0.0;
+}
 
 }  // namespace
 
@@ -55,11 +57,16 @@ Result<AnswerSet> run_request(Engine& engine, Request request, const std::functi
 
 const char* finish_name(FinishReason finish) {
   switch (finish) {
-    case FinishReason::stop: return "stop";
-    case FinishReason::length: return "length";
-    case FinishReason::cancelled: return "cancelled";
-    case FinishReason::error: return "error";
-    case FinishReason::none: break;
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::cancelled:
+      return "cancelled";
+    case FinishReason::error:
+      return "error";
+    case FinishReason::none:
+      break;
   }
   return "";
 }
@@ -74,8 +81,9 @@ Json timings_json(const RequestTimings& timings) {
 }
 
 std::string timings_text(const RequestTimings& timings) {
-  return fmt::format("{} prompt tokens in {:.2f} s ({:.1f}/s), {} new tokens in {:.2f} s ({:.1f}/s)", timings.prompt_tokens,
-                     timings.prefill_ms / 1000.0, per_second(timings.prompt_tokens, timings.prefill_ms), timings.new_tokens,
+  return fmt::format("{} prompt tokens in {:.2f} s ({:.1f}/s), {} new tokens in {:.2f} s ({:.1f}/s)",
+                     timings.prompt_tokens, timings.prefill_ms / 1000.0,
+                     per_second(timings.prompt_tokens, timings.prefill_ms), timings.new_tokens,
                      timings.decode_ms / 1000.0, per_second(timings.new_tokens, timings.decode_ms));
 }
 

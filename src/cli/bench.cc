@@ -83,18 +83,21 @@ Status bench(const BenchOptions& options) {
                        {"new_per_second", rates.answer},
                        {"new_per_second_median", median(rates.answer)}});
   }
-  return write_output(fmt::format("{} ({}, {}, {} threads): prompt of {} at {:.1f} tokens/s, {} new at {:.2f} tokens/s (medians of {})\n",
-                                  info.name, info.compute, info.isa, info.thread_count, options.prompt_tokens,
-                                  median(rates.prompt), options.new_tokens, median(rates.answer), options.repeats));
+  return write_output(fmt::format(
+      "{} ({}, {}, {} threads): prompt of {} at {:.1f} tokens/s, {} new at {:.2f} tokens/s (medians of {})\n",
+      info.name, info.compute, info.isa, info.thread_count, options.prompt_tokens, median(rates.prompt),
+      options.new_tokens, median(rates.answer), options.repeats));
 }
 
 }  // namespace
 
 void register_bench(Commands& commands) {
   auto options = std::make_shared<BenchOptions>();
-  CLI::App* command = commands.add("bench", "tokens per second of a model on random tokens", [options] { return bench(*options); });
+  CLI::App* command =
+      commands.add("bench", "tokens per second of a model on random tokens", [options] { return bench(*options); });
   options->model.add_to(*command);
-  command->add_option("--prompt-tokens", options->prompt_tokens, "length of the prompt; 0: not timed")->capture_default_str();
+  command->add_option("--prompt-tokens", options->prompt_tokens, "length of the prompt; 0: not timed")
+      ->capture_default_str();
   command->add_option("--new-tokens", options->new_tokens, "length of the answer; 0: not timed")->capture_default_str();
   command->add_option("--repeats", options->repeats, "counted runs")->check(CLI::Range(1, 1000))->capture_default_str();
   command->add_flag("--json", options->json, "one JSON document");

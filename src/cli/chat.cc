@@ -35,7 +35,8 @@ std::filesystem::path history_path() {
     return std::filesystem::path(state) / "kedge" / "history";
   }
   const char* home = std::getenv("HOME");
-  return home == nullptr ? std::filesystem::path() : std::filesystem::path(home) / ".local" / "state" / "kedge" / "history";
+  return home == nullptr ? std::filesystem::path()
+                         : std::filesystem::path(home) / ".local" / "state" / "kedge" / "history";
 }
 
 /// Escape sequences, or nothing where they would be noise (NO_COLOR: no-color.org).
@@ -64,7 +65,10 @@ bool parse_number(std::string_view text, T& value) {
 class Chat {
  public:
   Chat(Engine& engine, GenerationOptions options, std::string system)
-      : engine_(engine), options_(std::move(options)), system_(std::move(system)), colors_(Colors::for_terminal()),
+      : engine_(engine),
+        options_(std::move(options)),
+        system_(std::move(system)),
+        colors_(Colors::for_terminal()),
         editor_(history_path()) {}
 
   Status run() {
@@ -111,8 +115,8 @@ class Chat {
     KEDGE_TRY(std::move(written));
     if (!set.ok()) return std::move(set).error();
     messages_.push_back({{"role", "assistant"}, {"content", set.value().answers.front().text}});
-    say(fmt::format("{}{}{}{}", colors_.dim, set.value().interrupted ? "stopped; " : "", timings_text(set.value().timings),
-                    colors_.off));
+    say(fmt::format("{}{}{}{}", colors_.dim, set.value().interrupted ? "stopped; " : "",
+                    timings_text(set.value().timings), colors_.off));
     return Done{};
   }
 
@@ -122,15 +126,24 @@ class Chat {
     const size_t start = line.find_first_not_of(' ', space);
     const std::string rest = start == std::string::npos ? "" : line.substr(start);
     if (name == "/help") return write_output(kHelp);
-    if (name == "/exit" || name == "/quit") leaving_ = true;
-    else if (name == "/clear") messages_ = Json::array();
-    else if (name == "/system") set_system(rest);
-    else if (name == "/set") set_option(rest);
-    else if (name == "/regen") return regenerate();
-    else if (name == "/save") report(save(rest), "saved");
-    else if (name == "/load") report(load(rest), "loaded");
-    else if (name == "/info") info();
-    else say(fmt::format("{}: no such command; /help lists them", name));
+    if (name == "/exit" || name == "/quit")
+      leaving_ = true;
+    else if (name == "/clear")
+      messages_ = Json::array();
+    else if (name == "/system")
+      set_system(rest);
+    else if (name == "/set")
+      set_option(rest);
+    else if (name == "/regen")
+      return regenerate();
+    else if (name == "/save")
+      report(save(rest), "saved");
+    else if (name == "/load")
+      report(load(rest), "loaded");
+    else if (name == "/info")
+      info();
+    else
+      say(fmt::format("{}: no such command; /help lists them", name));
     return Done{};
   }
 
@@ -150,8 +163,8 @@ class Chat {
     SamplingOptions& sampling = options_.sampling;
     const size_t space = text.find(' ');
     if (space == std::string::npos) {
-      say(fmt::format("temperature {}  top_k {}  top_p {}  min_p {}  max_tokens {}", sampling.temperature, sampling.top_k,
-                      sampling.top_p, sampling.min_p, options_.new_tokens_max));
+      say(fmt::format("temperature {}  top_k {}  top_p {}  min_p {}  max_tokens {}", sampling.temperature,
+                      sampling.top_k, sampling.top_p, sampling.min_p, options_.new_tokens_max));
       return;
     }
     const std::string name = text.substr(0, space);
@@ -164,7 +177,8 @@ class Chat {
                        : name == "max_tokens" ? parse_number(value, options_.new_tokens_max)
                        : name == "seed"       ? parse_number(value, seed)
                                               : false;
-    if (!known) say(fmt::format("/set {}: expected temperature, top_k, top_p, min_p, max_tokens or seed, and a number", text));
+    if (!known)
+      say(fmt::format("/set {}: expected temperature, top_k, top_p, min_p, max_tokens or seed, and a number", text));
     if (known && name == "seed") sampling.seed = seed;
   }
 
@@ -180,7 +194,8 @@ class Chat {
   Status save(const std::string& path) {
     if (path.empty()) return Error{ErrorKind::invalid_input, "/save: expected a file name"};
     KEDGE_ASSIGN(AtomicFile file, AtomicFile::create(path));
-    KEDGE_TRY(file.write(Json{{"system", system_}, {"messages", messages_}}.dump(2, ' ', false, Json::error_handler_t::replace)));
+    KEDGE_TRY(file.write(
+        Json{{"system", system_}, {"messages", messages_}}.dump(2, ' ', false, Json::error_handler_t::replace)));
     return file.commit();
   }
 
@@ -201,10 +216,10 @@ class Chat {
 
   void info() const {
     const ModelInfo& model = engine_.info();
-    say(fmt::format("{}: {}, {:.1f} million parameters, context {} tokens, {} on {} with {} threads, {:.1f} MiB planned",
-                    model.name, model.architecture, static_cast<double>(model.parameter_count) / 1e6, model.context_tokens,
-                    model.compute, model.isa, model.thread_count,
-                    static_cast<double>(engine_.plan().total_bytes()) / 1048576.0));
+    say(fmt::format(
+        "{}: {}, {:.1f} million parameters, context {} tokens, {} on {} with {} threads, {:.1f} MiB planned",
+        model.name, model.architecture, static_cast<double>(model.parameter_count) / 1e6, model.context_tokens,
+        model.compute, model.isa, model.thread_count, static_cast<double>(engine_.plan().total_bytes()) / 1048576.0));
   }
 
   Engine& engine_;

@@ -39,8 +39,10 @@ uint64_t fingerprint(const std::vector<DemoFile>& files) {
 
 std::vector<fs::path> candidate_folders() {
   std::vector<fs::path> folders;
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') folders.push_back(fs::path(cache) / "kedge");
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') folders.push_back(fs::path(home) / ".cache" / "kedge");
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0')
+    folders.push_back(fs::path(cache) / "kedge");
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
+    folders.push_back(fs::path(home) / ".cache" / "kedge");
   std::error_code ignored;
   const fs::path temporary = fs::temp_directory_path(ignored);
   folders.push_back((temporary.empty() ? fs::path("/tmp") : temporary) / "kedge");
@@ -79,9 +81,10 @@ Result<fs::path> demo_model_folder() {
     last = unpack(folder, files);
     if (last.ok()) return folder;
   }
-  return Error{ErrorKind::unavailable,
-               fmt::format("the demo model could not be unpacked: {}; set XDG_CACHE_HOME to a folder that can be written",
-                           last.error().message)};
+  return Error{
+      ErrorKind::unavailable,
+      fmt::format("the demo model could not be unpacked: {}; set XDG_CACHE_HOME to a folder that can be written",
+                  last.error().message)};
 }
 
 }  // namespace kedge::cli

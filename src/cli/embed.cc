@@ -87,8 +87,9 @@ Status rerank(const ModelOptions& options) {
 
 void register_embed(Commands& commands) {
   auto options = std::make_shared<EmbedCommand>();
-  CLI::App* command = commands.add("embed", "embeddings of the JSON strings (or id lists) on standard input, one a line",
-                                   [options] { return embed(*options); });
+  CLI::App* command =
+      commands.add("embed", "embeddings of the JSON strings (or id lists) on standard input, one a line",
+                   [options] { return embed(*options); });
   options->model.add_to(*command);
   command->add_option("--pooling", options->pooling, "how token states become one vector; left out: as the model says")
       ->check(CLI::IsMember({"mean", "cls", "last"}));

@@ -21,7 +21,8 @@ Result<std::pair<TokenId, float>> parse_bias(const std::string& text) {
       return std::pair<TokenId, float>(token, bias);
     }
   }
-  return Error{ErrorKind::invalid_input, fmt::format("--logit-bias: found '{}', expected ID:BIAS such as 1234:-100", text)};
+  return Error{ErrorKind::invalid_input,
+               fmt::format("--logit-bias: found '{}', expected ID:BIAS such as 1234:-100", text)};
 }
 
 }  // namespace
@@ -30,7 +31,8 @@ void GenerationOptions::add_to(CLI::App& command) {
   command.add_option("-n,--max-tokens", new_tokens_max, "new tokens at most; 0: as many as the context holds");
   command.add_option("--temperature", sampling.temperature, "0 is greedy")->capture_default_str();
   command.add_option("--top-k", sampling.top_k, "only the k likeliest tokens; 0: all")->capture_default_str();
-  command.add_option("--top-p", sampling.top_p, "only the likeliest tokens that reach this mass")->capture_default_str();
+  command.add_option("--top-p", sampling.top_p, "only the likeliest tokens that reach this mass")
+      ->capture_default_str();
   command.add_option("--min-p", sampling.min_p, "only tokens above this share of the likeliest")->capture_default_str();
   command.add_option("--typical-p", sampling.typical_p, "locally typical sampling")->capture_default_str();
   command.add_option("--repeat-penalty,--repetition-penalty", sampling.repetition_penalty, "over prompt and answer")

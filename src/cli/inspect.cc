@@ -14,9 +14,12 @@ namespace {
 
 const char* kind_name(ModelKind kind) {
   switch (kind) {
-    case ModelKind::decoder: return "decoder";
-    case ModelKind::embedder: return "embedder";
-    case ModelKind::reranker: return "reranker";
+    case ModelKind::decoder:
+      return "decoder";
+    case ModelKind::embedder:
+      return "embedder";
+    case ModelKind::reranker:
+      return "reranker";
   }
   return "";
 }
@@ -56,7 +59,9 @@ Json as_json(const Engine& engine) {
             {"fits", plan.total_bytes() <= plan.available_bytes}}}};
 }
 
-std::string megabytes(uint64_t bytes) { return fmt::format("{:>10.1f} MiB", static_cast<double>(bytes) / 1048576.0); }
+std::string megabytes(uint64_t bytes) {
+  return fmt::format("{:>10.1f} MiB", static_cast<double>(bytes) / 1048576.0);
+}
 
 std::string as_text(const Engine& engine) {
   const ModelInfo& info = engine.info();
@@ -66,21 +71,27 @@ std::string as_text(const Engine& engine) {
     dtypes += fmt::format("{}{} {:.1f} MiB", dtypes.empty() ? "" : ", ", name, static_cast<double>(bytes) / 1048576.0);
   }
   std::string text = fmt::format("{}\n", info.name);
-  const auto line = [&text](const char* name, const std::string& value) { text += fmt::format("  {:<14}{}\n", name, value); };
-  line("architecture", fmt::format("{} ({}, {}, {})", info.architecture, info.family, kind_name(info.kind), info.format));
+  const auto line = [&text](const char* name, const std::string& value) {
+    text += fmt::format("  {:<14}{}\n", name, value);
+  };
+  line("architecture",
+       fmt::format("{} ({}, {}, {})", info.architecture, info.family, kind_name(info.kind), info.format));
   line("parameters", fmt::format("{:.3f} million", static_cast<double>(info.parameter_count) / 1e6));
   line("weights", dtypes);
-  line("shape", fmt::format("{} layers, hidden {}, {} heads over {} KV heads of {}, vocabulary {}", info.layer_count,
-                            info.hidden_size, info.head_count, info.kv_head_count, info.head_size, info.vocabulary_size));
+  line("shape",
+       fmt::format("{} layers, hidden {}, {} heads over {} KV heads of {}, vocabulary {}", info.layer_count,
+                   info.hidden_size, info.head_count, info.kv_head_count, info.head_size, info.vocabulary_size));
   line("context", fmt::format("{} tokens", info.context_tokens));
-  line("tokenizer", fmt::format("{}, chat template {}", engine.tokenizer() ? "yes" : "none", engine.chat_template() ? "yes" : "none"));
+  line("tokenizer", fmt::format("{}, chat template {}", engine.tokenizer() ? "yes" : "none",
+                                engine.chat_template() ? "yes" : "none"));
   line("compute", fmt::format("{} on {}, {} threads", info.compute, info.isa, info.thread_count));
   text += "  memory plan\n";
   line("  weights", megabytes(plan.weights_bytes) + "  mapped from the file");
   line("  KV cache", megabytes(plan.kv_cache_bytes) + fmt::format("  {} tokens", plan.kv_tokens));
   line("  activations", megabytes(plan.activation_bytes));
   line("  scratch", megabytes(plan.scratch_bytes));
-  line("  total", megabytes(plan.total_bytes()) + fmt::format("  of {:.1f} MiB available", static_cast<double>(plan.available_bytes) / 1048576.0));
+  line("  total", megabytes(plan.total_bytes()) +
+                      fmt::format("  of {:.1f} MiB available", static_cast<double>(plan.available_bytes) / 1048576.0));
   return text;
 }
 

@@ -26,8 +26,12 @@ InterruptGuard::InterruptGuard() {
   sigaction(SIGINT, &action, &previous_action);
 }
 
-InterruptGuard::~InterruptGuard() { sigaction(SIGINT, &previous_action, nullptr); }
+InterruptGuard::~InterruptGuard() {
+  sigaction(SIGINT, &previous_action, nullptr);
+}
 
-bool InterruptGuard::interrupted() const { return interrupt_count > 0; }
+bool InterruptGuard::interrupted() const {
+  return interrupt_count > 0;
+}
 
 }  // namespace kedge::cli

@@ -17,8 +17,8 @@ class LineEditor {
   LineEditor& operator=(const LineEditor&) = delete;
   ~LineEditor();
 
-  /// One line without its newline; "" after Ctrl-C; nothing at the end of input. A line that ends in a backslash goes on
-  /// in the next one.
+  /// One line without its newline; "" after Ctrl-C; nothing at the end of input. A line that ends in a backslash goes
+  /// on in the next one.
   std::optional<std::string> read(const std::string& prompt);
 
  private:

@@ -12,8 +12,8 @@
 
 namespace kedge::cli {
 
-/// The folder or file that `model` names: a path as it is, "demo" the built-in model, ORG/NAME[@REV] from the Hugging Face
-/// cache. Fails with not_found, saying what was looked for and how to get it.
+/// The folder or file that `model` names: a path as it is, "demo" the built-in model, ORG/NAME[@REV] from the Hugging
+/// Face cache. Fails with not_found, saying what was looked for and how to get it.
 Result<std::filesystem::path> resolve_model(const std::string& model);
 
 /// The options of every command that opens a model.

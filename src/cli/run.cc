@@ -77,7 +77,8 @@ Status answer_once(const RunOptions& options, Engine& engine) {
   const auto show = [&](std::string_view text) {
     if (written.ok()) written = write_output(text);
   };
-  KEDGE_ASSIGN(const AnswerSet set, run_request(engine, std::move(request), streams ? show : std::function<void(std::string_view)>()));
+  KEDGE_ASSIGN(const AnswerSet set,
+               run_request(engine, std::move(request), streams ? show : std::function<void(std::string_view)>()));
   KEDGE_TRY(std::move(written));
   if (options.json) KEDGE_TRY(write_answers(options, set));
   if (streams) KEDGE_TRY(write_output("\n"));
@@ -102,13 +103,16 @@ Status run(const RunOptions& options) {
 
 void register_run(Commands& commands) {
   auto options = std::make_shared<RunOptions>();
-  CLI::App* command = commands.add("run", "answer a prompt, or chat on the terminal", [options] { return run(*options); });
+  CLI::App* command =
+      commands.add("run", "answer a prompt, or chat on the terminal", [options] { return run(*options); });
   options->model.model = "demo";
   options->model.add_to(*command, true);
-  options->prompt_option = command->add_option("-p,--prompt", options->prompt, "the prompt; left out: standard input, or a chat");
+  options->prompt_option =
+      command->add_option("-p,--prompt", options->prompt, "the prompt; left out: standard input, or a chat");
   command->add_option("--system", options->system, "the system message");
   command->add_option("--file", options->file, "a text file that is (or follows) the prompt");
-  options->ids_option = command->add_option("--ids", options->ids, "the prompt as token ids, comma separated")->expected(0, 1);
+  options->ids_option =
+      command->add_option("--ids", options->ids, "the prompt as token ids, comma separated")->expected(0, 1);
   command->add_flag("--raw", options->raw, "continue the prompt as plain text, without the chat template");
   command->add_flag("--json", options->json, "one JSON document: {\"ids\", \"text\", \"finish_reason\", \"timings\"}");
   command->add_flag("-q,--quiet", options->quiet, "no rates at the end");

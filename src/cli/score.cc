@@ -19,8 +19,10 @@ struct Pair {
 
 Result<std::string> text_at(const Json& item, const char* key, size_t index) {
   if (item.contains(key) && item[key].is_string()) return item[key].get<std::string>();
-  return Error{ErrorKind::invalid_input,
-               fmt::format("standard input: item {} needs context_ids and continuation_ids, or context and continuation", index)};
+  return Error{
+      ErrorKind::invalid_input,
+      fmt::format("standard input: item {} needs context_ids and continuation_ids, or context and continuation",
+                  index)};
 }
 
 /// Texts as lm-eval splits them: spaces that end the context belong to the continuation, and the continuation's tokens
@@ -54,7 +56,8 @@ Result<Pair> read_pair(const Engine& engine, const Json& item, size_t index) {
   if (item.contains("context_ids") && item.contains("continuation_ids")) {
     Pair pair;
     KEDGE_ASSIGN(pair.context, token_ids(item["context_ids"], fmt::format("item {}: context_ids", index)));
-    KEDGE_ASSIGN(pair.continuation, token_ids(item["continuation_ids"], fmt::format("item {}: continuation_ids", index)));
+    KEDGE_ASSIGN(pair.continuation,
+                 token_ids(item["continuation_ids"], fmt::format("item {}: continuation_ids", index)));
     return pair;
   }
   KEDGE_ASSIGN(std::string context, text_at(item, "context", index));
@@ -72,12 +75,14 @@ Status score(const ModelOptions& options, bool json) {
     Result<ContinuationScore> scored = engine->score(pair.context, pair.continuation);
     if (!scored.ok()) return Error{scored.error().kind, fmt::format("item {}: {}", i, scored.error().message)};
     const ContinuationScore& value = scored.value();
-    results.push_back({{"logprob", value.logprob}, {"token_logprobs", value.token_logprobs}, {"is_greedy", value.is_greedy}});
+    results.push_back(
+        {{"logprob", value.logprob}, {"token_logprobs", value.token_logprobs}, {"is_greedy", value.is_greedy}});
   }
   if (json) return write_json(results);
   std::string lines;
   for (const Json& result : results) {
-    lines += fmt::format("{:.6f}\t{}\n", result["logprob"].get<double>(), result["is_greedy"].get<bool>() ? "greedy" : "");
+    lines +=
+        fmt::format("{:.6f}\t{}\n", result["logprob"].get<double>(), result["is_greedy"].get<bool>() ? "greedy" : "");
   }
   return write_output(lines);
 }

@@ -23,7 +23,6 @@ struct TemplateOptions {
   bool json = false;
 };
 
-
 Result<text::ChatTemplateSource> find_template(const TemplateOptions& options) {
   std::error_code ignored;
   const std::filesystem::path given = options.model;
@@ -62,10 +61,12 @@ Status render(const TemplateOptions& options) {
 
 void register_template(Commands& commands) {
   auto options = std::make_shared<TemplateOptions>();
-  CLI::App* command = commands.add("template", "the prompt that a chat template makes of the conversation on standard input",
-                                   [options] { return render(*options); });
+  CLI::App* command =
+      commands.add("template", "the prompt that a chat template makes of the conversation on standard input",
+                   [options] { return render(*options); });
   command->add_option("MODEL", options->model, "model, or a .jinja file")->required();
-  command->add_option("--chat-template", options->chat_template, "a Jinja file to use instead of the model's own template");
+  command->add_option("--chat-template", options->chat_template,
+                      "a Jinja file to use instead of the model's own template");
   command->add_flag("--json", options->json, "one JSON document: {\"prompt\"}");
 }
 

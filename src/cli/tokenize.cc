@@ -26,8 +26,8 @@ Status tokenize(const TokenizeOptions& options) {
   KEDGE_ASSIGN(const std::filesystem::path path, resolve_model(options.model));
   KEDGE_ASSIGN(const auto tokenizer, Tokenizer::open(path));
   KEDGE_ASSIGN(const std::string text, read_standard_input());
-  KEDGE_ASSIGN(const std::vector<TokenId> ids,
-               tokenizer->encode(text, {.add_special = options.add_special, .parse_special = !options.no_parse_special}));
+  KEDGE_ASSIGN(const std::vector<TokenId> ids, tokenizer->encode(text, {.add_special = options.add_special,
+                                                                        .parse_special = !options.no_parse_special}));
   if (!options.json) {
     std::string lines;
     for (const TokenId id : ids) lines += fmt::format("{}\t{}\n", id, tokenizer->token_text(id));
@@ -61,7 +61,8 @@ Status detokenize(const DetokenizeOptions& options) {
 
 void register_tokenize(Commands& commands) {
   auto options = std::make_shared<TokenizeOptions>();
-  CLI::App* command = commands.add("tokenize", "token ids of the text on standard input", [options] { return tokenize(*options); });
+  CLI::App* command =
+      commands.add("tokenize", "token ids of the text on standard input", [options] { return tokenize(*options); });
   command->add_option("MODEL", options->model, "model, tokenizer file, or folder with tokenizer files")->required();
   command->add_flag("--json", options->json, "one JSON document: {\"ids\", \"tokens\"}");
   command->add_flag("--add-special", options->add_special, "add the tokenizer's own BOS and EOS");
@@ -72,7 +73,9 @@ void register_detokenize(Commands& commands) {
   auto options = std::make_shared<DetokenizeOptions>();
   CLI::App* command = commands.add("detokenize", "the text of token ids", [options] { return detokenize(*options); });
   command->add_option("MODEL", options->model, "model, tokenizer file, or folder with tokenizer files")->required();
-  command->add_option("--ids", options->ids, "token ids, comma separated; \"\" is an empty list")->required()->expected(0, 1);
+  command->add_option("--ids", options->ids, "token ids, comma separated; \"\" is an empty list")
+      ->required()
+      ->expected(0, 1);
   command->add_flag("--json", options->json, "one JSON document: {\"text\", \"stream\", \"flush\"}");
   command->add_flag("--skip-special", options->skip_special, "leave special tokens out");
 }

@@ -97,8 +97,8 @@ Status DecoderEngine::make_plan() {
   plan_.kv_tokens = static_cast<uint64_t>(tokens);
   if (layout_.bytes() > budget && options_.kv_cache_bytes > 0) {
     return Error{ErrorKind::out_of_memory,
-                 fmt::format("{}: the KV cache needs at least {} bytes ({} tokens), and --kv-cache-bytes allows {}", info.name,
-                             layout_.bytes(), tokens, budget)};
+                 fmt::format("{}: the KV cache needs at least {} bytes ({} tokens), and --kv-cache-bytes allows {}",
+                             info.name, layout_.bytes(), tokens, budget)};
   }
   info.context_tokens = tokens;
   info.thread_count = options_.thread_count > 0 ? options_.thread_count : WorkerPool::physical_core_count();
@@ -139,11 +139,13 @@ Status DecoderEngine::check_request(const Request& request) const {
   KEDGE_TRY(check_tokens(request.prompt_tokens));
   KEDGE_TRY(check_sampling(request.sampling, spec().vocabulary_size));
   if (request.new_tokens_max > 0 && std::cmp_greater_equal(request.prompt_tokens.size(), model_.info.context_tokens)) {
-    return Error{ErrorKind::invalid_input, fmt::format("the prompt has {} tokens, which leaves no room in the context of {}",
-                                                       request.prompt_tokens.size(), model_.info.context_tokens)};
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("the prompt has {} tokens, which leaves no room in the context of {}",
+                             request.prompt_tokens.size(), model_.info.context_tokens)};
   }
   if (request.sequence_count < 1 || request.sequence_count > kSequenceCountMax) {
-    return Error{ErrorKind::invalid_input, fmt::format("n is {}, expected 1 to {}", request.sequence_count, kSequenceCountMax)};
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("n is {}, expected 1 to {}", request.sequence_count, kSequenceCountMax)};
   }
   if (request.stop_strings.size() > kStopStringsMax) {
     return Error{ErrorKind::invalid_input,
@@ -178,14 +180,16 @@ Result<ForwardOutput> DecoderEngine::forward_now(std::span<const TokenId> prompt
   ForwardOutput output{.token_count = static_cast<int64_t>(prompt.size()),
                        .vocabulary_size = spec().vocabulary_size,
                        .hidden_size = spec().hidden_size};
-  HiddenCollector collector{.states = std::vector<std::vector<float>>(hidden ? static_cast<size_t>(spec().layer_count) + 1 : 0),
-                            .hidden_size = static_cast<size_t>(spec().hidden_size)};
+  HiddenCollector collector{
+      .states = std::vector<std::vector<float>>(hidden ? static_cast<size_t>(spec().layer_count) + 1 : 0),
+      .hidden_size = static_cast<size_t>(spec().hidden_size)};
   SequenceKv kv(*kv_pool_);
   int64_t chunk = std::min<int64_t>(context_.runtime.batch_tokens_max, context_.runtime.outputs_max);
   if (chunk_tokens > 0) chunk = std::min<int64_t>(chunk, chunk_tokens);
   // One feed a chunk: the collector must know how many tokens a pass has.
   for (size_t first = 0; first < prompt.size(); first += static_cast<size_t>(chunk)) {
-    const std::span<const TokenId> part = prompt.subspan(first, std::min<size_t>(static_cast<size_t>(chunk), prompt.size() - first));
+    const std::span<const TokenId> part =
+        prompt.subspan(first, std::min<size_t>(static_cast<size_t>(chunk), prompt.size() - first));
     collector.chunk_tokens = part.size();
     const Feed piece{.tokens = part,
                      .length = output.token_count,
@@ -200,17 +204,20 @@ Result<ForwardOutput> DecoderEngine::forward_now(std::span<const TokenId> prompt
   return output;
 }
 
-Result<ContinuationScore> DecoderEngine::score(std::span<const TokenId> context, std::span<const TokenId> continuation) {
+Result<ContinuationScore> DecoderEngine::score(std::span<const TokenId> context,
+                                               std::span<const TokenId> continuation) {
   KEDGE_TRY(check_tokens(context));
   KEDGE_TRY(check_tokens(continuation));
   if (std::cmp_greater(context.size() + continuation.size(), model_.info.context_tokens + 1)) {
-    return Error{ErrorKind::invalid_input, fmt::format("context and continuation have {} tokens, and the context holds {}",
-                                                       context.size() + continuation.size(), model_.info.context_tokens)};
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("context and continuation have {} tokens, and the context holds {}",
+                             context.size() + continuation.size(), model_.info.context_tokens)};
   }
   return jobs_->run_and_wait([&] { return score_now(context, continuation); });
 }
 
-Result<ContinuationScore> DecoderEngine::score_now(std::span<const TokenId> context, std::span<const TokenId> continuation) {
+Result<ContinuationScore> DecoderEngine::score_now(std::span<const TokenId> context,
+                                                   std::span<const TokenId> continuation) {
   std::vector<TokenId> tokens(context.begin(), context.end());
   tokens.insert(tokens.end(), continuation.begin(), continuation.end() - 1);  // the last one is only predicted
   SequenceKv kv(*kv_pool_);
@@ -265,12 +272,14 @@ Result<std::vector<TokenId>> DecoderEngine::encode_for_embedding(std::string_vie
     return Error{ErrorKind::unsupported, fmt::format("{}: the model has no tokenizer", model_.info.name)};
   }
   KEDGE_ASSIGN(std::vector<TokenId> ids, model_.tokenizer->encode(text, {.add_special = true}));
-  if (std::cmp_greater(ids.size(), model_.info.context_tokens)) ids.resize(static_cast<size_t>(model_.info.context_tokens));
+  if (std::cmp_greater(ids.size(), model_.info.context_tokens))
+    ids.resize(static_cast<size_t>(model_.info.context_tokens));
   return ids;
 }
 
 Result<std::vector<TokenId>> DecoderEngine::encode_for_rerank(std::string_view, std::string_view) const {
-  return Error{ErrorKind::unsupported, fmt::format("{}: {} is no reranker", model_.info.name, model_.info.architecture)};
+  return Error{ErrorKind::unsupported,
+               fmt::format("{}: {} is no reranker", model_.info.name, model_.info.architecture)};
 }
 
 }  // namespace kedge::engine

@@ -21,7 +21,8 @@ Result<std::unique_ptr<Engine>> EncoderEngine::open(LoadedModel model, const Eng
   if (!options.plan_only) {
     KEDGE_TRY(check_plan(info, plan));
     engine->workers_ = std::make_unique<WorkerPool>(info.thread_count, true);
-    KEDGE_ASSIGN(engine->encoder_, models::Encoder::open(engine->spec(), engine->model_.source, engine->model_.compute));
+    KEDGE_ASSIGN(engine->encoder_,
+                 models::Encoder::open(engine->spec(), engine->model_.source, engine->model_.compute));
     engine->jobs_ = std::make_unique<JobThread>();
   }
   return std::unique_ptr<Engine>(std::move(engine));
@@ -34,11 +35,13 @@ size_t EncoderEngine::sequence_tokens_max() const {
 }
 
 Error EncoderEngine::no_text_model(const char* what) const {
-  return {ErrorKind::unsupported,
-          fmt::format("{}: {} is an encoder and cannot {}, expected a decoder", model_.info.name, model_.info.architecture, what)};
+  return {ErrorKind::unsupported, fmt::format("{}: {} is an encoder and cannot {}, expected a decoder",
+                                              model_.info.name, model_.info.architecture, what)};
 }
 
-Result<RequestId> EncoderEngine::submit(Request, OnToken, OnDone) { return no_text_model("generate text"); }
+Result<RequestId> EncoderEngine::submit(Request, OnToken, OnDone) {
+  return no_text_model("generate text");
+}
 
 Result<ForwardOutput> EncoderEngine::forward(std::span<const TokenId>, uint32_t, bool) {
   return no_text_model("give logits of next tokens");
@@ -51,8 +54,8 @@ Result<ContinuationScore> EncoderEngine::score(std::span<const TokenId>, std::sp
 Status EncoderEngine::check_sequence(std::span<const TokenId> tokens) const {
   if (tokens.empty()) return Error{ErrorKind::invalid_input, "the sequence is empty, expected at least one token"};
   if (std::cmp_greater(tokens.size(), spec().context_tokens())) {
-    return Error{ErrorKind::invalid_input,
-                 fmt::format("the sequence has {} tokens, and the model holds {}", tokens.size(), spec().context_tokens())};
+    return Error{ErrorKind::invalid_input, fmt::format("the sequence has {} tokens, and the model holds {}",
+                                                       tokens.size(), spec().context_tokens())};
   }
   for (const TokenId token : tokens) {
     if (token < 0 || token >= spec().vocabulary_size) {
@@ -101,8 +104,9 @@ std::vector<float> EncoderEngine::embed_now(std::span<const TokenId> tokens, con
 
 Result<std::vector<float>> EncoderEngine::rerank(std::span<const std::vector<TokenId>> sequences) {
   if (model_.info.kind != ModelKind::reranker) {
-    return Error{ErrorKind::unsupported, fmt::format("{}: {} is no reranker, expected a classification head with one label",
-                                                     model_.info.name, model_.info.architecture)};
+    return Error{ErrorKind::unsupported,
+                 fmt::format("{}: {} is no reranker, expected a classification head with one label", model_.info.name,
+                             model_.info.architecture)};
   }
   for (const std::vector<TokenId>& sequence : sequences) KEDGE_TRY(check_sequence(sequence));
   return jobs_->run_and_wait([&]() -> Result<std::vector<float>> {

@@ -29,7 +29,8 @@ class EncoderEngine final : public Engine {
                                                 const EmbedOptions& options) override;
   Result<std::vector<float>> rerank(std::span<const std::vector<TokenId>> sequences) override;
   [[nodiscard]] Result<std::vector<TokenId>> encode_for_embedding(std::string_view text) const override;
-  [[nodiscard]] Result<std::vector<TokenId>> encode_for_rerank(std::string_view query, std::string_view passage) const override;
+  [[nodiscard]] Result<std::vector<TokenId>> encode_for_rerank(std::string_view query,
+                                                               std::string_view passage) const override;
 
  private:
   explicit EncoderEngine(LoadedModel model) : model_(std::move(model)) {}

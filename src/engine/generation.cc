@@ -178,7 +178,8 @@ void Generation::take_token(Answer& answer, std::span<const float> logits) {
     event.logprob = logprob_of(logits, token);
     event.top_logprobs = top_logprobs(logits, request_.top_logprobs);
   }
-  const bool full = static_cast<int64_t>(request_.prompt_tokens.size() + answer.tokens.size()) >= context_.context_tokens;
+  const bool full =
+      static_cast<int64_t>(request_.prompt_tokens.size() + answer.tokens.size()) >= context_.context_tokens;
   if (answer.matcher.stopped()) {
     event.finish = FinishReason::stop;
   } else if (answer.tokens.size() >= request_.new_tokens_max || full) {

@@ -1,5 +1,6 @@
 // Goal: requests give the same tokens whatever runs beside them, end for the right reason, and lose nothing.
-// Method: a small random checkpoint; requests alone, together, cancelled, cut by stop tokens, lengths and full contexts.
+// Method: a small random checkpoint; requests alone, together, cancelled, cut by stop tokens, lengths and full
+// contexts.
 
 #include <gtest/gtest.h>
 
@@ -139,7 +140,8 @@ TEST_F(GenerationTest, cancel_ends_running_and_waiting_requests) {
         count_cancelled(event);
       },
       [&](const RequestTimings&) { done[0].set_value(); });
-  const auto waiting = engine_->submit(request({1}, 200), count_cancelled, [&](const RequestTimings&) { done[1].set_value(); });
+  const auto waiting =
+      engine_->submit(request({1}, 200), count_cancelled, [&](const RequestTimings&) { done[1].set_value(); });
   ASSERT_TRUE(running.ok() && waiting.ok());
   engine_->cancel(waiting.value());
   started.get_future().wait();
@@ -189,7 +191,8 @@ TEST_F(GenerationTest, longrope_recomputes_keys_when_the_factors_change) {
   Json config = models::tiny_llama_config();
   config["model_type"] = "llama";
   config["original_max_position_embeddings"] = 16;
-  config["rope_scaling"] = {{"type", "longrope"}, {"short_factor", {1.0, 1.1, 1.2, 1.3}}, {"long_factor", {1.5, 2.0, 4.0, 8.0}}};
+  config["rope_scaling"] = {
+      {"type", "longrope"}, {"short_factor", {1.0, 1.1, 1.2, 1.3}}, {"long_factor", {1.5, 2.0, 4.0, 8.0}}};
   open(config, {});
   const Answer answer = run(request({1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, 20))[0];
   std::vector<TokenId> all = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};

@@ -8,7 +8,9 @@
 namespace kedge::engine {
 namespace {
 
-int64_t pages_of(int64_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
+int64_t pages_of(int64_t tokens) {
+  return (tokens + kPageTokens - 1) / kPageTokens;
+}
 
 std::vector<LayerGroup> group_layers(const models::DecoderSpec& spec) {
   std::vector<LayerGroup> groups;
@@ -23,7 +25,8 @@ std::vector<LayerGroup> group_layers(const models::DecoderSpec& spec) {
 
 }  // namespace
 
-KvLayout KvLayout::plan(const models::DecoderSpec& spec, DType dtype, int64_t tokens, int64_t sequences, int64_t chunk) {
+KvLayout KvLayout::plan(const models::DecoderSpec& spec, DType dtype, int64_t tokens, int64_t sequences,
+                        int64_t chunk) {
   KvLayout layout{dtype, spec.kv_heads, spec.head_size, group_layers(spec), {}};
   for (const LayerGroup& group : layout.groups) {
     // Every sequence may end inside a page; a shared last page is copied.
@@ -41,7 +44,8 @@ uint64_t KvLayout::page_bytes(size_t group) const {
 
 uint64_t KvLayout::bytes() const {
   uint64_t total = 0;
-  for (size_t group = 0; group < groups.size(); ++group) total += static_cast<uint64_t>(pages[group]) * page_bytes(group);
+  for (size_t group = 0; group < groups.size(); ++group)
+    total += static_cast<uint64_t>(pages[group]) * page_bytes(group);
   return total;
 }
 

@@ -49,7 +49,9 @@ class KvPool {
   int32_t take(size_t group);
   void share(size_t group, int32_t page) { ++references_[group][static_cast<size_t>(page)]; }
   void drop(size_t group, int32_t page);
-  [[nodiscard]] bool shared(size_t group, int32_t page) const { return references_[group][static_cast<size_t>(page)] > 1; }
+  [[nodiscard]] bool shared(size_t group, int32_t page) const {
+    return references_[group][static_cast<size_t>(page)] > 1;
+  }
   [[nodiscard]] std::byte* address(size_t group, int32_t page) const {
     return buffers_[group].data() + static_cast<uint64_t>(page) * layout_.page_bytes(group);
   }

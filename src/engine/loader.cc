@@ -77,7 +77,9 @@ Status load_text(const std::filesystem::path& path, const EngineOptions& options
   return Done{};
 }
 
-double gib(uint64_t bytes) { return static_cast<double>(bytes) / static_cast<double>(uint64_t{1} << 30); }
+double gib(uint64_t bytes) {
+  return static_cast<double>(bytes) / static_cast<double>(uint64_t{1} << 30);
+}
 
 }  // namespace
 
@@ -102,12 +104,13 @@ Result<LoadedModel> load_model(const std::filesystem::path& path, const EngineOp
 
 Status check_plan(const ModelInfo& info, const MemoryPlan& plan) {
   if (plan.total_bytes() <= plan.available_bytes) return Done{};
-  return Error{ErrorKind::out_of_memory,
-               fmt::format("{}: needs {:.2f} GiB (weights {:.2f}, KV cache {:.2f} for {} tokens, activations {:.2f}, scratch "
-                           "{:.2f}) and {:.2f} GiB are available; use a smaller --context or --kv-cache-bytes, or weights of "
-                           "fewer bits",
-                           info.name, gib(plan.total_bytes()), gib(plan.weights_bytes), gib(plan.kv_cache_bytes),
-                           plan.kv_tokens, gib(plan.activation_bytes), gib(plan.scratch_bytes), gib(plan.available_bytes))};
+  return Error{
+      ErrorKind::out_of_memory,
+      fmt::format("{}: needs {:.2f} GiB (weights {:.2f}, KV cache {:.2f} for {} tokens, activations {:.2f}, scratch "
+                  "{:.2f}) and {:.2f} GiB are available; use a smaller --context or --kv-cache-bytes, or weights of "
+                  "fewer bits",
+                  info.name, gib(plan.total_bytes()), gib(plan.weights_bytes), gib(plan.kv_cache_bytes), plan.kv_tokens,
+                  gib(plan.activation_bytes), gib(plan.scratch_bytes), gib(plan.available_bytes))};
 }
 
 }  // namespace kedge::engine

@@ -17,8 +17,8 @@ struct LoadedModel {
   std::shared_ptr<const models::WeightSource> source;
   models::ModelSpec spec;
   models::ModelSettings settings;
-  std::shared_ptr<const Tokenizer> tokenizer;              // may be null
-  std::shared_ptr<const text::ChatTemplate> chat_template; // may be null
+  std::shared_ptr<const Tokenizer> tokenizer;               // may be null
+  std::shared_ptr<const text::ChatTemplate> chat_template;  // may be null
   ModelInfo info;
   cpu::MatmulCompute compute = cpu::MatmulCompute::f32;
 };

@@ -37,7 +37,8 @@ std::vector<fs::path> folders(const fs::path& root) {
 }
 
 std::unique_ptr<Engine> open_engine(const fs::path& path, Compute compute = Compute::f32) {
-  Result<std::unique_ptr<Engine>> engine = Engine::open(path, {.compute = compute, .thread_count = 2, .without_tokenizer = true});
+  Result<std::unique_ptr<Engine>> engine =
+      Engine::open(path, {.compute = compute, .thread_count = 2, .without_tokenizer = true});
   EXPECT_TRUE(engine.ok()) << (engine.ok() ? "" : engine.error().message);
   return engine.ok() ? std::move(engine).value() : nullptr;
 }
@@ -94,8 +95,10 @@ double logit_difference(const ForwardOutput& output, const Expected& expected, c
     worst = std::max(worst, std::abs(log_sum_exp(row, vocabulary) - sums[static_cast<size_t>(t)]));
   }
   for (int64_t i = 0; i < vocabulary; ++i) {
-    worst = std::max(worst, std::abs(static_cast<double>(output.logits[static_cast<size_t>((output.token_count - 1) * vocabulary + i)]) -
-                                     last[static_cast<size_t>(i)]));
+    worst = std::max(
+        worst,
+        std::abs(static_cast<double>(output.logits[static_cast<size_t>((output.token_count - 1) * vocabulary + i)]) -
+                 last[static_cast<size_t>(i)]));
   }
   return worst;
 }
@@ -105,8 +108,12 @@ std::vector<TokenId> generate(Engine& engine, const std::vector<TokenId>& prompt
   std::promise<void> done;
   Request request{.prompt_tokens = prompt, .new_tokens_max = count, .ignore_eos = true};
   request.sampling.temperature = 0;
-  auto id = engine.submit(request, [&](const TokenEvent& event) { if (event.token) tokens.push_back(*event.token); },
-                          [&](const RequestTimings&) { done.set_value(); });
+  auto id = engine.submit(
+      request,
+      [&](const TokenEvent& event) {
+        if (event.token) tokens.push_back(*event.token);
+      },
+      [&](const RequestTimings&) { done.set_value(); });
   EXPECT_TRUE(id.ok());
   if (id.ok()) done.get_future().wait();
   return tokens;
@@ -210,8 +217,8 @@ void check_vectors(const std::vector<float>& got, const std::vector<float>& want
 }
 
 /// Sequences with token types go to the encoder itself: the engine derives types from a tokenizer.
-void check_token_types(const fs::path& folder, const Json& sequence, const Expected& expected, const std::string& prefix,
-                       double tolerance) {
+void check_token_types(const fs::path& folder, const Json& sequence, const Expected& expected,
+                       const std::string& prefix, double tolerance) {
   const auto source = models::WeightSource::open(folder);
   ASSERT_TRUE(source.ok());
   const auto spec = models::build_spec(*source.value());
@@ -248,7 +255,9 @@ void check_encoder(const fs::path& folder, const Json& record, const Expected& e
       Pooling pooling;
       bool normalize;
       const char* key;
-    } kinds[] = {{Pooling::mean, true, "mean_pool_l2"}, {Pooling::mean, false, "mean_pool"}, {Pooling::cls, true, "cls_pool_l2"}};
+    } kinds[] = {{Pooling::mean, true, "mean_pool_l2"},
+                 {Pooling::mean, false, "mean_pool"},
+                 {Pooling::cls, true, "cls_pool_l2"}};
     for (const auto& kind : kinds) {
       const auto vectors = engine->embed(ids, {.pooling = kind.pooling, .normalize = kind.normalize});
       ASSERT_TRUE(vectors.ok());

@@ -21,7 +21,9 @@ Error out_of_range(std::string_view option, double found, std::string_view expec
   return {ErrorKind::invalid_input, fmt::format("{} is {}, expected {}", option, found, expected)};
 }
 
-bool within(double value, double low, double high) { return value >= low && value <= high; }  // false for NaN
+bool within(double value, double low, double high) {
+  return value >= low && value <= high;
+}  // false for NaN
 
 }  // namespace
 
@@ -37,7 +39,8 @@ double Random::uniform() {
 Status check_sampling(const SamplingOptions& options, int64_t vocabulary_size) {
   if (!within(options.temperature, 0, 100)) return out_of_range("temperature", options.temperature, "0 to 100");
   if (options.top_k < 0) return out_of_range("top_k", options.top_k, "0 (all) or more");
-  if (!within(options.top_p, 0, 1) || options.top_p == 0) return out_of_range("top_p", options.top_p, "above 0, at most 1");
+  if (!within(options.top_p, 0, 1) || options.top_p == 0)
+    return out_of_range("top_p", options.top_p, "above 0, at most 1");
   if (!within(options.min_p, 0, 1)) return out_of_range("min_p", options.min_p, "0 to 1");
   if (!within(options.typical_p, 0, 1) || options.typical_p == 0) {
     return out_of_range("typical_p", options.typical_p, "above 0, at most 1");
@@ -45,7 +48,8 @@ Status check_sampling(const SamplingOptions& options, int64_t vocabulary_size) {
   if (!within(options.repetition_penalty, 0.01, 100)) {
     return out_of_range("repetition_penalty", options.repetition_penalty, "0.01 to 100");
   }
-  if (!within(options.presence_penalty, -2, 2)) return out_of_range("presence_penalty", options.presence_penalty, "-2 to 2");
+  if (!within(options.presence_penalty, -2, 2))
+    return out_of_range("presence_penalty", options.presence_penalty, "-2 to 2");
   if (!within(options.frequency_penalty, -2, 2)) {
     return out_of_range("frequency_penalty", options.frequency_penalty, "-2 to 2");
   }
@@ -158,7 +162,8 @@ void Sampler::cut_typical() {
     return candidate.probability > 0 ? std::abs(-std::log(candidate.probability) - entropy)
                                      : std::numeric_limits<double>::infinity();
   };
-  std::ranges::stable_sort(candidates_, [&](const Candidate& a, const Candidate& b) { return distance(a) < distance(b); });
+  std::ranges::stable_sort(candidates_,
+                           [&](const Candidate& a, const Candidate& b) { return distance(a) < distance(b); });
   double mass = 0;
   for (size_t i = 0; i < candidates_.size(); ++i) {
     mass += candidates_[i].probability;
@@ -196,10 +201,11 @@ std::vector<TokenLogprob> top_logprobs(std::span<const float> logits, int32_t co
   std::vector<TokenId> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   const auto kept = std::min(order.size(), static_cast<size_t>(std::max(count, 0)));
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(), [&](TokenId a, TokenId b) {
-    const float la = logits[static_cast<size_t>(a)], lb = logits[static_cast<size_t>(b)];
-    return la != lb ? la > lb : a < b;
-  });
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(),
+                    [&](TokenId a, TokenId b) {
+                      const float la = logits[static_cast<size_t>(a)], lb = logits[static_cast<size_t>(b)];
+                      return la != lb ? la > lb : a < b;
+                    });
   std::vector<TokenLogprob> result;
   for (size_t i = 0; i < kept; ++i) result.push_back({order[i], logits[static_cast<size_t>(order[i])] - total});
   return result;

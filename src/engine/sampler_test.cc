@@ -12,7 +12,9 @@ namespace kedge::engine {
 namespace {
 
 // Probabilities 0.5, 0.25, 0.125, 0.125.
-std::vector<float> four() { return {std::log(0.5F), std::log(0.25F), std::log(0.125F), std::log(0.125F)}; }
+std::vector<float> four() {
+  return {std::log(0.5F), std::log(0.25F), std::log(0.125F), std::log(0.125F)};
+}
 
 std::vector<double> frequencies(SamplingOptions options, int draws = 20000) {
   std::vector<double> counts(4, 0.0);
@@ -30,15 +32,23 @@ void expect_frequencies(const SamplingOptions& options, const std::vector<double
   for (size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(got[i], want[i], 0.015) << "token " << i;
 }
 
-TEST(Sampler, draws_follow_the_distribution) { expect_frequencies({}, {0.5, 0.25, 0.125, 0.125}); }
+TEST(Sampler, draws_follow_the_distribution) {
+  expect_frequencies({}, {0.5, 0.25, 0.125, 0.125});
+}
 
 TEST(Sampler, temperature_sharpens) {
   expect_frequencies({.temperature = 0.5F}, {0.25 / 0.34375, 0.0625 / 0.34375, 0.015625 / 0.34375, 0.015625 / 0.34375});
 }
 
-TEST(Sampler, top_k_keeps_the_k_largest) { expect_frequencies({.top_k = 2}, {2.0 / 3, 1.0 / 3, 0, 0}); }
-TEST(Sampler, top_p_keeps_the_smallest_set_that_reaches_it) { expect_frequencies({.top_p = 0.7F}, {2.0 / 3, 1.0 / 3, 0, 0}); }
-TEST(Sampler, min_p_is_relative_to_the_largest) { expect_frequencies({.min_p = 0.4F}, {2.0 / 3, 1.0 / 3, 0, 0}); }
+TEST(Sampler, top_k_keeps_the_k_largest) {
+  expect_frequencies({.top_k = 2}, {2.0 / 3, 1.0 / 3, 0, 0});
+}
+TEST(Sampler, top_p_keeps_the_smallest_set_that_reaches_it) {
+  expect_frequencies({.top_p = 0.7F}, {2.0 / 3, 1.0 / 3, 0, 0});
+}
+TEST(Sampler, min_p_is_relative_to_the_largest) {
+  expect_frequencies({.min_p = 0.4F}, {2.0 / 3, 1.0 / 3, 0, 0});
+}
 
 TEST(Sampler, typical_keeps_the_surprise_nearest_the_entropy) {
   // Entropy 1.75 bits; surprises 1, 2, 3, 3 bits: token 1 is nearest.

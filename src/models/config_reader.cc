@@ -26,7 +26,9 @@ const Json* ConfigReader::find(std::string_view key) const {
   return it == json_->end() || it->is_null() ? nullptr : &*it;
 }
 
-bool ConfigReader::has(std::string_view key) const { return find(key) != nullptr; }
+bool ConfigReader::has(std::string_view key) const {
+  return find(key) != nullptr;
+}
 
 void ConfigReader::fail(ErrorKind kind, std::string_view message) {
   if (!error_) error_ = Error{kind, fmt::format("{}: {}", name_, message)};
@@ -70,7 +72,9 @@ double ConfigReader::number(std::string_view key) {
   return 1;
 }
 
-double ConfigReader::number_or(std::string_view key, double fallback) { return has(key) ? number(key) : fallback; }
+double ConfigReader::number_or(std::string_view key, double fallback) {
+  return has(key) ? number(key) : fallback;
+}
 
 bool ConfigReader::boolean_or(std::string_view key, bool fallback) {
   const Json* value = find(key);

@@ -1,6 +1,6 @@
 #pragma once
-// Reads settings from a config.json with bounds; remembers the first thing that is wrong, so that a family reads all its
-// settings in a row and asks once.
+// Reads settings from a config.json with bounds; remembers the first thing that is wrong, so that a family reads all
+// its settings in a row and asks once.
 
 #include <cstdint>
 #include <optional>

@@ -11,27 +11,27 @@
 namespace kedge::models {
 namespace {
 
-int64_t query_size(const DecoderSpec& spec) { return spec.heads * spec.head_size; }
-int64_t key_size(const DecoderSpec& spec) { return spec.kv_heads * spec.head_size; }
-int64_t qkv_size(const DecoderSpec& spec) { return query_size(spec) + 2 * key_size(spec); }
+int64_t query_size(const DecoderSpec& spec) {
+  return spec.heads * spec.head_size;
+}
+int64_t key_size(const DecoderSpec& spec) {
+  return spec.kv_heads * spec.head_size;
+}
+int64_t qkv_size(const DecoderSpec& spec) {
+  return query_size(spec) + 2 * key_size(spec);
+}
 
 /// Floats of every buffer, in the order of Decoder::Buffers.
 std::vector<size_t> buffer_sizes(const DecoderSpec& spec, int64_t tokens, int64_t outputs) {
   int64_t half_rotary = 0;
   for (const RopeSpec& rope : spec.ropes) half_rotary += rope.rotary / 2;
   const bool mixed = spec.mixture.experts > 0;
-  const int64_t sizes[] = {tokens * spec.hidden_size,
-                           tokens * std::max(spec.hidden_size, query_size(spec)),
-                           tokens * qkv_size(spec),
-                           tokens * query_size(spec),
-                           tokens * spec.hidden_size,
-                           tokens * 2 * spec.intermediate_size,
-                           tokens * half_rotary,
-                           tokens * half_rotary,
-                           tokens * spec.mixture.experts,
-                           mixed ? 2 * tokens * spec.hidden_size : 0,
-                           outputs * spec.hidden_size,
-                           outputs * spec.vocabulary_size};
+  const int64_t sizes[] = {tokens * spec.hidden_size,     tokens * std::max(spec.hidden_size, query_size(spec)),
+                           tokens * qkv_size(spec),       tokens * query_size(spec),
+                           tokens * spec.hidden_size,     tokens * 2 * spec.intermediate_size,
+                           tokens * half_rotary,          tokens * half_rotary,
+                           tokens * spec.mixture.experts, mixed ? 2 * tokens * spec.hidden_size : 0,
+                           outputs * spec.hidden_size,    outputs * spec.vocabulary_size};
   return {std::begin(sizes), std::end(sizes)};
 }
 
@@ -111,10 +111,11 @@ void Decoder::fill_rope(std::span<const TokenRun> runs) {
 void Decoder::norm(WorkerPool& pool, const NormWeights& weights, const float* x, int64_t count, float* out) const {
   const int64_t size = spec_.hidden_size;
   if (spec_.norm == NormKind::layer) {
-    cpu::layer_norm(pool, {weights.weight.data(), weights.bias.data(), size, spec_.norm_epsilon}, x, size, count, out, size);
+    cpu::layer_norm(pool, {weights.weight.data(), weights.bias.data(), size, spec_.norm_epsilon}, x, size, count, out,
+                    size);
   } else {
-    cpu::rms_norm(pool, {weights.weight.data(), size, spec_.norm_epsilon, spec_.norm_weight_offset}, x, size, count, out,
-                  size);
+    cpu::rms_norm(pool, {weights.weight.data(), size, spec_.norm_epsilon, spec_.norm_weight_offset}, x, size, count,
+                  out, size);
   }
 }
 
@@ -167,8 +168,10 @@ void Decoder::attention_block(WorkerPool& pool, std::span<const TokenRun> runs, 
   project_qkv(pool, layer);
   if (spec_.query_key_norms) {
     // Each head is a row of its own; a token's heads are contiguous, tokens are `stride` apart.
-    const cpu::RmsNorm queries{layer.query_norm.weight.data(), spec_.head_size, spec_.norm_epsilon, spec_.norm_weight_offset};
-    const cpu::RmsNorm keys{layer.key_norm.weight.data(), spec_.head_size, spec_.norm_epsilon, spec_.norm_weight_offset};
+    const cpu::RmsNorm queries{layer.query_norm.weight.data(), spec_.head_size, spec_.norm_epsilon,
+                               spec_.norm_weight_offset};
+    const cpu::RmsNorm keys{layer.key_norm.weight.data(), spec_.head_size, spec_.norm_epsilon,
+                            spec_.norm_weight_offset};
     for (int64_t head = 0; head < spec_.heads + spec_.kv_heads; ++head) {
       float* column = q + head * spec_.head_size;
       cpu::rms_norm(pool, head < spec_.heads ? queries : keys, column, stride, token_count_, column, stride);
@@ -213,8 +216,8 @@ void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const float* x, int
 
 void Decoder::route(WorkerPool& pool, const DecoderLayerWeights& layer) {
   // Always in f32: a router that rounds its input picks other experts.
-  cpu::matmul(pool, layer.router.weight, buffers_.normed.data(), spec_.hidden_size, token_count_, buffers_.router.data(),
-              spec_.mixture.experts, nullptr, cpu::MatmulCompute::f32);
+  cpu::matmul(pool, layer.router.weight, buffers_.normed.data(), spec_.hidden_size, token_count_,
+              buffers_.router.data(), spec_.mixture.experts, nullptr, cpu::MatmulCompute::f32);
   for (auto& tokens : routed_) tokens.clear();
   std::vector<Choice> choices;
   for (int64_t token = 0; token < token_count_; ++token) {
@@ -267,7 +270,8 @@ void Decoder::collect_outputs(WorkerPool& pool, std::span<const TokenRun> runs) 
     for (size_t i = 0; i < run.tokens.size(); ++i, ++token) {
       if (static_cast<int64_t>(i) < run.output_from) continue;
       KEDGE_CHECK((output_count_ + 1) * hidden() <= buffers_.outputs.size());
-      std::copy_n(buffers_.hidden.data() + token * hidden(), hidden(), buffers_.outputs.data() + output_count_ * hidden());
+      std::copy_n(buffers_.hidden.data() + token * hidden(), hidden(),
+                  buffers_.outputs.data() + output_count_ * hidden());
       ++output_count_;
     }
   }

@@ -30,7 +30,7 @@ struct TokenRun {
   int64_t first = 0;                // position of the first one
   int64_t length = 0;               // tokens that the sequence will have: chooses the rope factors (LongRoPE)
   SequenceCache* cache = nullptr;
-  int64_t output_from = 0;          // logits are wanted for tokens[output_from...]; tokens.size(): none
+  int64_t output_from = 0;  // logits are wanted for tokens[output_from...]; tokens.size(): none
 };
 
 /// Receives hidden states: `layer` 0 is the embedding output, layer_count the output after the final norm.
@@ -54,23 +54,25 @@ class Decoder {
                                  void* sink_context = nullptr);
 
   /// The final normed state of the outputs of the last forward pass: [outputs, hidden_size].
-  [[nodiscard]] std::span<const float> output_states() const { return {buffers_.outputs.data(), output_count_ * hidden()}; }
+  [[nodiscard]] std::span<const float> output_states() const {
+    return {buffers_.outputs.data(), output_count_ * hidden()};
+  }
 
   [[nodiscard]] const DecoderSpec& spec() const { return spec_; }
 
  private:
   struct Buffers {
-    std::span<float> hidden;      // [tokens, hidden]: the residual stream
-    std::span<float> normed;      // [tokens, max(hidden, heads * head_size)]
-    std::span<float> qkv;         // [tokens, (heads + 2 kv_heads) * head_size]
-    std::span<float> attended;    // [tokens, heads * head_size]
-    std::span<float> projected;   // [tokens, hidden]
-    std::span<float> inner;       // [tokens, 2 * intermediate]
+    std::span<float> hidden;        // [tokens, hidden]: the residual stream
+    std::span<float> normed;        // [tokens, max(hidden, heads * head_size)]
+    std::span<float> qkv;           // [tokens, (heads + 2 kv_heads) * head_size]
+    std::span<float> attended;      // [tokens, heads * head_size]
+    std::span<float> projected;     // [tokens, hidden]
+    std::span<float> inner;         // [tokens, 2 * intermediate]
     std::span<float> cosine, sine;  // [ropes][tokens, rotary / 2]
-    std::span<float> router;      // [tokens, experts]
-    std::span<float> gathered;    // [tokens, hidden]: rows of one expert
-    std::span<float> outputs;     // [outputs, hidden]
-    std::span<float> logits;      // [outputs, vocabulary]
+    std::span<float> router;        // [tokens, experts]
+    std::span<float> gathered;      // [tokens, hidden]: rows of one expert
+    std::span<float> outputs;       // [outputs, hidden]
+    std::span<float> logits;        // [outputs, vocabulary]
   };
   struct Expert {
     int32_t token;

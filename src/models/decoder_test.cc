@@ -82,7 +82,8 @@ std::vector<float> run_alone(Model& model, WorkerPool& pool, const std::vector<i
 
 void check_batch(Model& model) {
   WorkerPool one(1), two(2);
-  const std::vector<std::vector<int32_t>> sequences = {{1}, {5, 6, 7, 8, 9, 10, 11}, {20, 21, 22}, {3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3}};
+  const std::vector<std::vector<int32_t>> sequences = {
+      {1}, {5, 6, 7, 8, 9, 10, 11}, {20, 21, 22}, {3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3}};
   std::vector<std::unique_ptr<TestCache>> caches;
   std::vector<TokenRun> runs;
   std::vector<float> alone;

@@ -13,8 +13,8 @@ class Loader {
 
   Result<DecoderWeights> load() {
     DecoderWeights weights;
-    KEDGE_ASSIGN(weights.embedding, source_.matrix("model.embed_tokens.weight", spec_.vocabulary_size, spec_.hidden_size,
-                                                   "vocab_size x hidden_size"));
+    KEDGE_ASSIGN(weights.embedding, source_.matrix("model.embed_tokens.weight", spec_.vocabulary_size,
+                                                   spec_.hidden_size, "vocab_size x hidden_size"));
     KEDGE_ASSIGN(weights.final_norm, norm("model.norm", spec_.hidden_size, spec_.norm == NormKind::layer));
     KEDGE_ASSIGN(weights.head, head(weights.embedding));
     for (int64_t i = 0; i < spec_.layer_count; ++i) {
@@ -34,7 +34,8 @@ class Loader {
     return result;
   }
 
-  Result<Linear> linear(const std::string& name, int64_t rows, int64_t columns, bool with_bias, const char* because) const {
+  Result<Linear> linear(const std::string& name, int64_t rows, int64_t columns, bool with_bias,
+                        const char* because) const {
     Linear result;
     KEDGE_ASSIGN(result.weight, source_.matrix(name + ".weight", rows, columns, because));
     if (with_bias) {
@@ -66,10 +67,10 @@ class Loader {
     } else {
       KEDGE_ASSIGN(layer.query, linear(attention + "q_proj", query_rows, hidden, bias,
                                        "num_attention_heads x head_dim, hidden_size"));
-      KEDGE_ASSIGN(layer.key, linear(attention + "k_proj", key_rows, hidden, bias,
-                                     "num_key_value_heads x head_dim, hidden_size"));
-      KEDGE_ASSIGN(layer.value, linear(attention + "v_proj", key_rows, hidden, bias,
-                                       "num_key_value_heads x head_dim, hidden_size"));
+      KEDGE_ASSIGN(layer.key,
+                   linear(attention + "k_proj", key_rows, hidden, bias, "num_key_value_heads x head_dim, hidden_size"));
+      KEDGE_ASSIGN(layer.value,
+                   linear(attention + "v_proj", key_rows, hidden, bias, "num_key_value_heads x head_dim, hidden_size"));
     }
     KEDGE_ASSIGN(layer.output, linear(attention + "o_proj", hidden, query_rows, spec_.output_bias,
                                       "hidden_size, num_attention_heads x head_dim"));
@@ -86,13 +87,13 @@ class Loader {
       KEDGE_ASSIGN(layer.mlp.gate, linear(prefix + "mlp.gate_up_proj", 2 * inner, hidden, spec_.mlp_bias,
                                           "2 x intermediate_size, hidden_size"));
     } else {
-      KEDGE_ASSIGN(layer.mlp.gate, linear(prefix + "mlp.gate_proj", inner, hidden, spec_.mlp_bias,
-                                          "intermediate_size x hidden_size"));
-      KEDGE_ASSIGN(layer.mlp.up, linear(prefix + "mlp.up_proj", inner, hidden, spec_.mlp_bias,
-                                        "intermediate_size x hidden_size"));
+      KEDGE_ASSIGN(layer.mlp.gate,
+                   linear(prefix + "mlp.gate_proj", inner, hidden, spec_.mlp_bias, "intermediate_size x hidden_size"));
+      KEDGE_ASSIGN(layer.mlp.up,
+                   linear(prefix + "mlp.up_proj", inner, hidden, spec_.mlp_bias, "intermediate_size x hidden_size"));
     }
-    KEDGE_ASSIGN(layer.mlp.down, linear(prefix + "mlp.down_proj", hidden, inner, spec_.mlp_bias,
-                                        "hidden_size x intermediate_size"));
+    KEDGE_ASSIGN(layer.mlp.down,
+                 linear(prefix + "mlp.down_proj", hidden, inner, spec_.mlp_bias, "hidden_size x intermediate_size"));
     return Done{};
   }
 
@@ -108,7 +109,8 @@ class Loader {
   Status load_mixture(const std::string& prefix, DecoderLayerWeights& layer) const {
     const int64_t hidden = spec_.hidden_size, inner = spec_.intermediate_size;
     const std::string moe = prefix + "block_sparse_moe.";
-    KEDGE_ASSIGN(layer.router, linear(moe + "gate", spec_.mixture.experts, hidden, false, "num_local_experts x hidden_size"));
+    KEDGE_ASSIGN(layer.router,
+                 linear(moe + "gate", spec_.mixture.experts, hidden, false, "num_local_experts x hidden_size"));
     for (int64_t expert = 0; expert < spec_.mixture.experts; ++expert) {
       MlpWeights mlp;
       KEDGE_ASSIGN(mlp.gate.weight, expert_part(moe, expert, "w1", inner, hidden));

@@ -33,11 +33,11 @@ struct DecoderLayerWeights {
   NormWeights input_norm, mlp_norm;
   NormWeights attention_output_norm, mlp_output_norm;  // sandwich norms
   NormWeights query_norm, key_norm;
-  Linear qkv;            // fused checkpoints: [(heads + 2 kv_heads) * head_size, hidden]
+  Linear qkv;  // fused checkpoints: [(heads + 2 kv_heads) * head_size, hidden]
   Linear query, key, value;
   Linear output;
-  MlpWeights mlp;                   // dense
-  Linear router;                    // mixture: [experts, hidden]
+  MlpWeights mlp;  // dense
+  Linear router;   // mixture: [experts, hidden]
   std::vector<MlpWeights> experts;
 };
 

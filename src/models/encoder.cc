@@ -13,13 +13,17 @@ namespace {
 
 constexpr int64_t kPageTokens = 32;  // keys and values are laid out in pages, as the attention kernel reads them
 
-int64_t page_count(const EncoderSpec& spec) { return (spec.context_tokens() + kPageTokens - 1) / kPageTokens; }
+int64_t page_count(const EncoderSpec& spec) {
+  return (spec.context_tokens() + kPageTokens - 1) / kPageTokens;
+}
 
 size_t token_floats(const EncoderSpec& spec, int64_t width) {
   return static_cast<size_t>(spec.context_tokens() * width);
 }
 
-size_t page_floats(const EncoderSpec& spec) { return static_cast<size_t>(kPageTokens * spec.hidden_size); }
+size_t page_floats(const EncoderSpec& spec) {
+  return static_cast<size_t>(kPageTokens * spec.hidden_size);
+}
 
 }  // namespace
 
@@ -39,7 +43,8 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderSpec& spec, std::sha
     return Error{ErrorKind::out_of_memory, fmt::format("activations need {} bytes", buffer_bytes(spec))};
   }
   Arena& arena = encoder->arena_;
-  for (std::span<float>* part : {&encoder->hidden_, &encoder->query_, &encoder->key_, &encoder->value_, &encoder->attended_}) {
+  for (std::span<float>* part :
+       {&encoder->hidden_, &encoder->query_, &encoder->key_, &encoder->value_, &encoder->attended_}) {
     *part = arena.take<float>(token_floats(spec, spec.hidden_size));
   }
   encoder->inner_ = arena.take<float>(token_floats(spec, spec.intermediate_size));
@@ -123,12 +128,13 @@ void Encoder::embed(std::span<const int32_t> tokens, std::span<const int32_t> to
 
 void Encoder::norm(WorkerPool& pool, const NormWeights& weights, int64_t count) {
   const int64_t size = spec_.hidden_size;
-  cpu::layer_norm(pool, {weights.weight.data(), weights.bias.data(), size, spec_.norm_epsilon}, hidden_.data(), size, count,
-                  hidden_.data(), size);
+  cpu::layer_norm(pool, {weights.weight.data(), weights.bias.data(), size, spec_.norm_epsilon}, hidden_.data(), size,
+                  count, hidden_.data(), size);
 }
 
 void Encoder::matmul(WorkerPool& pool, const Linear& linear, const float* x, int64_t count, float* y) const {
-  cpu::matmul(pool, linear.weight, x, linear.weight.columns, count, y, linear.weight.rows, linear.bias_data(), compute_);
+  cpu::matmul(pool, linear.weight, x, linear.weight.columns, count, y, linear.weight.rows, linear.bias_data(),
+              compute_);
 }
 
 void Encoder::attend(WorkerPool& pool, int64_t count) {
@@ -174,7 +180,8 @@ std::span<const float> Encoder::forward(WorkerPool& pool, std::span<const int32_
 float Encoder::rerank_score(WorkerPool& pool) {
   KEDGE_CHECK(spec_.head == EncoderHead::rerank);
   matmul(pool, head_dense_, hidden_.data(), 1, query_.data());
-  for (int64_t i = 0; i < spec_.hidden_size; ++i) query_[static_cast<size_t>(i)] = std::tanh(query_[static_cast<size_t>(i)]);
+  for (int64_t i = 0; i < spec_.hidden_size; ++i)
+    query_[static_cast<size_t>(i)] = std::tanh(query_[static_cast<size_t>(i)]);
   float score = 0;
   matmul(pool, head_out_, query_.data(), 1, &score);
   return score;

@@ -28,7 +28,8 @@ class Encoder {
 
   /// Last hidden states [tokens, hidden_size]; valid until the next call. `token_types` may be empty (all 0).
   /// REQUIRES: 1 to context_tokens() tokens, each in the vocabulary.
-  std::span<const float> forward(WorkerPool& pool, std::span<const int32_t> tokens, std::span<const int32_t> token_types = {});
+  std::span<const float> forward(WorkerPool& pool, std::span<const int32_t> tokens,
+                                 std::span<const int32_t> token_types = {});
 
   /// The raw score of the sequence of the last forward pass. REQUIRES: spec().head is rerank.
   float rerank_score(WorkerPool& pool);

@@ -48,36 +48,50 @@ TEST(Families, broken_settings_are_named) {
   expect_error([](Json& c, Shapes&) { c["hidden_size"] = "32"; }, {"hidden_size", "\"32\"", "integer"});
   expect_error([](Json& c, Shapes&) { c["num_hidden_layers"] = 1e18; }, {"num_hidden_layers", "1024"});
   expect_error([](Json& c, Shapes&) { c["num_attention_heads"] = 0; }, {"num_attention_heads", "from 1"});
-  expect_error([](Json& c, Shapes&) { c["num_key_value_heads"] = 3; }, {"num_attention_heads 4", "num_key_value_heads 3"});
+  expect_error([](Json& c, Shapes&) { c["num_key_value_heads"] = 3; },
+               {"num_attention_heads 4", "num_key_value_heads 3"});
   expect_error([](Json& c, Shapes&) { c["model_type"] = "mamba"; }, {"mamba", "llama"});
   expect_error([](Json& c, Shapes&) { c["hidden_act"] = "mish"; }, {"mish", "silu"});
   expect_error([](Json& c, Shapes&) { c["rope_scaling"] = {{"type", "spiral"}}; }, {"spiral", "yarn"});
-  expect_error([](Json& c, Shapes&) { c["rope_scaling"] = {{"type", "linear"}}; }, {"rope_scaling", "factor", "missing"});
+  expect_error([](Json& c, Shapes&) { c["rope_scaling"] = {{"type", "linear"}}; },
+               {"rope_scaling", "factor", "missing"});
   expect_error([](Json& c, Shapes&) { c["rope_scaling"] = {{"type", "longrope"}, {"short_factor", {1.0}}}; },
                {"short_factor", "4 numbers"});
   expect_error([](Json& c, Shapes&) { c["rope_theta"] = 0; }, {"rope_theta"});
-  expect_error([](Json& c, Shapes&) { c["model_type"] = "mistral"; c["layer_types"] = {"full_attention"}; },
-               {"layer_types", "1 entries", "2"});
-  expect_error([](Json& c, Shapes&) { c["model_type"] = "mistral"; c["layer_types"] = {"linear_attention", "full_attention"}; },
-               {"linear_attention"});
+  expect_error(
+      [](Json& c, Shapes&) {
+        c["model_type"] = "mistral";
+        c["layer_types"] = {"full_attention"};
+      },
+      {"layer_types", "1 entries", "2"});
+  expect_error(
+      [](Json& c, Shapes&) {
+        c["model_type"] = "mistral";
+        c["layer_types"] = {"linear_attention", "full_attention"};
+      },
+      {"linear_attention"});
 }
 
 TEST(Families, broken_tensors_are_named) {
   expect_error([](Json&, Shapes& s) { std::erase_if(s, [](auto& t) { return t.first == "model.norm.weight"; }); },
                {"model.norm.weight", "missing", "[32]"});
-  expect_error([](Json&, Shapes& s) { s[0].second = {95, 32}; }, {"model.embed_tokens.weight", "[95, 32]", "[96, 32]", "vocab_size"});
-  expect_error([](Json&, Shapes& s) { std::erase_if(s, [](auto& t) { return t.first == "lm_head.weight"; }); }, {"lm_head.weight"});
+  expect_error([](Json&, Shapes& s) { s[0].second = {95, 32}; },
+               {"model.embed_tokens.weight", "[95, 32]", "[96, 32]", "vocab_size"});
+  expect_error([](Json&, Shapes& s) { std::erase_if(s, [](auto& t) { return t.first == "lm_head.weight"; }); },
+               {"lm_head.weight"});
   expect_error([](Json& c, Shapes&) { c["num_hidden_layers"] = 3; }, {"model.layers.2", "missing"});
   expect_error([](Json& c, Shapes&) { c["attention_bias"] = true; }, {"q_proj.bias", "missing"});
   EXPECT_NE(error_after([](Json&, Shapes&) {}, DType::i8).find("I8"), std::string::npos);
 }
 
 TEST(Families, both_spellings_of_rope_read_the_same) {
-  Json old_style = {{"max_position_embeddings", 256}, {"rope_theta", 5000.0},
+  Json old_style = {{"max_position_embeddings", 256},
+                    {"rope_theta", 5000.0},
                     {"rope_scaling", {{"type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 64}}}};
-  Json new_style = {{"max_position_embeddings", 256},
-                    {"rope_parameters", {{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 64},
-                                         {"rope_theta", 5000.0}}}};
+  Json new_style = {
+      {"max_position_embeddings", 256},
+      {"rope_parameters",
+       {{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 64}, {"rope_theta", 5000.0}}}};
   const auto a = read_rope(ConfigReader(old_style, "a"), 16);
   const auto b = read_rope(ConfigReader(new_style, "b"), 16);
   ASSERT_TRUE(a.ok() && b.ok());
@@ -87,8 +101,10 @@ TEST(Families, both_spellings_of_rope_read_the_same) {
 }
 
 TEST(Families, su_is_the_old_name_of_longrope) {
-  const Json config = {{"max_position_embeddings", 256}, {"original_max_position_embeddings", 64},
-                       {"rope_scaling", {{"type", "su"}, {"short_factor", {1, 1, 1, 1}}, {"long_factor", {2, 2, 2, 2}}}}};
+  const Json config = {
+      {"max_position_embeddings", 256},
+      {"original_max_position_embeddings", 64},
+      {"rope_scaling", {{"type", "su"}, {"short_factor", {1, 1, 1, 1}}, {"long_factor", {2, 2, 2, 2}}}}};
   const auto rope = read_rope(ConfigReader(config, "c"), 8);
   ASSERT_TRUE(rope.ok()) << rope.error().message;
   EXPECT_EQ(rope.value().regime(64), 0);

@@ -41,16 +41,23 @@ constexpr NamePair kTopNames[] = {
     {"token_embd.", "model.embed_tokens."}, {"output_norm.", "model.norm."}, {"output.", "lm_head."}};
 
 // Tensors of a layer: the part after "blk.N." and the part after "model.layers.N.".
-constexpr NamePair kLayerNames[] = {
-    {"attn_norm.", "input_layernorm."},         {"attn_q.", "self_attn.q_proj."},
-    {"attn_k.", "self_attn.k_proj."},           {"attn_v.", "self_attn.v_proj."},
-    {"attn_qkv.", "self_attn.qkv_proj."},       {"attn_output.", "self_attn.o_proj."},
-    {"attn_q_norm.", "self_attn.q_norm."},      {"attn_k_norm.", "self_attn.k_norm."},
-    {"ffn_gate_inp.", "block_sparse_moe.gate."}, {"ffn_gate_exps.", "block_sparse_moe.experts.w1."},
-    {"ffn_down_exps.", "block_sparse_moe.experts.w2."}, {"ffn_up_exps.", "block_sparse_moe.experts.w3."},
-    {"ffn_gate.", "mlp.gate_proj."},            {"ffn_up.", "mlp.up_proj."},
-    {"ffn_down.", "mlp.down_proj."},            {"ffn_norm.", "post_attention_layernorm."},
-    {"post_ffw_norm.", "post_feedforward_layernorm."}};
+constexpr NamePair kLayerNames[] = {{"attn_norm.", "input_layernorm."},
+                                    {"attn_q.", "self_attn.q_proj."},
+                                    {"attn_k.", "self_attn.k_proj."},
+                                    {"attn_v.", "self_attn.v_proj."},
+                                    {"attn_qkv.", "self_attn.qkv_proj."},
+                                    {"attn_output.", "self_attn.o_proj."},
+                                    {"attn_q_norm.", "self_attn.q_norm."},
+                                    {"attn_k_norm.", "self_attn.k_norm."},
+                                    {"ffn_gate_inp.", "block_sparse_moe.gate."},
+                                    {"ffn_gate_exps.", "block_sparse_moe.experts.w1."},
+                                    {"ffn_down_exps.", "block_sparse_moe.experts.w2."},
+                                    {"ffn_up_exps.", "block_sparse_moe.experts.w3."},
+                                    {"ffn_gate.", "mlp.gate_proj."},
+                                    {"ffn_up.", "mlp.up_proj."},
+                                    {"ffn_down.", "mlp.down_proj."},
+                                    {"ffn_norm.", "post_attention_layernorm."},
+                                    {"post_ffw_norm.", "post_feedforward_layernorm."}};
 
 // Gemma 2 and 3 have norms on both sides of each part, Phi-3 a fused gate and up: these come first.
 constexpr NamePair kSandwichNames[] = {{"ffn_norm.", "pre_feedforward_layernorm."},
@@ -117,7 +124,8 @@ class ConfigWriter {
   void token_ids() {
     if (const auto id = file_.integer("tokenizer.ggml.bos_token_id")) json_["bos_token_id"] = *id;
     Json ends = Json::array();
-    for (const char* name : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
+    for (const char* name :
+         {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
       if (const auto id = file_.integer(name)) ends.push_back(*id);
     }
     if (!ends.empty()) json_["eos_token_id"] = ends;
@@ -263,10 +271,11 @@ Result<std::shared_ptr<const WeightSource>> open_gguf_source(std::shared_ptr<con
       return std::shared_ptr<const WeightSource>(std::make_shared<GgufSource>(std::move(file), architecture));
     }
   }
-  return Error{ErrorKind::unsupported,
-               fmt::format("{}: architecture '{}', expected one of llama, mistral3, gemma, gemma2, gemma3, phi3, phimoe, "
-                           "qwen2, qwen3",
-                           file->name(), *name)};
+  return Error{
+      ErrorKind::unsupported,
+      fmt::format("{}: architecture '{}', expected one of llama, mistral3, gemma, gemma2, gemma3, phi3, phimoe, "
+                  "qwen2, qwen3",
+                  file->name(), *name)};
 }
 
 }  // namespace kedge::models

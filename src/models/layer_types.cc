@@ -16,8 +16,8 @@ Status apply_layer_types(ConfigReader& config, DecoderSpec& spec, const std::fun
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     bool sliding = types.empty() ? is_sliding(static_cast<int64_t>(i)) : types[i] == "sliding_attention";
     if (!types.empty() && !sliding && types[i] != "full_attention") {
-      config.fail(ErrorKind::unsupported, fmt::format("'layer_types' holds '{}', expected full_attention or sliding_attention",
-                                                      types[i]));
+      config.fail(ErrorKind::unsupported,
+                  fmt::format("'layer_types' holds '{}', expected full_attention or sliding_attention", types[i]));
       return config.status();
     }
     spec.layers[i].window = sliding ? window : 0;

@@ -12,7 +12,7 @@
 namespace kedge::models {
 
 struct ModelSettings {
-  std::vector<int32_t> end_tokens;  // eos_token_id of generation_config.json and config.json together
+  std::vector<int32_t> end_tokens;          // eos_token_id of generation_config.json and config.json together
   std::optional<float> temperature, top_p;  // generation_config.json's suggestions
   std::optional<int32_t> top_k;
 
@@ -23,8 +23,8 @@ struct ModelSettings {
   int64_t sequence_tokens_max = 0;  // 0: the model's context
 };
 
-/// `path` is the checkpoint folder or file that `source` was opened from. Files that are absent leave the defaults; fails
-/// with corrupt_data when one is broken.
+/// `path` is the checkpoint folder or file that `source` was opened from. Files that are absent leave the defaults;
+/// fails with corrupt_data when one is broken.
 Result<ModelSettings> read_model_settings(const std::filesystem::path& path, const WeightSource& source);
 
 }  // namespace kedge::models

@@ -46,8 +46,8 @@ void scale_llama3(const RopeSpec& rope, std::vector<double>& frequencies) {
     if (wavelength > low_wavelength) {
       frequency /= rope.factor;
     } else if (wavelength >= high_wavelength) {
-      const double smooth = (context / wavelength - rope.low_frequency_factor) /
-                            (rope.high_frequency_factor - rope.low_frequency_factor);
+      const double smooth =
+          (context / wavelength - rope.low_frequency_factor) / (rope.high_frequency_factor - rope.low_frequency_factor);
       frequency = (1.0 - smooth) * frequency / rope.factor + smooth * frequency;
     }
   }
@@ -100,8 +100,12 @@ void read_scaling(const ConfigReader& config, ConfigReader& scaling, int64_t con
   }
   rope.original_context = original;
   switch (rope.scaling) {
-    case RopeScaling::none: rope.query_log_beta = scaling.number_or("llama_4_scaling_beta", 0.0); break;
-    case RopeScaling::linear: rope.factor = scaling.number("factor"); break;
+    case RopeScaling::none:
+      rope.query_log_beta = scaling.number_or("llama_4_scaling_beta", 0.0);
+      break;
+    case RopeScaling::linear:
+      rope.factor = scaling.number("factor");
+      break;
     case RopeScaling::dynamic:
       rope.factor = scaling.number("factor");
       rope.original_context = context;
@@ -118,7 +122,9 @@ void read_scaling(const ConfigReader& config, ConfigReader& scaling, int64_t con
         scaling.fail(ErrorKind::corrupt_data, "high_freq_factor must be larger than low_freq_factor");
       }
       break;
-    case RopeScaling::longrope: read_longrope(config, scaling, context, rope); break;
+    case RopeScaling::longrope:
+      read_longrope(config, scaling, context, rope);
+      break;
     case RopeScaling::factors:
       rope.short_factors = scaling.numbers("factors", static_cast<size_t>(rope.rotary / 2));
       break;
@@ -158,7 +164,8 @@ float RopeSpec::amplitude(int64_t length) const {
 Result<RopeSpec> read_rope(const ConfigReader& config, int64_t head_size, const char* layer_type) {
   ConfigReader top = config;
   ConfigReader scaling = config.object(config.has("rope_parameters") ? "rope_parameters" : "rope_scaling");
-  if (*layer_type != '\0' && scaling.has(layer_type)) scaling = ConfigReader(scaling.json()[layer_type], scaling.name());
+  if (*layer_type != '\0' && scaling.has(layer_type))
+    scaling = ConfigReader(scaling.json()[layer_type], scaling.name());
 
   RopeSpec rope;
   const double partial = scaling.number_or("partial_rotary_factor", top.number_or("partial_rotary_factor", 1.0));
@@ -168,8 +175,9 @@ Result<RopeSpec> read_rope(const ConfigReader& config, int64_t head_size, const 
   KEDGE_ASSIGN(rope.scaling, scaling_of(scaling, type));
   const int64_t context = top.integer_or("max_position_embeddings", 2048, 1, kDimensionMax);
   if (rope.rotary < 2 || rope.rotary > head_size || rope.theta <= 1.0) {
-    top.fail(ErrorKind::corrupt_data, fmt::format("rope_theta {} with partial_rotary_factor {} rotates {} of {} elements",
-                                                  rope.theta, partial, rope.rotary, head_size));
+    top.fail(ErrorKind::corrupt_data,
+             fmt::format("rope_theta {} with partial_rotary_factor {} rotates {} of {} elements", rope.theta, partial,
+                         rope.rotary, head_size));
   }
   KEDGE_TRY(top.status());
   read_scaling(config, scaling, context, rope);

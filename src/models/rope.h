@@ -20,11 +20,11 @@ struct RopeSpec {
   double theta = 10000.0;
   double factor = 1.0;
   int64_t original_context = 0;
-  double attention_factor = 1.0;             // multiplies cos and sin
-  double low_frequency_factor = 1.0;         // llama3
-  double high_frequency_factor = 4.0;        // llama3
-  double beta_fast = 32.0, beta_slow = 1.0;  // yarn
-  bool truncate = true;                      // yarn
+  double attention_factor = 1.0;                    // multiplies cos and sin
+  double low_frequency_factor = 1.0;                // llama3
+  double high_frequency_factor = 4.0;               // llama3
+  double beta_fast = 32.0, beta_slow = 1.0;         // yarn
+  bool truncate = true;                             // yarn
   std::vector<double> short_factors, long_factors;  // longrope (rotary / 2 each); factors: short_factors
   double short_attention_factor = 1.0, long_attention_factor = 1.0;  // longrope
   double query_log_beta = 0.0;  // Llama 4's attention temperature: q *= 1 + beta log(1 + floor(position / original))

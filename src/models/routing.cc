@@ -13,9 +13,8 @@ namespace {
 void softmax_top_k(int64_t count, std::span<const float> scores, std::vector<Choice>& choices) {
   std::vector<int64_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, [&](int64_t a, int64_t b) {
-    return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)];
-  });
+  std::ranges::stable_sort(
+      order, [&](int64_t a, int64_t b) { return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)]; });
   float sum = 0;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t expert = order[static_cast<size_t>(i)];

@@ -12,7 +12,8 @@ namespace {
 
 TEST(Routing, softmax_top_k_renormalises_over_the_chosen) {
   std::vector<Choice> choices;
-  choose_experts({.experts = 4, .experts_per_token = 2}, std::vector<float>{0.0F, std::log(3.0F), -5.0F, 0.0F}, choices);
+  choose_experts({.experts = 4, .experts_per_token = 2}, std::vector<float>{0.0F, std::log(3.0F), -5.0F, 0.0F},
+                 choices);
   ASSERT_EQ(choices.size(), 2U);
   EXPECT_EQ(choices[0].expert, 1);
   EXPECT_NEAR(choices[0].weight, 0.75F, 1e-6);

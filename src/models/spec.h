@@ -29,8 +29,8 @@ struct MixtureSpec {
 };
 
 struct DecoderLayerSpec {
-  int64_t window = 0;    // 0: full attention
-  size_t rope_index = 0; // into DecoderSpec::ropes
+  int64_t window = 0;     // 0: full attention
+  size_t rope_index = 0;  // into DecoderSpec::ropes
 };
 
 struct DecoderSpec {
@@ -39,9 +39,9 @@ struct DecoderSpec {
 
   NormKind norm = NormKind::rms;
   float norm_epsilon = 1e-5F;
-  float norm_weight_offset = 0.0F;   // 1 where weights are stored as w of (1 + w)
-  bool sandwich_norms = false;       // norms after attention and MLP too (Gemma 2, 3)
-  bool query_key_norms = false;      // RMSNorm of each head's q and k (Qwen 3, Gemma 3)
+  float norm_weight_offset = 0.0F;  // 1 where weights are stored as w of (1 + w)
+  bool sandwich_norms = false;      // norms after attention and MLP too (Gemma 2, 3)
+  bool query_key_norms = false;     // RMSNorm of each head's q and k (Qwen 3, Gemma 3)
   cpu::Activation activation = cpu::Activation::silu;
 
   bool fused_qkv = false, fused_gate_up = false;  // Phi-3's tensor layout

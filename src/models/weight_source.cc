@@ -85,18 +85,17 @@ Result<const TensorView*> WeightSource::checked(std::string_view name, std::vect
                                                 std::string_view because) const {
   const TensorView* tensor = find(name);
   if (tensor == nullptr) {
-    return Error{ErrorKind::corrupt_data, fmt::format("{}: tensor '{}' is missing, expected shape {} ({})", file_of(name),
-                                                      name, shape_text(shape), because)};
+    return Error{ErrorKind::corrupt_data, fmt::format("{}: tensor '{}' is missing, expected shape {} ({})",
+                                                      file_of(name), name, shape_text(shape), because)};
   }
   if (tensor->shape != shape) {
-    return Error{ErrorKind::corrupt_data,
-                 fmt::format("{}: tensor '{}' has shape {}, expected {} ({})", file_of(name), name,
-                             shape_text(tensor->shape), shape_text(shape), because)};
+    return Error{ErrorKind::corrupt_data, fmt::format("{}: tensor '{}' has shape {}, expected {} ({})", file_of(name),
+                                                      name, shape_text(tensor->shape), shape_text(shape), because)};
   }
   if (!kernels_read(tensor->dtype)) {
     return Error{ErrorKind::unsupported,
-                 fmt::format("{}: tensor '{}' has dtype {}, expected F32, F16, BF16 or a GGUF block type", file_of(name),
-                             name, name_of(tensor->dtype))};
+                 fmt::format("{}: tensor '{}' has dtype {}, expected F32, F16, BF16 or a GGUF block type",
+                             file_of(name), name, name_of(tensor->dtype))};
   }
   return tensor;
 }

@@ -35,12 +35,12 @@ Result<ModelSpec> build_bert(ConfigReader& config, const WeightSource& source) {
     config.fail(ErrorKind::unsupported, fmt::format("position_embedding_type '{}', expected absolute", position_kind));
   }
   if (spec.hidden_size % spec.heads != 0) {
-    config.fail(ErrorKind::corrupt_data, fmt::format("hidden_size {} is no multiple of num_attention_heads {}",
-                                                     spec.hidden_size, spec.heads));
+    config.fail(ErrorKind::corrupt_data,
+                fmt::format("hidden_size {} is no multiple of num_attention_heads {}", spec.hidden_size, spec.heads));
   }
   if (spec.first_position >= spec.positions) {
-    config.fail(ErrorKind::corrupt_data, fmt::format("pad_token_id {} leaves no position of {}", spec.first_position - 1,
-                                                     spec.positions));
+    config.fail(ErrorKind::corrupt_data,
+                fmt::format("pad_token_id {} leaves no position of {}", spec.first_position - 1, spec.positions));
   }
   KEDGE_TRY(config.status());
   KEDGE_ASSIGN(spec.activation, activation_from_name(config, activation));

@@ -40,7 +40,8 @@ Result<ModelSpec> build_gemma(ConfigReader& config, const WeightSource& source) 
   const std::string type = config.text_or("model_type", "");
   spec.tied_embeddings = config.boolean_or("tie_word_embeddings", true);
   spec.norm_weight_offset = source.norms_include_one() ? 0.0F : 1.0F;
-  spec.activation = cpu::Activation::gelu_tanh;  // also where hidden_act says "gelu": the published models mean this form
+  spec.activation =
+      cpu::Activation::gelu_tanh;  // also where hidden_act says "gelu": the published models mean this form
   spec.embedding_scale = std::sqrt(static_cast<float>(spec.hidden_size));
   spec.query_key_value_bias = spec.output_bias = config.boolean_or("attention_bias", false);
   if (type != "gemma") {
