@@ -211,6 +211,22 @@ inline Group minus(Group g, Vector offset) {
   return {{subtract(g.part[0], offset), subtract(g.part[1], offset)}};
 }
 
+inline Group times(Group g, Group h) {
+  return {{multiply(g.part[0], h.part[0]), multiply(g.part[1], h.part[1])}};
+}
+/// Eight lanes of a, then eight of b.
+inline Group halves(Vector a, Vector b) {
+  return {{a, b}};
+}
+template <int kLane>
+Vector lane(const Group& g) {
+  return _mm256_permutevar8x32_ps(g.part[kLane / 8], _mm256_set1_epi32(kLane % 8));
+}
+inline Vector broadcast_f16(const std::byte* p) {
+  uint16_t half;
+  __builtin_memcpy(&half, p, sizeof(half));
+  return _mm256_cvtph_ps(_mm_set1_epi16(static_cast<int16_t>(half)));
+}
 /// FP8 E4M3 ("finite" form). Exact: the bits placed in an f32 are the value times 2^-120, subnormals included.
 inline Vector widen_f8_eight(__m128i a) {
   const __m256i bits = _mm256_cvtepu8_epi32(a);

@@ -189,6 +189,22 @@ inline Group minus(Group g, Vector offset) {
   return {{subtract(g.part[0], offset)}};
 }
 
+inline Group times(Group g, Group h) {
+  return {{multiply(g.part[0], h.part[0])}};
+}
+/// Eight lanes of a, then eight of b.
+inline Group halves(Vector a, Vector b) {
+  return {{_mm512_mask_blend_ps(0xff00, a, b)}};
+}
+template <int kLane>
+Vector lane(const Group& g) {
+  return _mm512_permutexvar_ps(_mm512_set1_epi32(kLane), g.part[0]);
+}
+inline Vector broadcast_f16(const std::byte* p) {
+  uint16_t half;
+  __builtin_memcpy(&half, p, sizeof(half));
+  return _mm512_cvtph_ps(_mm256_set1_epi16(static_cast<int16_t>(half)));
+}
 /// FP8 E4M3 ("finite" form). Exact: the bits placed in an f32 are the value times 2^-120, subnormals included.
 inline Group widen_f8(__m128i a) {
   const __m512i bits = _mm512_cvtepu8_epi32(a);

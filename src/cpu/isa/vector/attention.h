@@ -152,7 +152,7 @@ void add_values_to_last(const Working& w, int64_t row, int64_t head_size, const 
 /// that any row sees.
 template <typename KeyRow>
 void attend_to_block(const AttentionTile& t, const Working& w, int64_t block, KeyRange seen) {
-  const size_t row_bytes = static_cast<size_t>(t.head_size) * KeyRow::kElementBytes;
+  const size_t row_bytes = static_cast<size_t>(t.head_size * KeyRow::kElementBytes);
   const size_t offset = t.head_offset + static_cast<size_t>(block % t.page_tokens) * row_bytes;
   const std::byte* const keys = t.keys[block / t.page_tokens] + offset;
   const std::byte* const values = t.values[block / t.page_tokens] + offset;

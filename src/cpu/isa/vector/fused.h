@@ -24,17 +24,38 @@ struct F32Part {
   }
 };
 
-/// Adds one block of one weight row to the sums of all activation rows.
-template <typename Format, typename Part, int kRows, int kPart = 0>
-[[gnu::always_inline]] inline void add_block(const std::byte* block, const std::byte* const (&x)[kRows],
-                                             Vector (&sums)[kRows]) {
+/// Adds part kPart of a block of one weight row to its sums.
+template <typename Format, typename Part, int kPart, int kRows, typename Scales>
+[[gnu::always_inline]] inline void add_part(const std::byte* block, const Scales& scales,
+                                            const std::byte* const (&x)[kRows], Vector (&sums)[kRows]) {
+  Group w[2];
+  Format::template expand<kPart>(block, scales, w);
+  for (int r = 0; r < kRows; ++r) {
+    sums[r] = Part::add_products(sums[r], x[r] + 32 * kPart * Part::kActivationBytes, w);
+  }
+}
+
+/// Adds a block of each of four weight rows, part by part in turn: the sums of one row wait for one another.
+template <typename Format, typename Part, int kPart, int kRows, typename Scales>
+[[gnu::always_inline]] inline void add_blocks(const std::byte* const (&block)[kTileOutputs],
+                                              const Scales (&scales)[kTileOutputs], const std::byte* const (&x)[kRows],
+                                              Vector (&sums)[kTileOutputs][kRows]) {
   if constexpr (kPart < Format::kParts) {
-    Group w[2];
-    Format::template expand<kPart>(block, w);
-    for (int r = 0; r < kRows; ++r) {
-      sums[r] = Part::add_products(sums[r], x[r] + 32 * kPart * Part::kActivationBytes, w);
-    }
-    add_block<Format, Part, kRows, kPart + 1>(block, x, sums);
+    add_part<Format, Part, kPart>(block[0], scales[0], x, sums[0]);
+    add_part<Format, Part, kPart>(block[1], scales[1], x, sums[1]);
+    add_part<Format, Part, kPart>(block[2], scales[2], x, sums[2]);
+    add_part<Format, Part, kPart>(block[3], scales[3], x, sums[3]);
+    add_blocks<Format, Part, kPart + 1>(block, scales, x, sums);
+  }
+}
+
+/// Asks for the bytes of the next four rows that lie where `block` does in these. Rows of few bits are too short for
+/// the hardware to find out where the next ones start (Q4_0, 2048 columns, one Zen 4 core: 10.3 against 6.6 GB/s).
+template <typename Format>
+[[gnu::always_inline]] inline void fetch_next_rows(const MatmulTile& t, const std::byte* block) {
+  const std::byte* const next = block + kTileOutputs * t.weight_stride;
+  for (int64_t offset = 0; offset < Format::kBytes; offset += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(next + offset), _MM_HINT_T0);
   }
 }
 
@@ -43,28 +64,28 @@ template <typename Format, typename Part, int kRows, int kPart = 0>
 // vectors of weights with about ten operations.
 template <typename Format, typename Part, int kRows>
 [[gnu::noinline]] void fused_rows(const MatmulTile& t) {
+  using Scales = decltype(Format::open(nullptr));
   constexpr int64_t kElements = 32 * Format::kParts;
   for (int64_t output = 0; output < t.outputs; output += kTileOutputs) {
     const int64_t count = t.outputs - output < kTileOutputs ? t.outputs - output : kTileOutputs;
-    const std::byte* w[kTileOutputs];
-    for (int n = 0; n < kTileOutputs; ++n) {
-      w[n] = t.weights + static_cast<size_t>(output + (n < count ? n : count - 1)) * t.weight_stride;
-    }
+    const std::byte* block[kTileOutputs];
     const std::byte* x[kRows];
-    Vector a[kRows], b[kRows], c[kRows], d[kRows];
-    for (int r = 0; r < kRows; ++r) {
-      x[r] = t.x + static_cast<size_t>(r) * t.x_stride;
-      a[r] = b[r] = c[r] = d[r] = zero();
+    Vector sums[kTileOutputs][kRows];
+    for (int r = 0; r < kRows; ++r) x[r] = t.x + static_cast<size_t>(r) * t.x_stride;
+    for (int n = 0; n < kTileOutputs; ++n) {
+      block[n] = t.weights + static_cast<size_t>(output + (n < count ? n : count - 1)) * t.weight_stride;
+      for (int r = 0; r < kRows; ++r) sums[n][r] = zero();
     }
-    int64_t offset = 0;
-    for (int64_t k = 0; k < t.columns; k += kElements, offset += Format::kBytes) {
-      add_block<Format, Part, kRows>(w[0] + offset, x, a);
-      add_block<Format, Part, kRows>(w[1] + offset, x, b);
-      add_block<Format, Part, kRows>(w[2] + offset, x, c);
-      add_block<Format, Part, kRows>(w[3] + offset, x, d);
+    for (int64_t k = 0; k < t.columns; k += kElements) {
+      for (int n = 0; n < kTileOutputs; ++n) fetch_next_rows<Format>(t, block[n]);
+      const Scales scales[kTileOutputs] = {Format::open(block[0]), Format::open(block[1]), Format::open(block[2]),
+                                           Format::open(block[3])};
+      add_blocks<Format, Part, 0>(block, scales, x, sums);
+      for (int n = 0; n < kTileOutputs; ++n) block[n] += Format::kBytes;
       for (int r = 0; r < kRows; ++r) x[r] += kElements * Part::kActivationBytes;
     }
-    for (int r = 0; r < kRows; ++r) finish(t, r, output, count, sums_of(a[r], b[r], c[r], d[r]));
+    for (int r = 0; r < kRows; ++r)
+      finish(t, r, output, count, sums_of(sums[0][r], sums[1][r], sums[2][r], sums[3][r]));
   }
 }
 
