@@ -46,9 +46,9 @@ struct Request {
   std::vector<std::string> stop_strings;  // the text before the first one is the answer
   bool include_stop_string = false;
   bool ignore_eos = false;
-  bool skip_special = true;         // special tokens leave no text
-  int32_t top_logprobs = -1;        // per new token: -1 none, 0 the token's own, n also the n likeliest
-  bool prompt_logprobs = false;     // one event per prompt token first (OpenAI's echo with logprobs)
+  bool skip_special = true;      // special tokens leave no text
+  int32_t top_logprobs = -1;     // per new token: -1 none, 0 the token's own, n also the n likeliest
+  bool prompt_logprobs = false;  // one event per prompt token first (OpenAI's echo with logprobs)
 };
 
 enum class FinishReason : uint8_t { none, stop, length, cancelled, error };
@@ -60,9 +60,9 @@ struct TokenLogprob {
 
 struct TokenEvent {
   uint32_t sequence_index = 0;
-  bool is_prompt = false;             // a prompt token's log-probability, not an answer
-  std::optional<TokenId> token;       // absent in an event that only flushes text or finishes
-  std::string text;                   // whole characters that this token completes; may be empty
+  bool is_prompt = false;        // a prompt token's log-probability, not an answer
+  std::optional<TokenId> token;  // absent in an event that only flushes text or finishes
+  std::string text;              // whole characters that this token completes; may be empty
   std::optional<TokenLogprob> logprob;
   std::vector<TokenLogprob> top_logprobs;
   FinishReason finish = FinishReason::none;  // not none: the last event of this sequence
@@ -81,12 +81,12 @@ using RequestId = uint64_t;
 
 /// What was or will be allocated, before it is. All in bytes.
 struct MemoryPlan {
-  uint64_t weights_bytes = 0;      // mapped from the file
+  uint64_t weights_bytes = 0;  // mapped from the file
   uint64_t kv_cache_bytes = 0;
-  uint64_t activation_bytes = 0;   // the arena, reused across layers
-  uint64_t scratch_bytes = 0;      // logits and per-thread buffers
-  uint64_t available_bytes = 0;    // what the machine had free when it was planned
-  uint64_t kv_tokens = 0;          // tokens that kv_cache_bytes hold
+  uint64_t activation_bytes = 0;  // the arena, reused across layers
+  uint64_t scratch_bytes = 0;     // logits and per-thread buffers
+  uint64_t available_bytes = 0;   // what the machine had free when it was planned
+  uint64_t kv_tokens = 0;         // tokens that kv_cache_bytes hold
   [[nodiscard]] uint64_t total_bytes() const {
     return weights_bytes + kv_cache_bytes + activation_bytes + scratch_bytes;
   }
@@ -111,11 +111,11 @@ struct ModelInfo {
 
 struct EngineOptions {
   Compute compute = Compute::automatic;
-  uint64_t kv_cache_bytes = 0;    // 0: enough for one full context, at most a quarter of the free memory
-  uint32_t context_tokens = 0;    // 0: the model's own
+  uint64_t kv_cache_bytes = 0;      // 0: enough for one full context, at most a quarter of the free memory
+  uint32_t context_tokens = 0;      // 0: the model's own
   uint32_t batch_tokens_max = 512;  // prompt tokens per forward pass
-  unsigned thread_count = 0;      // 0: one per physical core
-  bool plan_only = false;         // check and plan, map nothing that needs memory (kedge inspect)
+  unsigned thread_count = 0;        // 0: one per physical core
+  bool plan_only = false;           // check and plan, map nothing that needs memory (kedge inspect)
   bool without_tokenizer = false;
   std::filesystem::path chat_template_file;  // overrides the model's own
 };
@@ -185,7 +185,8 @@ class Engine {
   /// Ids of a text as the encoder wants them: special tokens added, cut to the model's max_seq_length with the final
   /// special token kept.
   [[nodiscard]] virtual Result<std::vector<TokenId>> encode_for_embedding(std::string_view text) const = 0;
-  [[nodiscard]] virtual Result<std::vector<TokenId>> encode_for_rerank(std::string_view query, std::string_view passage) const = 0;
+  [[nodiscard]] virtual Result<std::vector<TokenId>> encode_for_rerank(std::string_view query,
+                                                                       std::string_view passage) const = 0;
 };
 
 }  // namespace kedge

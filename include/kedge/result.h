@@ -32,8 +32,10 @@ class [[nodiscard]] Result {
  public:
   using Value = T;
 
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}        // NOLINT(google-explicit-constructor): a return converts
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}    // NOLINT(google-explicit-constructor): a return converts
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor): a return converts
+  Result(Error error)
+      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor): a return converts
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
 
@@ -60,10 +62,10 @@ using Status = Result<Done>;
 #define KEDGE_CONCAT(a, b) KEDGE_CONCAT_INNER(a, b)
 
 /// Returns the error of `expression` (a Result or Status) to the caller, if it has one.
-#define KEDGE_TRY(expression)                                                     \
-  do {                                                                            \
-    auto kedge_try_result = (expression);                                         \
-    if (!kedge_try_result.ok()) return std::move(kedge_try_result).error();       \
+#define KEDGE_TRY(expression)                                               \
+  do {                                                                      \
+    auto kedge_try_result = (expression);                                   \
+    if (!kedge_try_result.ok()) return std::move(kedge_try_result).error(); \
   } while (false)
 
 /// Declares `declaration` with the value of `expression`, or returns its error to the caller:

@@ -44,7 +44,8 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   /// Ids of `text`, any bytes. No truncation, no padding. Fails with invalid_input only past the size limit.
-  [[nodiscard]] virtual Result<std::vector<TokenId>> encode(std::string_view text, const EncodeOptions& options) const = 0;
+  [[nodiscard]] virtual Result<std::vector<TokenId>> encode(std::string_view text,
+                                                            const EncodeOptions& options) const = 0;
 
   /// Ids of two texts joined by the tokenizer's own pair template (BERT: [CLS] a [SEP] b [SEP]).
   [[nodiscard]] virtual Result<std::vector<TokenId>> encode_pair(std::string_view a, std::string_view b) const = 0;

@@ -17,7 +17,9 @@ PageBuffer::PageBuffer(size_t bytes) {
   bytes_ = {static_cast<std::byte*>(address), Unmap{bytes}};
 }
 
-void PageBuffer::Unmap::operator()(std::byte* bytes) const { ::munmap(bytes, size); }
+void PageBuffer::Unmap::operator()(std::byte* bytes) const {
+  ::munmap(bytes, size);
+}
 
 std::byte* Arena::take_bytes(size_t bytes) {
   KEDGE_CHECK(bytes <= buffer_.size() - used_);

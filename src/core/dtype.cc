@@ -21,7 +21,9 @@ constexpr DTypeInfo kInfos[] = {
 
 }  // namespace
 
-const DTypeInfo& info_of(DType dtype) { return kInfos[static_cast<size_t>(dtype)]; }
+const DTypeInfo& info_of(DType dtype) {
+  return kInfos[static_cast<size_t>(dtype)];
+}
 
 std::optional<uint64_t> row_bytes(DType dtype, uint64_t columns) {
   const DTypeInfo& info = info_of(dtype);

@@ -9,8 +9,26 @@
 namespace kedge {
 
 enum class DType : uint8_t {
-  f32, f16, bf16, f8_e4m3, i8, i32, i64, u8,
-  q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs,
+  f32,
+  f16,
+  bf16,
+  f8_e4m3,
+  i8,
+  i32,
+  i64,
+  u8,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q8_0,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  iq4_nl,
+  iq4_xs,
 };
 
 struct DTypeInfo {
@@ -21,7 +39,9 @@ struct DTypeInfo {
 };
 
 const DTypeInfo& info_of(DType dtype);
-inline std::string_view name_of(DType dtype) { return info_of(dtype).name; }
+inline std::string_view name_of(DType dtype) {
+  return info_of(dtype).name;
+}
 
 /// Bytes of one row of `columns` elements; nothing when columns is not a whole number of blocks or
 /// the product overflows.

@@ -7,7 +7,7 @@ namespace kedge {
 
 struct ErrorCodes {
   ErrorKind kind;
-  int exit_code;         // DESIGN: 2 usage, 3 bad input, 4 not enough memory, 5 interrupted, 1 our fault
+  int exit_code;  // DESIGN: 2 usage, 3 bad input, 4 not enough memory, 5 interrupted, 1 our fault
   int http_status;
   const char* api_type;  // the `type` of OpenAI's error object
 };

@@ -106,7 +106,9 @@ Status AtomicFile::write(std::span<const std::byte> bytes) {
   return Done{};
 }
 
-Status AtomicFile::write(std::string_view text) { return write(std::as_bytes(std::span(text))); }
+Status AtomicFile::write(std::string_view text) {
+  return write(std::as_bytes(std::span(text)));
+}
 
 Status AtomicFile::commit() {
   if (::fsync(fd_) != 0) return system_error(path_, "flush", errno);

@@ -29,8 +29,7 @@ class MappedFile {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
  private:
-  MappedFile(std::filesystem::path path, std::span<const std::byte> bytes)
-      : path_(std::move(path)), bytes_(bytes) {}
+  MappedFile(std::filesystem::path path, std::span<const std::byte> bytes) : path_(std::move(path)), bytes_(bytes) {}
 
   std::filesystem::path path_;
   std::span<const std::byte> bytes_;

@@ -17,8 +17,7 @@ Result<Json> parse_json(std::string_view text, std::string_view what) {
   try {
     Json json = Json::parse(text, watch_depth);
     if (too_deep) {
-      return Error{ErrorKind::corrupt_data,
-                   fmt::format("{}: nested deeper than {} levels", what, kJsonDepthMax)};
+      return Error{ErrorKind::corrupt_data, fmt::format("{}: nested deeper than {} levels", what, kJsonDepthMax)};
     }
     return json;
   } catch (const Json::exception& exception) {

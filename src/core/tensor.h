@@ -14,8 +14,8 @@ namespace kedge {
 struct TensorView {
   std::string name;
   DType dtype = DType::f32;
-  std::vector<int64_t> shape;         // row-major, slowest dimension first: [rows, columns] for a matrix
-  std::span<const std::byte> data;    // exactly rows * row_bytes(columns) bytes
+  std::vector<int64_t> shape;       // row-major, slowest dimension first: [rows, columns] for a matrix
+  std::span<const std::byte> data;  // exactly rows * row_bytes(columns) bytes
 };
 
 /// "[4096, 11008]", as messages print a shape.

@@ -61,11 +61,11 @@ struct WorkerPool::State {
   };
 
   std::vector<std::thread> threads;
-  std::mutex caller;                     // one parallel_for at a time
-  Job job;                               // written before `generation` grows, read by who has claimed a range
+  std::mutex caller;  // one parallel_for at a time
+  Job job;            // written before `generation` grows, read by who has claimed a range
   std::atomic<uint32_t> generation{0};
   std::vector<std::atomic<uint32_t>> claimed;  // of each range: the generation that last took it
-  std::atomic<uint32_t> remaining{0};    // ranges of this generation that are not done
+  std::atomic<uint32_t> remaining{0};          // ranges of this generation that are not done
   std::atomic<bool> stopping{false};
   unsigned size = 1;
 
@@ -77,8 +77,8 @@ struct WorkerPool::State {
     return {begin, end};
   }
 
-  /// Every generation takes every range once, so that a range free in generation g holds g - 1; a worker that wakes late,
-  /// with an older generation, can take none.
+  /// Every generation takes every range once, so that a range free in generation g holds g - 1; a worker that wakes
+  /// late, with an older generation, can take none.
   bool claim(unsigned index, uint32_t current) {
     uint32_t expected = current - 1;
     return claimed[index].compare_exchange_strong(expected, current, std::memory_order_acq_rel);
@@ -133,7 +133,9 @@ WorkerPool::~WorkerPool() {
   for (std::thread& thread : state_->threads) thread.join();
 }
 
-unsigned WorkerPool::size() const { return state_->size; }
+unsigned WorkerPool::size() const {
+  return state_->size;
+}
 
 void WorkerPool::run(int64_t count, int64_t grain, RangeTask task) {
   const std::lock_guard lock(state_->caller);

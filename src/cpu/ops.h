@@ -81,8 +81,8 @@ void apply_rope(WorkerPool& pool, const Rope& rope, float* x, int64_t x_stride, 
 enum class Activation : uint8_t { silu, gelu_erf, gelu_tanh, relu };
 
 /// out[i, j] = act(gate[i, j]) * up[i, j]; out may be gate. [count, size] with the given strides.
-void gated_activation(WorkerPool& pool, Activation act, const float* gate, const float* up, int64_t stride, int64_t count,
-                      int64_t size, float* out, int64_t out_stride);
+void gated_activation(WorkerPool& pool, Activation act, const float* gate, const float* up, int64_t stride,
+                      int64_t count, int64_t size, float* out, int64_t out_stride);
 
 /// x[i, j] = act(x[i, j]), `size` contiguous floats.
 void activation(WorkerPool& pool, Activation act, float* x, int64_t size);
@@ -112,22 +112,23 @@ struct KvView {
 };
 
 /// Stores k and v ([count, kv_heads, head_size], stride floats between tokens) at positions [first, first + count).
-void store_kv(WorkerPool& pool, const KvView& kv, int64_t first, int64_t count, const float* k, const float* v, int64_t stride);
+void store_kv(WorkerPool& pool, const KvView& kv, int64_t first, int64_t count, const float* k, const float* v,
+              int64_t stride);
 
 /// Scaled dot-product attention of one sequence (Vaswani et al. 2017), online softmax over the pages (Milakov &
 /// Gimelshein 2018; Dao et al. 2022), grouped queries (Ainslie et al. 2023).
 struct Attention {
-  int64_t heads = 0;           // query heads; a multiple of kv.kv_heads
-  float scale = 1.0F;          // applied to q.k
-  float softcap = 0.0F;        // 0: none; else scores = softcap * tanh(scores / softcap), before the mask
-  int64_t window = 0;          // 0: none; else position p sees only positions > p - window
-  bool causal = true;          // false (encoders): every query sees all `context` keys
-  int64_t first = 0;           // position of the first query
-  int64_t count = 0;           // queries
-  int64_t context = 0;         // keys present (causal: first + count)
+  int64_t heads = 0;     // query heads; a multiple of kv.kv_heads
+  float scale = 1.0F;    // applied to q.k
+  float softcap = 0.0F;  // 0: none; else scores = softcap * tanh(scores / softcap), before the mask
+  int64_t window = 0;    // 0: none; else position p sees only positions > p - window
+  bool causal = true;    // false (encoders): every query sees all `context` keys
+  int64_t first = 0;     // position of the first query
+  int64_t count = 0;     // queries
+  int64_t context = 0;   // keys present (causal: first + count)
 };
 /// q: [count, heads, head_size] with q_stride floats between tokens; out likewise with out_stride.
-void attention(WorkerPool& pool, const Attention& attention, const KvView& kv, const float* q, int64_t q_stride, float* out,
-               int64_t out_stride);
+void attention(WorkerPool& pool, const Attention& attention, const KvView& kv, const float* q, int64_t q_stride,
+               float* out, int64_t out_stride);
 
 }  // namespace kedge::cpu

@@ -76,7 +76,8 @@ inline std::vector<std::pair<std::string, std::vector<int64_t>>> tiny_llama_shap
 
 /// Writes config.json and model.safetensors (F32, seeded) and returns whether both were written.
 inline bool write_checkpoint(const std::filesystem::path& folder, const Json& config,
-                             const std::vector<std::pair<std::string, std::vector<int64_t>>>& shapes, DType dtype = DType::f32) {
+                             const std::vector<std::pair<std::string, std::vector<int64_t>>>& shapes,
+                             DType dtype = DType::f32) {
   std::ofstream(folder / "config.json") << to_text(config);
   std::mt19937 random(7);
   std::normal_distribution<float> normal(0.0F, 0.3F);

@@ -16,7 +16,7 @@ struct TemplateLimits {
   size_t source_bytes_max = size_t{1} << 20;
   size_t steps_max = 2'000'000;
   size_t output_bytes_max = size_t{64} << 20;
-  size_t depth_max = 100;   // nested expressions, blocks, macro calls
+  size_t depth_max = 100;  // nested expressions, blocks, macro calls
 };
 
 /// A parsed template. Immutable; safe to render from any thread.

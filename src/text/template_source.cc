@@ -30,7 +30,8 @@ std::string token_text(const Json& config, const char* key) {
   const auto it = config.find(key);
   if (it == config.end()) return "";
   if (it->is_string()) return it->get<std::string>();
-  if (it->is_object() && it->contains("content") && (*it)["content"].is_string()) return (*it)["content"].get<std::string>();
+  if (it->is_object() && it->contains("content") && (*it)["content"].is_string())
+    return (*it)["content"].get<std::string>();
   return "";
 }
 
@@ -74,8 +75,8 @@ Status read_folder(const fs::path& folder, ChatTemplateSource& result) {
   if (file_exists(folder / "chat_template.json")) {
     result.origin = (folder / "chat_template.json").string();
     KEDGE_ASSIGN(const Json json, read_json_file(result.origin));
-    return take_template(json.is_object() && json.contains("chat_template") ? json["chat_template"] : Json(), result.origin,
-                         result);
+    return take_template(json.is_object() && json.contains("chat_template") ? json["chat_template"] : Json(),
+                         result.origin, result);
   }
   result.origin = config_path.string();
   if (!config.contains("chat_template") || config["chat_template"].is_null()) return Done{};
