@@ -72,7 +72,8 @@ class HttpClient {
 
   /// One request, redirects included. Any status is an answer, not a failure. An Authorization header goes to the
   /// request's own origin only, and a redirect from https to http is refused.
-  /// Fails with unavailable (no connection, cut, silence), corrupt_data (not HTTP, past a limit), cancelled.
+  /// Fails with unavailable (no connection, cut, silence), invalid_input (a certificate that nobody vouches for, a
+  /// broken header), corrupt_data (not HTTP, past a limit) or cancelled.
   Result<ClientResponse> send(const ClientRequest& request, const ClientSink& sink, const std::stop_token& stop);
 
   /// The same with the body collected. Fails with corrupt_data when it is longer than `bytes_max`.

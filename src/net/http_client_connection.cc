@@ -217,7 +217,7 @@ Error handshake_failure(const ErrorCode& error, TlsStream& stream, const Url& ur
   const long verdict = ::SSL_get_verify_result(stream.native_handle());
   if (!stop.stop_requested() && verdict != X509_V_OK) {
     return {
-        ErrorKind::unavailable,
+        ErrorKind::invalid_input,
         fmt::format("{}: its certificate was refused: {} (a private authority goes into the system's store, or into "
                     "the file that SSL_CERT_FILE names)",
                     host_and_port(url), ::X509_verify_cert_error_string(verdict))};

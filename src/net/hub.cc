@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <system_error>
@@ -13,6 +14,9 @@
 
 namespace kedge::net {
 namespace {
+
+// Someone without a network should not wait long to learn it.
+constexpr int kConnectAttemptsMax = 3;
 
 /// Sleeps unless stopped.
 void pause(std::chrono::milliseconds time, const std::stop_token& stop) {
@@ -50,6 +54,7 @@ class HubQuestions {
       Result<ClientText> text = client_.fetch(request, kHubListingBytesMax, stop_);
       Error error;
       std::chrono::milliseconds asked_delay{0};
+      int attempts_max = options_.attempts_max;
       if (text.ok()) {
         if (text.value().response.status < 400) return text;
         HubRefusal refusal = api_.refusal(text.value().response, repository_, path);
@@ -59,8 +64,9 @@ class HubQuestions {
       } else {
         error = text.error();
         if (error.kind != ErrorKind::unavailable) return error;
+        attempts_max = std::min(attempts_max, kConnectAttemptsMax);
       }
-      if (attempt >= options_.attempts_max) return error;
+      if (attempt >= attempts_max) return error;
       if (events_.on_notice) events_.on_notice(error.message + "; trying again");
       pause(std::max(delay, asked_delay), stop_);
     }
