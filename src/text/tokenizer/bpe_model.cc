@@ -23,7 +23,8 @@ BpeModel::BpeModel(std::shared_ptr<const Vocabulary> vocabulary, BpeOptions opti
       options_(std::move(options)),
       token_end_(static_cast<uint32_t>(vocabulary_->id_end())),
       symbol_end_(token_end_),
-      stands_for_unknown_(token_end_) {
+      stands_for_unknown_(token_end_),
+      noted_(token_end_) {
   if (options_.unknown.unknown != UnknownPolicy::kNone) {
     stands_for_unknown_[static_cast<size_t>(options_.unknown.unknown)] = true;
   }
@@ -60,7 +61,9 @@ Status BpeModel::add_merge(TokenId left, TokenId right, TokenId merged, uint32_t
     }
   }
   merger_.add(static_cast<uint32_t>(left), static_cast<uint32_t>(right), rank, static_cast<uint32_t>(merged));
-  if (options_.symbols == BpeOptions::Symbols::characters) joins_.note(vocabulary_->piece(merged));
+  const auto index = static_cast<size_t>(merged);
+  if (options_.symbols == BpeOptions::Symbols::characters && !noted_[index]) joins_.note(vocabulary_->piece(merged));
+  noted_[index] = true;
   return Done{};
 }
 

@@ -71,6 +71,7 @@ class BpeModel : public TokenModel {
   uint32_t token_end_;  // symbols below are tokens; above: characters that occur only inside tokens
   uint32_t symbol_end_;
   std::vector<bool> stands_for_unknown_;  // by id: the unknown token and the byte tokens, which take part in no merge
+  std::vector<bool> noted_;               // by id: joins_ has its characters
 };
 
 }  // namespace kedge::text

@@ -58,7 +58,7 @@ class StripAccentsNormalizer : public Normalizer {
   [[nodiscard]] bool keeps(std::string_view text) const override { return text.empty(); }
   Status apply(std::string& text, bool /*at_start*/) const override {
     rewrite_characters(text, [](std::string& out, char32_t code) {
-      if ((character_flags(code) & kMark) == 0) append_utf8(out, code);
+      if (!is_strippable_mark(code)) append_utf8(out, code);
     });
     return Done{};
   }

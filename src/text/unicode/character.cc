@@ -97,6 +97,9 @@ constexpr Range kAfterUnicode7[] = {
     {0x1E944, 0x1E95F},
 };
 
+// The same for marks and decompositions after Unicode 9.
+constexpr Range kAfterUnicode9[] = {{0x7FD, 0x7FD}, {0x898, 0x8D3}, {0x9FE, 0x9FE}, {0xAFA, 0xAFF}, {0xB55, 0xB55}, {0xC04, 0xC3C}, {0xCF3, 0xD00}, {0xD3B, 0xD3C}, {0xD81, 0xD81}, {0xEBA, 0xEBA}, {0xECE, 0xECE}, {0x1715, 0x1715}, {0x180F, 0x180F}, {0x1ABF, 0x1ACE}, {0x1CF7, 0x1CF7}, {0x1DF6, 0x1DFA}, {0x32FF, 0x32FF}, {0xA7F2, 0xA7F4}, {0xA82C, 0xA82C}, {0xA8FF, 0xA8FF}, {0xAB69, 0xAB69}, {0x10781, 0x107BA}, {0x10D24, 0x10F85}, {0x11070, 0x11074}, {0x110C2, 0x110C2}, {0x11145, 0x11146}, {0x111C9, 0x111C9}, {0x111CE, 0x111CF}, {0x11241, 0x11241}, {0x1133B, 0x1133B}, {0x1145E, 0x1145E}, {0x1182C, 0x11A99}, {0x11D31, 0x13455}, {0x16F4F, 0x16F4F}, {0x16F7F, 0x16F87}, {0x16FE4, 0x16FF1}, {0x1CF00, 0x1CF46}, {0x1E030, 0x1E4EF}, {0x1F16C, 0x1F16C}, {0x1FBF0, 0x1FBF9}};
+
 // The blocks that BERT treats as words of one character each (the gap after 0x2B81F is BERT's own).
 constexpr Range kBertIdeographs[] = {
     {0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xF900, 0xFAFF},   {0x20000, 0x2A6DF},
@@ -162,6 +165,7 @@ uint16_t added_flags(char32_t code) {
 
 /// Whether NFC keeps the starter `code` whatever stands before it.
 bool is_nfc_stable(char32_t code, const utf8proc_property_t& property) {
+  if (contains(kAfterUnicode9, code)) return true;
   if (property.combining_class != 0) return false;
   const bool jamo_that_composes = (code >= 0x1161 && code <= 0x1175) || (code >= 0x11A8 && code <= 0x11C2);
   if (jamo_that_composes) return false;
@@ -239,9 +243,16 @@ bool is_bert_ideograph(char32_t code) {
   return code >= 0x3400 && contains(kBertIdeographs, code);
 }
 
+bool is_after_unicode9(char32_t code) { return code >= 0x7FD && contains(kAfterUnicode9, code); }
+
 uint8_t combining_class(char32_t code) {
-  if (code >= 0x110000) return 0;
+  if (code < 0x300 || code >= 0x110000 || is_after_unicode9(code)) return 0;
   return static_cast<uint8_t>(utf8proc_get_property(static_cast<utf8proc_int32_t>(code))->combining_class);
+}
+
+bool is_strippable_mark(char32_t code) {
+  if (code == 0x1CF2 || code == 0x1CF3) return true;  // reclassified as letters since
+  return (character_flags(code) & kMark) != 0 && !is_after_unicode9(code);
 }
 
 }  // namespace kedge::text

@@ -36,7 +36,14 @@ bool is_bert_nonspacing_mark(char32_t code);
 bool is_bert_punctuation(char32_t code);
 bool is_bert_ideograph(char32_t code);
 
-/// Canonical combining class; 0 for starters.
+/// Marks, and characters with decompositions, that Unicode 9 did not have. The library behind the normal forms of
+/// tokenizer.json stops there: it takes them for plain starters and keeps them as they are.
+bool is_after_unicode9(char32_t code);
+
+/// Canonical combining class by Unicode 9; 0 for starters.
 uint8_t combining_class(char32_t code);
+
+/// What tokenizer.json's StripAccents removes: marks of Unicode 9.
+bool is_strippable_mark(char32_t code);
 
 }  // namespace kedge::text

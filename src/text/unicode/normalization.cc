@@ -87,9 +87,14 @@ std::string normalize(std::string_view text, NormalizationForm form) {
       append_normalized(out, codes, compose);
       out.push_back(text[position]);
     } else {
-      // ASCII neither changes nor composes with what stands before it, so all before it is settled.
-      if (character.code < 0x80) append_normalized(out, codes, compose);
-      append_decomposed(codes, character.code, compatibility);
+      // These neither change nor compose with what stands before them, so all before them is settled.
+      const bool inert = character.code < 0x80 || is_after_unicode9(character.code);
+      if (inert) append_normalized(out, codes, compose);
+      if (inert) {
+        codes.push_back(static_cast<utf8proc_int32_t>(character.code));
+      } else {
+        append_decomposed(codes, character.code, compatibility);
+      }
     }
     position += character.size;
   }
