@@ -158,7 +158,7 @@ TEST(Matmul, a_row_does_not_depend_on_the_others) {
 TEST(Matmul, a_row_of_a_large_batch_is_the_row_alone) {
   for_every_isa([&](Isa isa) {
     if (isa == Isa::scalar) return;  // one loop, no blocks: the test above says it all
-    for (const DType dtype : {DType::bf16, DType::q4_0}) {
+    for (const DType dtype : {DType::f32, DType::bf16, DType::q4_0}) {
       for (const auto compute : {MatmulCompute::f32, MatmulCompute::bf16}) {
         expect_rows_independent({dtype, 300, 1024, 512, compute});
         expect_rows_independent({dtype, 40, 1024, 200, compute});  // shared out by rows

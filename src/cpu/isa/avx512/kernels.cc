@@ -13,7 +13,7 @@
 namespace kedge::cpu {
 
 const KernelTable kAvx512Kernels = {
-    .f32 = {.matmul_f32 = matmul<F32Dot<F32Row>>},
+    .f32 = {.matmul_f32 = matmul<F32Dot<F32Row>>, .dequantize = dequantize_plain<F32Row>},
     .f16 = {.matmul_f32 = matmul<F32Dot<F16Row>>, .dequantize = dequantize_plain<F16Row>},
     .bf16 = {.matmul_f32 = matmul<F32Dot<Bf16Row>>, .dequantize = dequantize_plain<Bf16Row>},
     .f8_e4m3 = {.dequantize = dequantize_f8},
