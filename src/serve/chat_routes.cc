@@ -49,9 +49,9 @@ std::vector<RouteSpec> chat_routes(const ServeContext& context) {
   chat.id = "create_chat_completion";
   chat.tag = "generation";
   chat.summary = "Answers a conversation";
-  chat.is_inference = true;
+  chat.kinds = {ModelKind::decoder};
   chat.request_schema = chat_request_schema();
-  add_model_property(chat.request_schema, context);
+  add_model_property(chat.request_schema, chat.kinds, context);
   chat.response_schema = chat_answer_schema();
   chat.may_stream = true;
   chat.error_statuses = {400, 404, 413, 415, 429, 503};

@@ -52,9 +52,9 @@ std::vector<RouteSpec> completion_routes(const ServeContext& context) {
   completion.id = "create_completion";
   completion.tag = "generation";
   completion.summary = "Continues texts";
-  completion.is_inference = true;
+  completion.kinds = {ModelKind::decoder};
   completion.request_schema = completion_request_schema();
-  add_model_property(completion.request_schema, context);
+  add_model_property(completion.request_schema, completion.kinds, context);
   completion.response_schema = completion_answer_schema();
   completion.may_stream = true;
   completion.error_statuses = {400, 404, 413, 415, 429, 503};

@@ -136,10 +136,15 @@ std::vector<RouteSpec> embedding_routes(const ServeContext& context) {
   route.id = "create_embeddings";
   route.tag = "embeddings";
   route.summary = "Turns texts into vectors";
-  route.is_inference = true;
+  route.kinds = {ModelKind::decoder, ModelKind::embedder};
   route.request_schema = {{"type", "object"}, {"properties", Json::object()}, {"required", Json::array()}};
   add_properties(route.request_schema, embedding_fields());
-  add_model_property(route.request_schema, context);
+  add_model_property(route.request_schema, route.kinds, context);
+  Json& dimensions = route.request_schema["properties"]["dimensions"];
+  dimensions["enum"] = Json::array({nullptr});
+  for (ServedModel* model : models_of(route.kinds, context)) {
+    dimensions["enum"].push_back(model->engine().info().hidden_size);
+  }
   route.response_schema = embedding_answer_schema();
   route.error_statuses = {400, 404, 413, 415, 429, 503};
   route.handle = handle_embeddings;

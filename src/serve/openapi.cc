@@ -49,7 +49,7 @@ std::string document_path(const std::string& pattern, Json& parameters) {
     parameters.push_back({{"name", path.substr(name_start, path.size() - name_start - 1)},
                           {"in", "path"},
                           {"required", true},
-                          {"schema", {{"type", "string"}, {"minLength", 1}}}});
+                          {"schema", {{"type", "string"}, {"pattern", "^[^\\u0000-\\u001f\\u007f]+$"}}}});
   }
   return path;
 }

@@ -114,10 +114,10 @@ std::vector<RouteSpec> ranking_routes(const ServeContext& context) {
   route.id = "rank_passages";
   route.tag = "ranking";
   route.summary = "Orders passages by how well they answer a query";
-  route.is_inference = true;
+  route.kinds = {ModelKind::reranker};
   route.request_schema = {{"type", "object"}, {"properties", Json::object()}, {"required", Json::array()}};
   add_properties(route.request_schema, ranking_fields());
-  add_model_property(route.request_schema, context);
+  add_model_property(route.request_schema, route.kinds, context);
   const Json entry = object_schema({{"index", {{"type", "integer"}}}, {"logit", {{"type", "number"}}}});
   route.response_schema = object_schema({{"rankings", array_schema(entry)}, {"usage", usage_schema()}});
   route.error_statuses = {400, 404, 413, 415, 429, 503};

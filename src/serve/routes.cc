@@ -1,14 +1,26 @@
 #include "serve/routes.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "serve/openapi.h"
 
 namespace kedge::serve {
 
-void add_model_property(Json& schema, const ServeContext& context) {
+std::vector<ServedModel*> models_of(const std::vector<ModelKind>& kinds, const ServeContext& context) {
+  std::vector<ServedModel*> models;
+  for (const auto& model : context.models.all()) {
+    if (std::find(kinds.begin(), kinds.end(), model->engine().info().kind) != kinds.end())
+      models.push_back(model.get());
+  }
+  return models;
+}
+
+void add_model_property(Json& schema, const std::vector<ModelKind>& kinds, const ServeContext& context) {
   Json& model = schema["properties"]["model"];
   Json names = Json::array();
-  for (const auto& served : context.models.all()) names.push_back(served->name());
-  if (names.size() == 1) {
+  for (const ServedModel* served : models_of(kinds, context)) names.push_back(served->name());
+  if (context.models.all().size() == 1) {
     names.push_back("");  // the same as leaving it out
     names.push_back(nullptr);
   } else {
@@ -34,7 +46,10 @@ std::vector<RouteSpec> all_routes(const ServeContext& context) {
   document.response_schema = {{"type", "object"}};
   routes.push_back(std::move(document));
   // Written once, when the table is complete.
-  const std::string text = to_text(openapi_document(routes, !context.api_key.empty()));
+  std::vector<RouteSpec> documented;
+  std::copy_if(routes.begin(), routes.end(), std::back_inserter(documented),
+               [&](const RouteSpec& route) { return route.kinds.empty() || !models_of(route.kinds, context).empty(); });
+  const std::string text = to_text(openapi_document(documented, !context.api_key.empty()));
   routes.back().handle = [text](ServeContext&, const net::ServerRequest&,
                                 const std::shared_ptr<net::Responder>& responder) {
     responder->send({200, {{"Content-Type", "application/json"}}, text});

@@ -18,7 +18,7 @@ struct RouteSpec {
   std::string tag;
   std::string summary;
   bool needs_key = true;          // when the server has one
-  bool is_inference = false;      // refused while the server is draining
+  std::vector<ModelKind> kinds;   // of the models that answer; empty: none does, and it answers while draining too
   Json request_schema = nullptr;  // null: no body
   std::string response_type = "application/json";
   Json response_schema = nullptr;   // of a 200 answer; null: not JSON
@@ -36,10 +36,13 @@ std::vector<RouteSpec> model_routes(const ServeContext& context);
 std::vector<RouteSpec> status_routes(const ServeContext& context);
 std::vector<RouteSpec> page_routes(const ServeContext& context);
 
-/// All of the above. /openapi.json is among them and describes them.
+/// All of the above. /openapi.json is among them and describes those that some model answers.
 std::vector<RouteSpec> all_routes(const ServeContext& context);
 
-/// The schema of the request's field 'model': one of the names, and required when there are several.
-void add_model_property(Json& schema, const ServeContext& context);
+/// The schema of the request's field 'model': one of the names of these kinds, required when there are several models.
+void add_model_property(Json& schema, const std::vector<ModelKind>& kinds, const ServeContext& context);
+
+/// Models of these kinds, in the server's order.
+std::vector<ServedModel*> models_of(const std::vector<ModelKind>& kinds, const ServeContext& context);
 
 }  // namespace kedge::serve

@@ -43,7 +43,7 @@ std::optional<ApiError> refusal(const ServeContext& context, const RouteSpec& ro
     error.code = "invalid_api_key";
     return error;
   }
-  if (route.is_inference && context.draining) {
+  if (!route.kinds.empty() && context.draining) {
     ApiError error = api_error(503, "the server is shutting down and takes no new requests");
     error.code = "shutting_down";
     return error;

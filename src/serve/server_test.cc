@@ -237,8 +237,8 @@ TEST_F(ServerTest, the_page_is_cached_by_its_tag) {
   EXPECT_TRUE(again.text.empty());
 }
 
-TEST_F(ServerTest, the_document_has_every_route) {
-  start();
+TEST_F(ServerTest, the_document_has_every_route_that_some_model_answers) {
+  start({{"fake", ModelKind::decoder}, {"ranker", ModelKind::reranker}});
   const Json document = get("/openapi.json").json;
   EXPECT_EQ(document["openapi"], "3.1.0");
   for (const char* path : {"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/ranking", "/v1/models",
@@ -248,8 +248,17 @@ TEST_F(ServerTest, the_document_has_every_route) {
   }
   const Json& schema = document["paths"][kChat]["post"]["requestBody"]["content"]["application/json"]["schema"];
   EXPECT_EQ(schema["properties"]["temperature"]["maximum"], 2);
+  EXPECT_EQ(schema["required"], Json::array({"messages", "model"}));
+  EXPECT_EQ(schema["properties"]["model"]["enum"], Json::array({"fake"}));
+}
+
+TEST_F(ServerTest, the_document_leaves_out_what_no_model_answers) {
+  start();
+  const Json document = get("/openapi.json").json;
+  EXPECT_FALSE(document["paths"].contains("/v1/ranking"));
+  const Json& schema = document["paths"][kChat]["post"]["requestBody"]["content"]["application/json"]["schema"];
   EXPECT_EQ(schema["required"], Json::array({"messages"}));
-  EXPECT_THAT(schema["properties"]["model"]["enum"], testing::Contains("fake"));
+  EXPECT_EQ(schema["properties"]["model"]["enum"], Json::array({"fake", "", nullptr}));
 }
 
 TEST_F(ServerTest, many_clients_at_once) {
