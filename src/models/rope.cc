@@ -140,19 +140,21 @@ std::vector<float> RopeSpec::inverse_frequencies(int64_t length) const {
     const double ratio = static_cast<double>(length) / static_cast<double>(original_context);
     base *= std::pow(factor * ratio - (factor - 1.0), static_cast<double>(rotary) / static_cast<double>(rotary - 2));
   }
+  const std::vector<double>& factors = regime(length) == 1 ? long_factors : short_factors;
   std::vector<double> frequencies(static_cast<size_t>(rotary / 2));
   for (size_t i = 0; i < frequencies.size(); ++i) {
-    frequencies[i] = std::pow(base, -2.0 * static_cast<double>(i) / static_cast<double>(rotary));
+    // In float32, step by step as the reference does it: at position p a rounding of the frequency is p times as large
+    // in the angle.
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(rotary);
+    auto wavelength = static_cast<float>(std::pow(base, static_cast<double>(exponent)));
+    if (!factors.empty()) wavelength *= static_cast<float>(factors[i]);
+    frequencies[i] = 1.0F / wavelength;
   }
   if (scaling == RopeScaling::linear) {
     for (double& frequency : frequencies) frequency /= factor;
   }
   if (scaling == RopeScaling::yarn) scale_yarn(*this, frequencies);
   if (scaling == RopeScaling::llama3) scale_llama3(*this, frequencies);
-  if (scaling == RopeScaling::longrope || scaling == RopeScaling::factors) {
-    const std::vector<double>& factors = regime(length) == 1 ? long_factors : short_factors;
-    for (size_t i = 0; i < frequencies.size(); ++i) frequencies[i] /= factors[i];
-  }
   return {frequencies.begin(), frequencies.end()};
 }
 
