@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/standard_io.h"
 #include "core/error_table.h"
+#include "core/printable.h"
 #include "cpu/isa.h"
 
 #ifndef KEDGE_VERSION
@@ -55,10 +56,12 @@ int run(int argc, char** argv) {
   }
   const kedge::Status status = commands.chosen();
   if (status.ok()) return 0;
-  kedge::cli::say("kedge: " + status.error().message);
+  kedge::cli::say("kedge: " + kedge::one_line(status.error().message));  // it may quote foreign bytes
   return kedge::codes_of(status.error().kind).exit_code;
 }
 
 }  // namespace
 
-int main(int argc, char** argv) { return run(argc, argv); }
+int main(int argc, char** argv) {
+  return run(argc, argv);
+}

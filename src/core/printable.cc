@@ -46,4 +46,21 @@ std::string printable(std::string_view text) {
   return out + (cut ? "...'" : "'");
 }
 
+std::string one_line(std::string_view message) {
+  std::string out;
+  while (!message.empty()) {
+    const auto byte = static_cast<unsigned char>(message.front());
+    const size_t size = byte < 0x80 ? 1 : character_bytes(message);
+    if (byte == '\n' || byte == '\r' || byte == '\t') {
+      out += ' ';
+    } else if (size == 0 || byte < 0x20 || byte == 0x7F) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += message.substr(0, size);
+    }
+    message.remove_prefix(size == 0 ? 1 : size);
+  }
+  return out;
+}
+
 }  // namespace kedge

@@ -13,4 +13,7 @@ inline constexpr size_t kPrintableBytesMax = 200;
 /// {:?} of fmt 9 fails an assertion on UTF-8 that is cut off.)
 std::string printable(std::string_view text);
 
+/// A whole message as one line of UTF-8: line breaks and tabs become blanks, other control bytes and broken UTF-8 \xNN.
+std::string one_line(std::string_view message);
+
 }  // namespace kedge

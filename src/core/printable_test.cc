@@ -22,5 +22,11 @@ TEST(Printable, names_can_be_shown) {
   EXPECT_EQ(printable(std::string(201, 'a')), "'" + std::string(200, 'a') + "...'");
 }
 
+TEST(Printable, messages_stay_on_one_line) {
+  EXPECT_EQ(one_line("config.json: 'a' is wrong"), "config.json: 'a' is wrong");
+  EXPECT_EQ(one_line("no\nsystem\r\n\trole"), "no system   role");
+  EXPECT_EQ(one_line("bell \a, broken \xff\xc3, größe"), "bell \\x07, broken \\xff\\xc3, größe");
+}
+
 }  // namespace
 }  // namespace kedge

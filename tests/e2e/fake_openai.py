@@ -131,6 +131,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_event(json.dumps({"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}))
             time.sleep(0.05 if text.startswith("slow") else self.server.pause_s)
         if text.startswith("cut"):
+            time.sleep(0.5)  # a browser drops what it has not read yet when the connection breaks
             return
         if text.startswith("broken"):
             self.send_event(json.dumps({"error": {"message": "the model ran out of memory", "code": 507}}))

@@ -1,4 +1,4 @@
-"""A server that speaks the part of the Hugging Face hub's API that downloads need, and can misbehave in every usual way.
+"""A server that speaks what downloads need of the Hugging Face hub's API, and can misbehave in every usual way.
 
 By hand: python3 hub_server.py FOLDER [PORT] serves the files of FOLDER as the model local/model; then
     HF_ENDPOINT=http://127.0.0.1:PORT HF_HOME=/tmp/hf kedge pull local/model

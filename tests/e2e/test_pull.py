@@ -1,6 +1,7 @@
 """Goal: `kedge pull` brings exactly the hub's bytes into the hub's cache, whatever the network does in between.
 
-Method: the real binary against hub_server.py, with redirects, cuts, stalls, wrong bytes, refusals, kills, and two at once.
+Method: the real binary against hub_server.py, with redirects, cuts, stalls, wrong bytes, refusals, kills, and two at
+once.
 """
 
 import json
@@ -169,8 +170,8 @@ class WholePulls(PullCase):
                               text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("architecture", json.loads(done.stdout))
-        done = subprocess.run([KEDGE, "inspect", "org/other"], env=self.environment(hub), capture_output=True, text=True,
-                              timeout=60)
+        done = subprocess.run([KEDGE, "inspect", "org/other"], env=self.environment(hub), capture_output=True,
+                              text=True, timeout=60)
         self.assertEqual(done.returncode, 3)
         self.assertIn("kedge pull org/other", done.stderr)
 
@@ -355,8 +356,8 @@ class HuggingFaceHub(PullCase):
     """The cache is shared with huggingface_hub, where that is installed."""
 
     def library(self, hub, program):
-        return subprocess.run([sys.executable, "-c", program], env=self.environment(hub), capture_output=True, text=True,
-                              timeout=120)
+        return subprocess.run([sys.executable, "-c", program], env=self.environment(hub), capture_output=True,
+                              text=True, timeout=120)
 
     def setUp(self):
         super().setUp()

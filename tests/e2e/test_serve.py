@@ -1,4 +1,5 @@
-"""Goal: `kedge serve` is what OpenAI's own client expects, keeps its promises under odd input and load, and ends cleanly.
+"""Goal: `kedge serve` is what OpenAI's own client expects, keeps its promises under odd input and load, and ends
+cleanly.
 
 Method: the real `openai` client and raw sockets against the binary with the demo model on a free port.
 """
@@ -44,7 +45,8 @@ class Server:
         return self.log.read().decode(errors="replace")
 
     def client(self, **options):
-        return openai.OpenAI(base_url=self.url + "/v1", api_key=options.pop("api_key", "none"), max_retries=0, **options)
+        key = options.pop("api_key", "none")
+        return openai.OpenAI(base_url=self.url + "/v1", api_key=key, max_retries=0, **options)
 
     def metric(self, name):
         with urllib.request.urlopen(self.url + "/metrics") as response:
@@ -166,7 +168,8 @@ class Chat(DemoCase):
 
 class Completions(DemoCase):
     def test_prompts_of_all_kinds(self):
-        texts = self.client.completions.create(model="demo", prompt=["The boat", "The sea"], max_tokens=5, temperature=0)
+        texts = self.client.completions.create(model="demo", prompt=["The boat", "The sea"], max_tokens=5,
+                                               temperature=0)
         self.assertEqual(len(texts.choices), 2)
         single = self.client.completions.create(model="demo", prompt="The sea", max_tokens=5, temperature=0)
         self.assertEqual(single.choices[0].text, texts.choices[1].text)
@@ -175,7 +178,8 @@ class Completions(DemoCase):
         self.assertEqual(ids.usage.prompt_tokens, 3)
 
     def test_echo_scores_the_prompt(self):
-        answer = self.client.completions.create(model="demo", prompt=[300, 301, 302], max_tokens=0, echo=True, logprobs=2)
+        answer = self.client.completions.create(model="demo", prompt=[300, 301, 302], max_tokens=0, echo=True,
+                                                logprobs=2)
         logprobs = answer.choices[0].logprobs
         self.assertEqual(len(logprobs.tokens), 3)
         self.assertIsNone(logprobs.token_logprobs[0])
@@ -206,7 +210,8 @@ class Errors(DemoCase):
     def test_the_field_is_named(self):
         for change, param in [({"temperature": 3}, "temperature"), ({"top_p": -1}, "top_p"), ({"n": 0}, "n"),
                               ({"max_tokens": -5}, "max_tokens"), ({"stop": [""]}, "stop"),
-                              ({"messages": []}, "messages"), ({"response_format": {"type": "json_object"}}, "response_format")]:
+                              ({"messages": []}, "messages"),
+                              ({"response_format": {"type": "json_object"}}, "response_format")]:
             with self.subTest(param), self.assertRaises(openai.BadRequestError) as caught:
                 self.client.chat.completions.create(**{"model": "demo", "messages": question(), **change})
             self.assertEqual(caught.exception.param, param)

@@ -24,7 +24,8 @@ VARIABLES = {
               {"name": "cy", "age": 2, "on": True, "city": "ca"}],
     "html": "<b>\"x\" & 'y'</b>",
     "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo", "reasoning": "think"}],
-    "tools": [{"type": "function", "function": {"name": "f", "parameters": {"a": [1, 2.0, None, True, "é\n\u0001\u007f"]}}}],
+    "tools": [{"type": "function",
+               "function": {"name": "f", "parameters": {"a": [1, 2.0, None, True, "é\n\u0001\u007f"]}}}],
 }
 
 

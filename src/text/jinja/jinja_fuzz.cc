@@ -12,10 +12,13 @@ namespace {
 
 const kedge::Json& variables() {
   static const kedge::Json json = kedge::Json::parse(R"({
-    "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "héllo\n"}]},
-                 {"role": "assistant", "content": null, "tool_calls": [{"id": "abc", "function": {"name": "f", "arguments": {"a": 1.5}}}]}],
+    "messages": [{"role": "system", "content": "Be brief."},
+                 {"role": "user", "content": [{"type": "text", "text": "héllo\n"}]},
+                 {"role": "assistant", "content": null,
+                  "tool_calls": [{"id": "abc", "function": {"name": "f", "arguments": {"a": 1.5}}}]}],
     "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}],
-    "add_generation_prompt": true, "bos_token": "<s>", "eos_token": "</s>", "a": 1, "b": -2.5, "c": "text", "d": {"k": [1, 2]},
+    "add_generation_prompt": true, "bos_token": "<s>", "eos_token": "</s>", "a": 1, "b": -2.5, "c": "text",
+    "d": {"k": [1, 2]},
     "strftime_now": "2024-07-26"})");
   return json;
 }
