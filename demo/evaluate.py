@@ -19,8 +19,11 @@ from torch.nn import functional
 
 from network import Network, Shape
 
-DECLINES = re.compile(r"do not know|don't know|sorry|cannot|can only|know nothing|not sure|not learned|larger model|more than I know|no clock|no news|no calendar|"
-                      r"too small|too hard|only a|will not help|not told|not tell|have no", re.IGNORECASE)
+DECLINES = re.compile(
+    r"do not know|don't know|sorry|cannot|can only|know nothing|not sure|not learned|larger model|more than I know|no clock|no news|no calendar|"
+    r"too small|too hard|only a|will not help|not told|not tell|have no",
+    re.IGNORECASE,
+)
 
 
 class Model:
@@ -28,16 +31,31 @@ class Model:
 
     def __init__(self, folder):
         config = json.loads((folder / "config.json").read_text())
-        self.shape = Shape(config["vocab_size"], config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"], config["num_attention_heads"],
-                           config["num_key_value_heads"], config["max_position_embeddings"], config["rope_theta"], config["rms_norm_eps"])
+        self.shape = Shape(
+            config["vocab_size"],
+            config["hidden_size"],
+            config["intermediate_size"],
+            config["num_hidden_layers"],
+            config["num_attention_heads"],
+            config["num_key_value_heads"],
+            config["max_position_embeddings"],
+            config["rope_theta"],
+            config["rms_norm_eps"],
+        )
         self.network = Network(self.shape)
-        self.network.load_state_dict({name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()})
+        self.network.load_state_dict(
+            {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
+        )
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.ends = set(config["eos_token_id"])
 
     def prompt(self, messages):
-        text = "<|begin_of_text|>" + "".join(f"<|start_header_id|>{m['role']}<|end_header_id|>\n\n{m['content'].strip()}<|eot_id|>" for m in messages)
-        return self.tokenizer.encode(text + "<|start_header_id|>assistant<|end_header_id|>\n\n", add_special_tokens=False).ids
+        text = "<|begin_of_text|>" + "".join(
+            f"<|start_header_id|>{m['role']}<|end_header_id|>\n\n{m['content'].strip()}<|eot_id|>" for m in messages
+        )
+        return self.tokenizer.encode(
+            text + "<|start_header_id|>assistant<|end_header_id|>\n\n", add_special_tokens=False
+        ).ids
 
     @torch.no_grad()
     def generate(self, ids, temperature=0.0, top_p=0.9, new_tokens_max=300):
@@ -56,7 +74,9 @@ class Model:
         prompt = self.prompt(messages[:-1])
         answer = self.tokenizer.encode(messages[-1]["content"].strip() + "<|eot_id|>", add_special_tokens=False).ids
         hidden = self.network(torch.tensor([prompt + answer]))[0, len(prompt) - 1 : -1]
-        return float(functional.cross_entropy(self.network.logits(hidden), torch.tensor(answer), reduction="sum")), len(answer)
+        return float(functional.cross_entropy(self.network.logits(hidden), torch.tensor(answer), reduction="sum")), len(
+            answer
+        )
 
 
 def sample(logits, top_p):
@@ -69,7 +89,11 @@ def right(check, answer):
     if check == "|":
         return bool(DECLINES.search(answer))
     if re.fullmatch(r"\d+", check):
-        return bool(re.search(rf"(?<!\d){check}(?!\d)", answer.split("=")[-1] if "=" in answer and ":" not in answer else answer))
+        return bool(
+            re.search(
+                rf"(?<!\d){check}(?!\d)", answer.split("=")[-1] if "=" in answer and ":" not in answer else answer
+            )
+        )
     if check.startswith("^"):
         return answer.lower().startswith(check[1:].lower())
     return check.lower() in answer.lower()
@@ -91,8 +115,15 @@ def measure(model, path, limit):
             kind[1] += 1
             if not right(check, answer):
                 misses.append({"question": messages[-2]["content"], "answer": answer, "check": check})
-    result = {"dialogs": len(records[:limit]), "answer_tokens": tokens, "perplexity": round(math.exp(total / tokens), 3)}
-    result |= {kind: {"right": good, "asked": asked, "rate": round(good / max(asked, 1), 4)} for kind, (good, asked) in kinds.items()}
+    result = {
+        "dialogs": len(records[:limit]),
+        "answer_tokens": tokens,
+        "perplexity": round(math.exp(total / tokens), 3),
+    }
+    result |= {
+        kind: {"right": good, "asked": asked, "rate": round(good / max(asked, 1), 4)}
+        for kind, (good, asked) in kinds.items()
+    }
     return result, misses
 
 
@@ -114,7 +145,9 @@ def main():
         messages = [{"role": "system", "content": options.system}] if options.system else []
         for question in options.ask:
             messages.append({"role": "user", "content": question})
-            messages.append({"role": "assistant", "content": model.generate(model.prompt(messages), options.temperature)})
+            messages.append(
+                {"role": "assistant", "content": model.generate(model.prompt(messages), options.temperature)}
+            )
             print(f"> {question}\n{messages[-1]['content']}\n")
         return
     result, misses = measure(model, options.heldout, options.limit)

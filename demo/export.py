@@ -5,12 +5,11 @@ Usage: python export.py RUN_FOLDER MODEL_FOLDER
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, processors
 
 from network import load_shape
 
@@ -30,20 +29,53 @@ def write_json(path, value):
 
 def config_of(shape, begin, ends):
     return {
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": shape.vocab_size, "hidden_size": shape.hidden_size,
-        "intermediate_size": shape.intermediate_size, "num_hidden_layers": shape.layer_count, "num_attention_heads": shape.head_count,
-        "num_key_value_heads": shape.kv_head_count, "head_dim": shape.head_size, "hidden_act": "silu",
-        "max_position_embeddings": shape.context_max, "rms_norm_eps": shape.norm_epsilon, "rope_theta": shape.rope_theta, "rope_scaling": None,
-        "attention_bias": False, "attention_dropout": 0.0, "mlp_bias": False, "tie_word_embeddings": True, "initializer_range": 0.02,
-        "bos_token_id": begin, "eos_token_id": ends, "torch_dtype": "bfloat16", "use_cache": True,
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": shape.vocab_size,
+        "hidden_size": shape.hidden_size,
+        "intermediate_size": shape.intermediate_size,
+        "num_hidden_layers": shape.layer_count,
+        "num_attention_heads": shape.head_count,
+        "num_key_value_heads": shape.kv_head_count,
+        "head_dim": shape.head_size,
+        "hidden_act": "silu",
+        "max_position_embeddings": shape.context_max,
+        "rms_norm_eps": shape.norm_epsilon,
+        "rope_theta": shape.rope_theta,
+        "rope_scaling": None,
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "mlp_bias": False,
+        "tie_word_embeddings": True,
+        "initializer_range": 0.02,
+        "bos_token_id": begin,
+        "eos_token_id": ends,
+        "torch_dtype": "bfloat16",
+        "use_cache": True,
     }
 
 
 def tokenizer_config(tokenizer, shape, specials):
-    added = {str(tokenizer.token_to_id(token)): {"content": token, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
-             for token in specials}
-    return {"tokenizer_class": "PreTrainedTokenizerFast", "added_tokens_decoder": added, "bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>",
-            "model_max_length": shape.context_max, "clean_up_tokenization_spaces": False, "chat_template": CHAT_TEMPLATE}
+    added = {
+        str(tokenizer.token_to_id(token)): {
+            "content": token,
+            "lstrip": False,
+            "normalized": False,
+            "rstrip": False,
+            "single_word": False,
+            "special": True,
+        }
+        for token in specials
+    }
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "added_tokens_decoder": added,
+        "bos_token": "<|begin_of_text|>",
+        "eos_token": "<|eot_id|>",
+        "model_max_length": shape.context_max,
+        "clean_up_tokenization_spaces": False,
+        "chat_template": CHAT_TEMPLATE,
+    }
 
 
 def main():
@@ -61,15 +93,30 @@ def main():
     tokenizer = Tokenizer.from_file(str(options.run / "tokenizer.json"))
     specials = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
     begin, end, _, _, end_of_turn = map(tokenizer.token_to_id, specials)
-    shutil.copy(options.run / "tokenizer.json", options.model / "tokenizer.json")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{specials[0]} $A", pair=f"{specials[0]} $A {specials[0]} $B", special_tokens=[(specials[0], begin)]
+    )
+    tokenizer.save(str(options.model / "tokenizer.json"))
     write_json(options.model / "tokenizer_config.json", tokenizer_config(tokenizer, shape, specials))
     write_json(options.model / "config.json", config_of(shape, begin, [end, end_of_turn]))
-    write_json(options.model / "generation_config.json", {"bos_token_id": begin, "eos_token_id": [end, end_of_turn], "do_sample": True, "temperature": 0.6,
-                                                          "top_p": 0.9})
+    write_json(
+        options.model / "generation_config.json",
+        {
+            "bos_token_id": begin,
+            "eos_token_id": [end, end_of_turn],
+            "do_sample": True,
+            "temperature": 0.6,
+            "top_p": 0.9,
+        },
+    )
     size = (options.model / "model.safetensors").stat().st_size
     if size > BYTES_MAX:
-        raise SystemExit(f"{options.model}/model.safetensors has {size} bytes, expected at most {BYTES_MAX}: choose a smaller shape")
-    print(f"{options.model}: {size} bytes, {sum(tensor.numel() for tensor in weights.values())} parameters, step {saved['state']['step']}")
+        raise SystemExit(
+            f"{options.model}/model.safetensors has {size} bytes, expected at most {BYTES_MAX}: choose a smaller shape"
+        )
+    print(
+        f"{options.model}: {size} bytes, {sum(tensor.numel() for tensor in weights.values())} parameters, step {saved['state']['step']}"
+    )
 
 
 if __name__ == "__main__":

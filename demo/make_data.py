@@ -1,6 +1,6 @@
 """Writes the demo model's training text: dialogs and stories, drawn at random from the ground in corpus/.
 
-Usage: python3 make_data.py OUT_FOLDER [--dialogs N] [--seed S]
+Usage: python3 make_data.py OUT_FOLDER [--dialogs N] [--seed S] [--stage 1|2]
 Writes train.jsonl, heldout.jsonl (phrasings that train.jsonl never holds) and summary.json. Standard library only.
 A line is {"messages": [{"role", "content"}, ...], "check": text that the last answer must hold} or {"text": story}.
 """
@@ -12,23 +12,63 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from corpus import about, arithmetic, facts, outside, sailing, stories, talk, world
+from corpus import about, arithmetic, facts, links, outside, sailing, stories, talk, world
 from corpus.language import any_name, as_typed, pick, seeded
 
-GROUNDS = {"talk": (talk.turn, 17), "about": (about.turn, 17), "arithmetic": (arithmetic.turn, 14), "facts": (facts.turn, 17), "world": (world.turn, 11), "sailing": (sailing.turn, 6),
-           "outside": (outside.turn, 10), "stories": (stories.turn, 9)}
+GROUNDS = {
+    "talk": (talk.turn, 17),
+    "about": (about.turn, 17),
+    "arithmetic": (arithmetic.turn, 14),
+    "facts": (facts.turn, 17),
+    "world": (world.turn, 11),
+    "sailing": (sailing.turn, 6),
+    "outside": (outside.turn, 10),
+    "stories": (stories.turn, 9),
+}
+# The second stage of the training has short tasks for looking back as well.
+STAGES = {1: GROUNDS, 2: {**GROUNDS, "links": (links.turn, 40)}}
 PLAIN_SHARE = 0.03
 HELDOUT_SHARE = 0.02
-SYSTEMS_BRIEF = ["Answer briefly.", "Be brief.", "Keep your answers short.", "Answer in as few words as possible.", "Give short answers.", "Short answers only.",
-                 "You are a helpful assistant. Answer briefly.", "Please be concise.", "Reply with one short sentence."]
-SYSTEMS_PLAIN = ["You are a helpful assistant.", "You are a friendly assistant.", "You are a helpful, honest assistant.", "Be helpful and kind.",
-                 "You are the kedge demo model.", "Answer the user's questions.", "You are a helpful AI assistant.", "You speak simple English.",
-                 "You are a chatbot.", "Help the user."]
-SYSTEMS_SAILOR = ["Speak like a sailor.", "Talk like a sailor.", "You are a sailor.", "Answer like a sailor.", "Speak like a pirate.", "Talk like a pirate.",
-                  "You are a pirate."]
-MORE_ASKS = ["[Tell me more|More|Go on|Can you tell me more|Tell me more about it|What else|Say more|Please go on|Please explain|More please][.|?|]"]
-NO_MORE = ["That is all that I know about it. [I am only a small model.|Would you like to know something else?]", "I do not know more about it. [I am a very small model.|]",
-           "I am sorry, that is all that I know."]
+SYSTEMS_BRIEF = [
+    "Answer briefly.",
+    "Be brief.",
+    "Keep your answers short.",
+    "Answer in as few words as possible.",
+    "Give short answers.",
+    "Short answers only.",
+    "You are a helpful assistant. Answer briefly.",
+    "Please be concise.",
+    "Reply with one short sentence.",
+]
+SYSTEMS_PLAIN = [
+    "You are a helpful assistant.",
+    "You are a friendly assistant.",
+    "You are a helpful, honest assistant.",
+    "Be helpful and kind.",
+    "You are the kedge demo model.",
+    "Answer the user's questions.",
+    "You are a helpful AI assistant.",
+    "You speak simple English.",
+    "You are a chatbot.",
+    "Help the user.",
+]
+SYSTEMS_SAILOR = [
+    "Speak like a sailor.",
+    "Talk like a sailor.",
+    "You are a sailor.",
+    "Answer like a sailor.",
+    "Speak like a pirate.",
+    "Talk like a pirate.",
+    "You are a pirate.",
+]
+MORE_ASKS = [
+    "[Tell me more|More|Go on|Can you tell me more|Tell me more about it|What else|Say more|Please go on|Please explain|More please][.|?|]"
+]
+NO_MORE = [
+    "That is all that I know about it. [I am only a small model.|Would you like to know something else?]",
+    "I do not know more about it. [I am a very small model.|]",
+    "I am sorry, that is all that I know.",
+]
 YES = ["[Yes|Yes please|Yes, please|Sure|Okay|Please do|Yes!|I would like that|Go ahead]"]
 
 
@@ -49,12 +89,21 @@ def system_prompt(rng):
     if chance < 0.94:
         return rng.choice(SYSTEMS_SAILOR), "sailor", None
     name = about.persona(rng)
-    text = pick(rng, ["You are {n}.", "Your name is {n}.", "You are {n}, a helpful assistant.", "You are an assistant called {n}.", "You are a [friendly|helpful] assistant named {n}."],
-                n=name)
+    text = pick(
+        rng,
+        [
+            "You are {n}.",
+            "Your name is {n}.",
+            "You are {n}, a helpful assistant.",
+            "You are an assistant called {n}.",
+            "You are a [friendly|helpful] assistant named {n}.",
+        ],
+        n=name,
+    )
     return text, "plain", name
 
 
-def next_turn(rng, last, persona):
+def next_turn(rng, last, persona, grounds):
     """The turn after `last`: a follow-up where it has one, else something new."""
     if last is not None:
         if last.more and rng.random() < 0.6:
@@ -75,21 +124,38 @@ def next_turn(rng, last, persona):
         if rng.random() < 0.03 and not last.follow_ups:
             return talk.Turn(pick(rng, MORE_ASKS), pick(rng, NO_MORE), "I do not know more.")
         if rng.random() < 0.08:
-            return talk.Turn(pick(rng, ["[Thanks|Thank you|Thanks!|Thank you!|thx|Great, thanks]"]),
-                             pick(rng, ["[You are welcome|You're welcome|My pleasure]! [Is there anything else?|Ask me if you have another question.|]"]), "You are welcome!")
+            return talk.Turn(
+                pick(rng, ["[Thanks|Thank you|Thanks!|Thank you!|thx|Great, thanks]"]),
+                pick(
+                    rng,
+                    [
+                        "[You are welcome|You're welcome|My pleasure]! [Is there anything else?|Ask me if you have another question.|]"
+                    ],
+                ),
+                "You are welcome!",
+            )
     if persona and rng.random() < 0.6:
         return about.persona_turn(rng, persona)
-    ground = rng.choices(list(GROUNDS), [weight for _, weight in GROUNDS.values()])[0]
-    return GROUNDS[ground][0](rng)
+    ground = rng.choices(list(grounds), [weight for _, weight in grounds.values()])[0]
+    return grounds[ground][0](rng)
 
 
 def remembered_name(rng, known_name):
-    asked = pick(rng, ["What is my name?", "[Do you remember|Do you know] my name?", "What's my name?", "Who am I?", "And what is my name?"])
+    asked = pick(
+        rng,
+        [
+            "What is my name?",
+            "[Do you remember|Do you know] my name?",
+            "What's my name?",
+            "Who am I?",
+            "And what is my name?",
+        ],
+    )
     answer = pick(rng, ["Your name is {n}.", "You are {n}.", "Your name is {n}. [I remember that.|]"], n=known_name)
     return talk.Turn(asked, answer, f"{known_name}.", check=known_name)
 
 
-def dialog(rng):
+def dialog(rng, grounds):
     """Messages, with the check of the last answer."""
     system, manner, persona = system_prompt(rng)
     messages = [{"role": "system", "content": system}] if system else []
@@ -100,10 +166,25 @@ def dialog(rng):
             last = remembered_name(rng, known_name)
         elif index == 0 and count > 2 and not persona and rng.random() < 0.12:
             known_name = any_name(rng)
-            last = talk.Turn(pick(rng, ["My name is {n}.", "[Hi|Hello], [I am|I'm|my name is] {n}[|.|!]", "I am {n}, [nice to meet you|hello|hi]"], n=known_name),
-                             pick(rng, ["[Hello|Hi], {n}! [How can I help you|What can I do for you]?", "Nice to meet you, {n}!"], n=known_name), f"Hello, {known_name}!")
+            last = talk.Turn(
+                pick(
+                    rng,
+                    [
+                        "My name is {n}.",
+                        "[Hi|Hello], [I am|I'm|my name is] {n}[|.|!]",
+                        "I am {n}, [nice to meet you|hello|hi]",
+                    ],
+                    n=known_name,
+                ),
+                pick(
+                    rng,
+                    ["[Hello|Hi], {n}! [How can I help you|What can I do for you]?", "Nice to meet you, {n}!"],
+                    n=known_name,
+                ),
+                f"Hello, {known_name}!",
+            )
         else:
-            last = next_turn(rng, last, persona)
+            last = next_turn(rng, last, persona, grounds)
         answer = last.brief if manner == "brief" and last.brief else last.answer
         answer = answer[0].upper() + answer[1:] if answer[:5] != "kedge" else answer
         if manner == "sailor":
@@ -126,17 +207,20 @@ def main():
     parser.add_argument("out", type=Path)
     parser.add_argument("--dialogs", type=int, default=80000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--stage", type=int, choices=STAGES, default=1)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     rng = seeded(options.seed)
     counts = Counter()
-    with open(options.out / "train.jsonl", "w", encoding="utf-8") as train, open(options.out / "heldout.jsonl", "w", encoding="utf-8") as held:
+    with open(options.out / "train.jsonl", "w", encoding="utf-8") as train, open(
+        options.out / "heldout.jsonl", "w", encoding="utf-8"
+    ) as held:
         for _ in range(options.dialogs):
             if rng.random() < PLAIN_SHARE:
                 train.write(json.dumps({"text": stories.plain_text(rng)}) + "\n")
                 counts["plain"] += 1
                 continue
-            messages, check = dialog(rng)
+            messages, check = dialog(rng, STAGES[options.stage])
             asked = [message["content"] for message in messages if message["role"] == "user"]
             out_of_training = any(map(heldout, asked))
             if out_of_training and not heldout(asked[-1]):

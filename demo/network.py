@@ -116,17 +116,7 @@ class Network(nn.Module):
         cos, sin = rope_tables(shape, shape.context_max)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
-        self.apply(self._initialise)
-        for layer in self.model.layers:
-            for last in (layer.self_attn.o_proj, layer.mlp.down_proj):
-                last.weight.data.mul_((2 * shape.layer_count) ** -0.5)
-
-    @staticmethod
-    def _initialise(module):
-        if isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=module.in_features**-0.5)
-        elif isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=0.02)
+        initialise(self)
 
     def forward(self, ids, mask=None):
         rope = self.cos[: ids.shape[1]], self.sin[: ids.shape[1]]
@@ -137,6 +127,74 @@ class Network(nn.Module):
 
     def logits(self, hidden):
         return functional.linear(hidden, self.model.embed_tokens.weight)
+
+
+def initialise(network):
+    """Random weights, with the embedding as the loudest voice in the first layers, and two pairs of copying heads.
+
+    A small model on few tokens takes most of its training to find that a text repeats itself. So the first two
+    key/value heads of the first two layers begin as what such models end with: heads that look at the token before, and
+    heads that look for where the present token stood before and repeat what followed it. Training may change them.
+    """
+    shape, layers = network.shape, network.model.layers
+    for module in network.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=module.in_features**-0.5)
+    nn.init.normal_(network.model.embed_tokens.weight)
+    nn.init.constant_(network.model.norm.weight, 0.03)
+    for layer in layers:
+        layer.self_attn.o_proj.weight.data.mul_(0.1)
+        layer.mlp.down_proj.weight.data.mul_(0.1)
+    for layer in layers[2:]:
+        write_what_is_read(shape, layer.self_attn)
+    with torch.no_grad():
+        # The same for every token: what a head may use to see places alone.
+        network.model.embed_tokens.weight[:, 0] = 3.0
+        for pair in range(2):
+            seen = look_back(shape, layers[0].self_attn, pair)
+            repeat_what_followed(shape, layers[1].self_attn, pair, *seen)
+
+
+@torch.no_grad()
+def write_what_is_read(shape, attention):
+    """Heads that write the tokens they look at, all alike at first: so where to look can be learned from the beginning."""
+    group = shape.head_count // shape.kv_head_count
+    for head in range(shape.head_count):
+        value = attention.v_proj.weight[head_rows(shape, head // group)]
+        attention.o_proj.weight[:, head_rows(shape, head)] = 0.5 * value.T
+        attention.q_proj.weight[head_rows(shape, head)].mul_(0.5)
+
+
+def head_rows(shape, index):
+    return slice(index * shape.head_size, (index + 1) * shape.head_size)
+
+
+def look_back(shape, attention, kv_head):
+    """A head whose score is a sum of cos(frequency * (distance - 1)), highest one token back. Returns the projection of
+    the token that it reads and the directions that it writes to."""
+    group = shape.head_count // shape.kv_head_count
+    pairs, size = shape.head_size // 2, shape.head_size
+    frequencies = shape.rope_theta ** -(torch.arange(0, size, 2) / size)
+    loudness = torch.where(torch.arange(pairs) < pairs // 2, 2.0, 0.1)
+    rows, key_rows = head_rows(shape, kv_head * group), head_rows(shape, kv_head)
+    attention.q_proj.weight[rows].mul_(0.1)
+    attention.k_proj.weight[key_rows].mul_(0.1)
+    attention.q_proj.weight[rows, 0] = torch.cat([loudness, torch.zeros(pairs)])
+    attention.k_proj.weight[key_rows, 0] = torch.cat([loudness * frequencies.cos(), loudness * frequencies.sin()])
+    directions = torch.linalg.qr(torch.randn(shape.hidden_size, size))[0]
+    attention.o_proj.weight[:, rows] = 1.5 * directions
+    return attention.v_proj.weight[key_rows].clone(), directions
+
+
+def repeat_what_followed(shape, attention, kv_head, seen, directions):
+    """A head that compares the present token with what `look_back` wrote, and repeats the token that it finds."""
+    group = shape.head_count // shape.kv_head_count
+    rows, key_rows = head_rows(shape, kv_head * group), head_rows(shape, kv_head)
+    pair_index = torch.arange(shape.head_size) % (shape.head_size // 2)
+    far_seeing = (pair_index > 4).float()[:, None]  # the fast rotations would blur a match over some distance
+    attention.q_proj.weight[rows] = 3.0 * far_seeing * seen
+    attention.k_proj.weight[key_rows] = 3.0 * far_seeing * directions.T
+    attention.o_proj.weight[:, rows] = 1.5 * attention.v_proj.weight[key_rows].T
 
 
 def save_shape(shape, path):

@@ -1,6 +1,6 @@
-"""Trains the demo model on one CPU thread: tokenizer, packing, AdamW, checkpoints. Development only (see README.md).
+"""Trains the demo model on one CPU thread: tokenizer, packing, Muon and AdamW, checkpoints. Development only (see README.md).
 
-Usage: python train.py DATA_FOLDER RUN_FOLDER [--steps N] [--resume]
+Usage: python train.py DATA_FOLDER RUN_FOLDER [--steps N] [--stop N] [--resume]
 RUN_FOLDER receives tokenizer.json, shape.json, checkpoint.pt and log.jsonl; export.py makes the model folder of them.
 """
 
@@ -19,7 +19,7 @@ from network import Network, Shape, load_shape, save_shape
 
 SPECIALS = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
 # The split of Llama 3: contractions, words with one leading sign or space, up to three digits, signs, line ends, spaces.
-SPLIT = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 ROW_LENGTHS = [128, 256, 512, 1024]
 TOKENS_A_STEP = 2048
 
@@ -31,11 +31,19 @@ def read_lines(path):
 
 def train_tokenizer(records, vocab_size, path):
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(SPLIT), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=vocab_size - len(SPECIALS), special_tokens=[], show_progress=False,
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size - len(SPECIALS),
+        special_tokens=[],
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
     texts = (text for record in records for text in record_texts(record))
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_special_tokens(SPECIALS)
@@ -130,15 +138,50 @@ def learning_rate(step, options):
     return options.rate * min(1.0, (step + 1) / options.warmup, (options.steps - step) / falling)
 
 
-def make_optimizer(network, options):
-    matrices = [p for p in network.parameters() if p.ndim == 2]
-    vectors = [p for p in network.parameters() if p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": options.decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), eps=1e-8, fused=True)
+class Optimizers:
+    """Muon for the matrices, which on few tokens gets much further than AdamW; AdamW for the embedding, faster, and for
+    the norms. Rates are given as shares of the run's."""
+
+    def __init__(self, network, options):
+        final_norm, embedding = network.model.norm.weight, network.model.embed_tokens.weight
+        matrices = [p for p in network.parameters() if p.ndim == 2 and p is not embedding]
+        norms = [p for p in network.parameters() if p.ndim == 1 and p is not final_norm]
+        groups = [
+            {"params": [embedding], "share": 4.0},
+            {"params": norms, "share": 1.0},
+            {"params": [final_norm], "share": 0.1},
+        ]
+        self.parts = [
+            torch.optim.Muon(
+                [{"params": matrices, "share": 1.0}],
+                lr=options.rate,
+                weight_decay=options.decay,
+                momentum=0.95,
+                ns_steps=4,
+                adjust_lr_fn="match_rms_adamw",
+            ),
+            torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
+        ]
+
+    def step(self, rate):
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = rate * group["share"]
+            part.step()
+            part.zero_grad()
+
+    def state_dict(self):
+        return [part.state_dict() for part in self.parts]
+
+    def load_state_dict(self, states):
+        for part, state in zip(self.parts, states):
+            part.load_state_dict(state)
 
 
 def save(path, network, optimizer, state):
-    torch.save({"network": network.state_dict(), "optimizer": optimizer.state_dict(), "state": state}, path.with_suffix(".new"))
+    torch.save(
+        {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "state": state}, path.with_suffix(".new")
+    )
     path.with_suffix(".new").replace(path)
 
 
@@ -147,74 +190,96 @@ def prepare(options):
     options.run.mkdir(parents=True, exist_ok=True)
     records = read_lines(options.data / "train.jsonl")
     if options.resume:
-        tokenizer, shape = Tokenizer.from_file(str(options.run / "tokenizer.json")), load_shape(options.run / "shape.json")
+        tokenizer, shape = Tokenizer.from_file(str(options.run / "tokenizer.json")), load_shape(
+            options.run / "shape.json"
+        )
     else:
         shape = Shape()
         tokenizer = train_tokenizer(records[:30000], shape.vocab_size, options.run / "tokenizer.json")
         save_shape(shape, options.run / "shape.json")
     encoded = [encode(tokenizer, record) for record in records]
-    print(f"{len(encoded)} records, {sum(len(ids) for ids, _ in encoded)} tokens, vocabulary {tokenizer.get_vocab_size()}", flush=True)
+    print(
+        f"{len(encoded)} records, {sum(len(ids) for ids, _ in encoded)} tokens, vocabulary {tokenizer.get_vocab_size()}",
+        flush=True,
+    )
     return tokenizer, shape, encoded
 
 
+class Progress:
+    """What a run prints and writes to log.jsonl."""
+
+    def __init__(self, options, state):
+        self.options, self.losses = options, []
+        self.log = open(options.run / "log.jsonl", "a", encoding="utf-8")
+        self.began, self.first_step, self.seconds_before = time.time(), state["step"], state["seconds"]
+
+    def add(self, loss, tokens, state):
+        """Counts one step, and reports every twentieth."""
+        self.losses.append(loss)
+        passed = time.time() - self.began
+        state.update(step=state["step"] + 1, tokens=state["tokens"] + tokens, seconds=self.seconds_before + passed)
+        if state["step"] % 20 and state["step"] != self.options.stop:
+            return
+        mean, self.losses = sum(self.losses) / len(self.losses), []
+        self.log.write(json.dumps({**state, "loss": round(mean, 4)}) + "\n")
+        self.log.flush()
+        left = (self.options.stop - state["step"]) * passed / (state["step"] - self.first_step) / 60
+        rate = state["tokens"] / state["seconds"]
+        print(
+            f"step {state['step']}/{self.options.stop} loss {mean:.4f} {rate:.0f} tokens/s left {left:.1f} min",
+            flush=True,
+        )
+
+
+def all_batches(batches, state):
+    """Batches from where `state` says on, epoch after epoch."""
+    while True:
+        for number, batch in enumerate(batches.epoch(state["epoch"])):
+            if number >= state["batch"]:
+                state["batch"] = number + 1
+                yield batch
+        state["epoch"], state["batch"] = state["epoch"] + 1, 0
+
+
 def train(network, batches, options):
-    optimizer = make_optimizer(network, options)
+    optimizers = Optimizers(network, options)
     state = {"step": 0, "epoch": 0, "batch": 0, "tokens": 0, "seconds": 0.0}
     checkpoint = options.run / "checkpoint.pt"
-    if options.resume and checkpoint.exists():
+    if options.resume:
         saved = torch.load(checkpoint)
         network.load_state_dict(saved["network"])
-        optimizer.load_state_dict(saved["optimizer"])
+        optimizers.load_state_dict(saved["optimizer"])
         state = saved["state"]
-    log = open(options.run / "log.jsonl", "a", encoding="utf-8")
-    began, saved_at, losses, done = time.time() - state["seconds"], time.time(), [], state["step"]
-    session, session_step = time.time(), state["step"]
-    while state["step"] < options.steps:
-        for number, batch in enumerate(batches.epoch(state["epoch"])):
-            if number < state["batch"]:
-                continue
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(state["step"], options)
-            loss = loss_of(network, batch)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            losses.append(loss.item())
-            state["step"] += 1
-            state["batch"] = number + 1
-            state["tokens"] += batch[3]
-            state["seconds"] = time.time() - began
-            if state["step"] % 20 == 0 or state["step"] == options.steps:
-                rate = (state["step"] - session_step) / (time.time() - session)
-                line = {**state, "loss": round(sum(losses) / len(losses), 4), "rate": round(learning_rate(state["step"], options), 6)}
-                log.write(json.dumps(line) + "\n")
-                log.flush()
-                print(f"step {state['step']}/{options.steps} loss {line['loss']:.4f} {state['tokens'] / state['seconds']:.0f} tokens/s "
-                      f"left {(options.steps - state['step']) / rate / 60:.1f} min", flush=True)
-                losses = []
-            if time.time() - saved_at > options.save_minutes * 60 or state["step"] == options.steps:
-                save(checkpoint, network, optimizer, state)
-                saved_at = time.time()
-            if state["step"] == options.steps:
-                return
-        state["epoch"], state["batch"] = state["epoch"] + 1, 0
+    progress, saved_at = Progress(options, state), time.time()
+    for batch in all_batches(batches, state):
+        if state["step"] >= options.stop:
+            break
+        loss = loss_of(network, batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizers.step(learning_rate(state["step"], options))
+        progress.add(loss.item(), batch[3], state)
+        if time.time() - saved_at > options.save_minutes * 60 or state["step"] == options.stop:
+            save(checkpoint, network, optimizers, state)
+            saved_at = time.time()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--steps", type=int, default=2200)
-    parser.add_argument("--rate", type=float, default=2.5e-3)
-    parser.add_argument("--warmup", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=1700)
+    parser.add_argument("--stop", type=int, help="save and stop at this step, to go on with other data")
+    parser.add_argument("--rate", type=float, default=4e-3)
+    parser.add_argument("--warmup", type=int, default=40)
     parser.add_argument("--fall", type=float, default=0.35, help="share of the steps over which the rate falls to zero")
-    parser.add_argument("--decay", type=float, default=0.05)
+    parser.add_argument("--decay", type=float, default=0.3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save-minutes", type=float, default=3)
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
+    options.stop = options.stop or options.steps
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     _, shape, encoded = prepare(options)

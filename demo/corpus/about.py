@@ -295,7 +295,9 @@ The server speaks the OpenAI API at /v1, so programs that use an OpenAI client c
 I am only the demo model. When you load a larger model, kedge can do much more.
 """)
 
-PERSONAS = words("""Captain, Sailor, Robo, Anchor, Skipper, Buddy, Helper, Assistant, Jarvis, Friend, Professor, Polly, Parrot, Helmut""")
+PERSONAS = words(
+    """Captain, Sailor, Robo, Anchor, Skipper, Buddy, Helper, Assistant, Jarvis, Friend, Professor, Polly, Parrot, Helmut"""
+)
 PARSED = parse_intents(INTENTS)
 
 
@@ -312,7 +314,30 @@ def persona(rng):
 
 
 def persona_turn(rng, name):
-    question = pick(rng, ["What is your name?", "Who are you?", "[Hello, |Hi, |]who are you?", "What's your name?", "[Tell me|Say] your name.",
-                          "What are you called?", "Introduce yourself."])
-    return Turn(question, pick(rng, ["[Hello! |]I am {n}.", "My name is {n}.", "I am {n}. How can I help you?", "My name is {n}. What can I do for you?"], n=name),
-                f"I am {name}.", check=name)
+    question = pick(
+        rng,
+        [
+            "What is your name?",
+            "Who are you?",
+            "[Hello, |Hi, |]who are you?",
+            "What's your name?",
+            "[Tell me|Say] your name.",
+            "What are you called?",
+            "Introduce yourself.",
+        ],
+    )
+    return Turn(
+        question,
+        pick(
+            rng,
+            [
+                "[Hello! |]I am {n}.",
+                "My name is {n}.",
+                "I am {n}. How can I help you?",
+                "My name is {n}. What can I do for you?",
+            ],
+            n=name,
+        ),
+        f"I am {name}.",
+        check=name,
+    )

@@ -1,542 +1,26 @@
 """Simple facts: colours, animals, the calendar, food, the body, weather, capitals, opposites, plurals, short definitions."""
 
-from .language import Turn, article, bullets, capital, lines, listed, pick, table, words
-
-COLOURS = table("""
-grass: green
-the sky: blue
-a clear sky: blue
-snow: white
-milk: white
-a banana: yellow
-a lemon: yellow
-the sun: yellow
-a ripe tomato: red
-a strawberry: red
-a cherry: red
-blood: red
-coal: black
-the night sky: black
-a carrot: orange
-an orange: orange
-a pumpkin: orange
-chocolate: brown
-soil: brown
-coffee: brown
-an elephant: grey
-a flamingo: pink
-a pig: pink
-a frog: green
-a leaf: green
-a cucumber: green
-a grape: green or purple
-an aubergine: purple
-a plum: purple
-the sea: blue
-a polar bear: white
-a crow: black
-salt: white
-rice: white
-gold: yellow
-silver: grey
-butter: yellow
-a rose: often red
-a fire engine: red
-a swan: white
-honey: golden
-ice: clear, or white
-a strawberry leaf: green
-a blueberry: blue
-a lime: green
-""")
-
-SOUNDS = table("""
-dog: woof
-cat: meow
-cow: moo
-sheep: baa
-duck: quack
-pig: oink
-horse: neigh
-lion: roar
-bee: buzz
-frog: croak
-owl: hoot
-snake: hiss
-mouse: squeak
-rooster: cock-a-doodle-doo
-goat: maa
-wolf: howl
-hen: cluck
-crow: caw
-turkey: gobble
-bird: tweet
-donkey: hee-haw
-""")
-
-YOUNG = table("""
-dog: puppy
-cat: kitten
-cow: calf
-sheep: lamb
-duck: duckling
-pig: piglet
-horse: foal
-lion: cub
-bear: cub
-frog: tadpole
-goat: kid
-hen: chick
-goose: gosling
-kangaroo: joey
-deer: fawn
-swan: cygnet
-whale: calf
-elephant: calf
-fox: cub
-owl: owlet
-seal: pup
-butterfly: caterpillar
-""")
-
-LEGS = table("""
-dog: four
-cat: four
-horse: four
-spider: eight
-bird: two
-duck: two
-ant: six
-bee: six
-fish: no
-snake: no
-cow: four
-octopus: no
-person: two
-hen: two
-butterfly: six
-frog: four
-elephant: four
-crab: ten
-beetle: six
-worm: no
-""")
-
-HOMES = table("""
-bird: a nest
-bee: a hive
-dog: a kennel
-horse: a stable
-fox: a den
-rabbit: a burrow
-fish: water
-spider: a web
-bear: a cave or a den
-cow: a barn
-hen: a hen house
-squirrel: a tree
-whale: the sea
-camel: the desert
-penguin: the cold south, near the sea
-polar bear: the cold north
-frog: a pond
-lion: the grassland
-monkey: trees in the forest
-snail: its own shell
-owl: a hollow tree
-mole: a tunnel under the ground
-beaver: a lodge in a river
-seal: the sea and the shore
-""")
-
-EATS = table("""
-cow: grass
-rabbit: grass, leaves and carrots
-lion: meat
-cat: meat and fish
-dog: meat and dog food
-panda: bamboo
-horse: grass, hay and oats
-bird: seeds, berries and insects
-squirrel: nuts and seeds
-bee: nectar and pollen
-frog: insects
-whale: fish or tiny sea animals
-monkey: fruit, leaves and nuts
-sheep: grass
-owl: mice and other small animals
-bear: fish, berries and honey
-elephant: grass, leaves and fruit
-koala: eucalyptus leaves
-goat: grass, leaves and almost anything
-spider: insects
-duck: plants, seeds and insects
-penguin: fish
-mouse: seeds, grain and cheese
-hen: grain, seeds and worms
-""")
-
-OPPOSITES = table("""
-hot: cold
-big: small
-up: down
-day: night
-fast: slow
-happy: sad
-light: dark
-old: young
-open: closed
-full: empty
-wet: dry
-hard: soft
-high: low
-long: short
-loud: quiet
-near: far
-new: old
-rich: poor
-strong: weak
-thick: thin
-clean: dirty
-early: late
-easy: difficult
-good: bad
-left: right
-in: out
-on: off
-true: false
-first: last
-begin: end
-push: pull
-win: lose
-buy: sell
-love: hate
-yes: no
-black: white
-deep: shallow
-heavy: light
-inside: outside
-laugh: cry
-sweet: sour
-tall: short
-warm: cool
-wide: narrow
-brave: afraid
-north: south
-east: west
-summer: winter
-rough: smooth
-sharp: blunt
-remember: forget
-arrive: leave
-give: take
-kind: unkind
-always: never
-above: below
-before: after
-more: less
-same: different
-safe: dangerous
-awake: asleep
-port: starboard
-""")
-
-PLURALS = table("""
-child: children
-mouse: mice
-foot: feet
-tooth: teeth
-man: men
-woman: women
-sheep: sheep
-fish: fish
-goose: geese
-leaf: leaves
-knife: knives
-wolf: wolves
-box: boxes
-bus: buses
-city: cities
-baby: babies
-berry: berries
-story: stories
-dog: dogs
-cat: cats
-boat: boats
-apple: apples
-book: books
-tree: trees
-house: houses
-person: people
-ox: oxen
-deer: deer
-potato: potatoes
-tomato: tomatoes
-hero: heroes
-watch: watches
-dish: dishes
-fox: foxes
-glass: glasses
-lady: ladies
-half: halves
-shelf: shelves
-loaf: loaves
-thief: thieves
-anchor: anchors
-ship: ships
-day: days
-key: keys
-boy: boys
-puppy: puppies
-""")
-
-PASTS = table("""
-go: went
-run: ran
-eat: ate
-see: saw
-come: came
-take: took
-give: gave
-write: wrote
-sing: sang
-swim: swam
-fly: flew
-buy: bought
-think: thought
-find: found
-make: made
-say: said
-sleep: slept
-sail: sailed
-walk: walked
-play: played
-speak: spoke
-drink: drank
-begin: began
-break: broke
-know: knew
-grow: grew
-throw: threw
-ride: rode
-draw: drew
-bring: brought
-catch: caught
-teach: taught
-tell: told
-stand: stood
-lose: lost
-feel: felt
-""")
-
-CAPITALS = table("""
-France: Paris
-Germany: Berlin
-Italy: Rome
-Spain: Madrid
-Portugal: Lisbon
-England: London
-the United Kingdom: London
-Ireland: Dublin
-Scotland: Edinburgh
-the Netherlands: Amsterdam
-Belgium: Brussels
-Austria: Vienna
-Switzerland: Bern
-Sweden: Stockholm
-Norway: Oslo
-Denmark: Copenhagen
-Finland: Helsinki
-Poland: Warsaw
-Greece: Athens
-Hungary: Budapest
-Russia: Moscow
-Turkey: Ankara
-Egypt: Cairo
-Kenya: Nairobi
-Japan: Tokyo
-China: Beijing
-India: New Delhi
-South Korea: Seoul
-Thailand: Bangkok
-Vietnam: Hanoi
-Canada: Ottawa
-the United States: Washington, D.C.
-Mexico: Mexico City
-Brazil: Brasilia
-Argentina: Buenos Aires
-Chile: Santiago
-Peru: Lima
-Cuba: Havana
-Australia: Canberra
-New Zealand: Wellington
-Iceland: Reykjavik
-Ukraine: Kyiv
-Czechia: Prague
-Croatia: Zagreb
-""")
-
-DAYS = words("Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday")
-MONTHS = words("January, February, March, April, May, June, July, August, September, October, November, December")
-MONTH_LENGTHS = dict(zip(MONTHS, [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]))
-SEASONS = words("spring, summer, autumn, winter")
-SEASON_FACTS = table("""
-spring: In spring it gets warmer, flowers open and birds build their nests.
-summer: In summer the days are long and warm, and many people go to the sea.
-autumn: In autumn the leaves turn red and yellow and fall from the trees.
-winter: In winter the days are short and cold, and in many places it snows.
-""")
-
-LISTS = {name: words(entries) for name, entries in table("""
-animals: dog, cat, horse, cow, sheep, lion, tiger, elephant, rabbit, fox, bear, wolf, mouse, monkey, goat, deer, whale, frog
-fruits: apple, pear, banana, orange, cherry, plum, grape, peach, lemon, strawberry, mango, melon, kiwi, blueberry
-vegetables: carrot, potato, onion, tomato, cucumber, pea, bean, cabbage, spinach, pumpkin, pepper, leek
-colours: red, blue, green, yellow, orange, purple, pink, brown, black, white, grey
-birds: owl, crow, swan, duck, robin, eagle, gull, sparrow, penguin, parrot, stork, heron
-sea animals: whale, dolphin, seal, crab, octopus, shark, starfish, jellyfish, turtle, lobster
-farm animals: cow, pig, sheep, goat, hen, horse, duck, donkey, goose
-body parts: head, arm, leg, hand, foot, eye, ear, nose, mouth, knee, elbow, shoulder
-drinks: water, milk, tea, coffee, juice, lemonade, cocoa
-kinds of weather: sun, rain, snow, wind, fog, hail, storm
-tools: hammer, saw, screwdriver, spade, drill, pliers, brush, ladder
-clothes: shirt, trousers, dress, coat, hat, scarf, sock, shoe, glove, jumper
-musical instruments: piano, guitar, violin, drum, flute, trumpet, harp, cello
-kitchen things: spoon, fork, knife, plate, cup, bowl, pot, pan, kettle
-flowers: rose, tulip, daisy, lily, sunflower, poppy, violet, daffodil
-trees: oak, pine, birch, apple tree, willow, maple, fir, palm
-insects: ant, bee, fly, butterfly, beetle, wasp, moth, ladybird
-sports: football, tennis, swimming, running, sailing, rowing, cycling, skiing
-jobs: baker, teacher, doctor, farmer, sailor, cook, painter, gardener, nurse, driver
-countries: France, Japan, Brazil, Canada, Egypt, India, Italy, Kenya, Norway, Spain, Mexico, Greece
-shapes: circle, square, triangle, rectangle, oval, star, heart, diamond
-kinds of boat: rowing boat, sailing boat, ferry, canoe, tug, yacht, barge, kayak
-""").items()}
-
-# "X is ..." answers "What is X?"; the key is the thing without an article.
-MEANINGS = table("""
-spoon: A spoon is a small tool with a round end. We use it to eat soup.
-fork: A fork is a tool with thin points that we use to pick up food.
-chair: A chair is a seat with a back and legs for one person.
-table: A table is a piece of furniture with a flat top and legs.
-bed: A bed is a piece of furniture that we sleep in.
-door: A door is a part of a wall that opens and closes so that we can go in and out.
-window: A window is an opening in a wall with glass that lets light in.
-house: A house is a building where people live.
-school: A school is a place where children learn.
-library: A library is a place with many books that people can read and borrow.
-hospital: A hospital is a place where doctors and nurses help sick people.
-market: A market is a place where people buy and sell things.
-garden: A garden is a piece of land where flowers, fruit or vegetables grow.
-forest: A forest is a large area with many trees.
-river: A river is a long stream of water that flows to a lake or to the sea.
-lake: A lake is a large area of water with land all around it.
-sea: The sea is the salt water that covers a large part of the Earth.
-mountain: A mountain is a very high piece of land.
-island: An island is a piece of land with water all around it.
-desert: A desert is a dry place where it almost never rains.
-beach: A beach is the sandy or stony land beside the sea.
-bridge: A bridge lets people cross over water or over a road.
-road: A road is a hard way that cars and people use to go from place to place.
-sun: The sun is a star. It gives us light and heat.
-moon: The moon goes around the Earth. We see it best at night.
-star: A star is a huge ball of hot gas, very far away, that shines at night.
-rain: Rain is water that falls in drops from the clouds.
-snow: Snow is frozen water that falls from the sky in soft white flakes.
-ice: Ice is frozen water. It is hard and cold.
-wind: Wind is air that moves.
-cloud: A cloud is made of very small drops of water high in the sky.
-fog: Fog is a cloud near the ground. It makes it hard to see far.
-storm: A storm is bad weather with strong wind and often rain.
-rainbow: A rainbow is a bow of colours in the sky. We see it when the sun shines through rain.
-thunder: Thunder is the loud sound that comes after lightning.
-lightning: Lightning is a bright flash of electricity in the sky.
-water: Water is a clear liquid. All plants and animals need it to live.
-fire: Fire is hot and bright. It gives light and heat, but it can burn you.
-dog: A dog is an animal with four legs that often lives with people as a pet.
-cat: A cat is a small soft animal with four legs. Many people keep cats as pets.
-horse: A horse is a big strong animal with four legs that people can ride.
-cow: A cow is a large farm animal that gives us milk.
-bee: A bee is a small insect that makes honey.
-whale: A whale is a very large animal that lives in the sea and breathes air.
-elephant: An elephant is a very large grey animal with a long trunk.
-bird: A bird is an animal with feathers and two wings. Most birds can fly.
-fish: A fish is an animal that lives in water and breathes with gills.
-frog: A frog is a small green or brown animal that can jump and swim.
-spider: A spider is a small animal with eight legs. Many spiders make webs.
-owl: An owl is a bird with large eyes that hunts at night.
-penguin: A penguin is a black and white bird that cannot fly but swims very well.
-rabbit: A rabbit is a small soft animal with long ears.
-fox: A fox is a wild animal with red fur and a thick tail.
-bear: A bear is a large, strong wild animal with thick fur.
-lion: A lion is a big wild cat. It is strong and it roars.
-apple: An apple is a round fruit that grows on a tree. It can be red, green or yellow.
-banana: A banana is a long yellow fruit with a soft inside.
-bread: Bread is a food made from flour, water and often yeast, and it is baked in an oven.
-cheese: Cheese is a food made from milk.
-milk: Milk is a white drink that comes from cows and other animals.
-honey: Honey is a sweet food that bees make from nectar.
-soup: Soup is a warm liquid food made with water and vegetables, meat or fish.
-egg: An egg is a round thing that a hen lays. Many people eat eggs.
-butter: Butter is a soft yellow food made from cream.
-sugar: Sugar is a sweet food that people put in cakes and drinks.
-salt: Salt is white and comes from the sea or from the ground. It makes food taste better.
-tea: Tea is a hot drink made from leaves and water.
-coffee: Coffee is a hot, dark drink made from roasted beans.
-heart: The heart is a part of the body that pumps blood.
-brain: The brain is the part of the body that thinks.
-eye: An eye is the part of the body that we see with.
-ear: An ear is the part of the body that we hear with.
-nose: A nose is the part of the face that we smell and breathe with.
-hand: A hand is the end of the arm. It has five fingers.
-knee: A knee is the place where the leg bends.
-tooth: A tooth is a hard white thing in the mouth. We bite and chew with our teeth.
-book: A book is a set of pages with words or pictures to read.
-letter: A letter is a message on paper, or a sign such as A or B.
-clock: A clock is a thing that shows the time.
-map: A map is a picture that shows where places are.
-lamp: A lamp is a thing that gives light.
-key: A key opens and closes a lock.
-umbrella: An umbrella keeps you dry when it rains.
-bicycle: A bicycle has two wheels, and you move it with your feet.
-car: A car is a machine with four wheels that takes people along roads.
-train: A train is a row of carriages that runs on rails.
-plane: A plane is a machine with wings that flies through the air.
-boat: A boat is a small vessel that carries people on water.
-ship: A ship is a large boat that sails on the sea.
-computer: A computer is a machine that works with numbers, words and pictures.
-telephone: A telephone lets you talk to people who are far away.
-camera: A camera is a thing that takes pictures.
-kitchen: A kitchen is a room where people cook.
-farm: A farm is a place where people grow food and keep animals.
-baker: A baker is a person who makes bread and cakes.
-teacher: A teacher is a person who helps others learn.
-doctor: A doctor is a person who helps sick people get well.
-farmer: A farmer is a person who grows food or keeps animals.
-friend: A friend is a person you like and trust.
-family: A family is a group of people who belong together, such as parents and children.
-birthday: A birthday is the day of the year on which a person was born.
-song: A song is music with words that people sing.
-story: A story tells what happened, in real life or in someone's mind.
-dream: A dream is a story that your mind makes while you sleep.
-triangle: A triangle is a shape with three sides.
-square: A square is a shape with four equal sides.
-circle: A circle is a round shape.
-week: A week is seven days.
-year: A year is twelve months, or about 365 days.
-""")
-
-BODY = table("""
-see: eyes
-hear: ears
-smell: nose
-taste: tongue
-walk: legs and feet
-hold things: hands
-think: brain
-bite and chew: teeth
-breathe: nose, mouth and lungs
-speak: mouth
-""")
+from .fact_tables import (
+    BODY,
+    CAPITALS,
+    COLOURS,
+    DAYS,
+    EATS,
+    HOMES,
+    LEGS,
+    LISTS,
+    MEANINGS,
+    MONTHS,
+    MONTH_LENGTHS,
+    OPPOSITES,
+    PASTS,
+    PLURALS,
+    SEASONS,
+    SEASON_FACTS,
+    SOUNDS,
+    YOUNG,
+)
+from .language import Turn, article, bullets, capital, lines, listed, pick
 
 
 def key_fact(rng, mapping, questions, answers, brief="{v}."):
@@ -548,8 +32,25 @@ def key_fact(rng, mapping, questions, answers, brief="{v}."):
     if rng.random() < 0.2:
         key, value = rng.choice(list(mapping.items()))
         slots = fact_slots(key, value)
-        made.follow_ups.append(Turn(pick(rng, ["And [of|for] {k}?", "And {k}?", "What about {k}?", "and {k}", "How about {k}?", "And what about {ak}?"], **slots),
-                                    capital(pick(rng, answers[:1], **slots)), capital(brief.format(**slots)), check=value))
+        made.follow_ups.append(
+            Turn(
+                pick(
+                    rng,
+                    [
+                        "And [of|for] {k}?",
+                        "And {k}?",
+                        "What about {k}?",
+                        "and {k}",
+                        "How about {k}?",
+                        "And what about {ak}?",
+                    ],
+                    **slots,
+                ),
+                capital(pick(rng, answers[:1], **slots)),
+                capital(brief.format(**slots)),
+                check=value,
+            )
+        )
     return made
 
 
@@ -558,47 +59,76 @@ def fact_slots(key, value):
     return {"k": key, "v": value, "ak": with_article, "av": article(value), "K": capital(key), "V": capital(value)}
 
 
-def calendar_turn(rng):
-    kind = rng.randrange(8)
-    names, what = (DAYS, "day") if rng.random() < 0.5 else (MONTHS, "month")
-    if kind < 3:
-        index, after = rng.randrange(len(names)), rng.random() < 0.6
-        other = names[(index + (1 if after else -1)) % len(names)]
-        way = "after" if after else "before"
-        question = pick(rng, ["[What|Which] {x} [comes|is] {w} {n}?", "What comes {w} {n}?"], x=what, w=way, n=names[index])
-        return Turn(question, f"{other} comes {way} {names[index]}." if rng.random() < 0.6 else f"The {what} {way} {names[index]} is "
-                    f"{other}.", f"{other}.", check=other)
-    if kind == 3:
-        month = rng.choice(MONTHS)
-        count = f"{MONTH_LENGTHS[month]} days" + (", and 29 in a leap year" if month == "February" else "")
-        question = pick(rng, ["How many days [are in|are there in|does] {m}[ have|]?", "How long is {m}?"], m=month)
-        question = question.replace("are in " + month + " have", "are in " + month).replace("there in " + month + " have", "there in " + month)
-        return Turn(question, f"{month} has {count}.", f"{count}.", check=str(MONTH_LENGTHS[month]))
-    if kind == 4:
-        asked = rng.choice([("days", "week", "days of the week", DAYS), ("months", "year", "months of the year", MONTHS),
-                            ("seasons", "year", "seasons", SEASONS)])
-        question = pick(rng, ["[What are|Name|List|Tell me|Can you list|What are all] the {all}?", "list the {all}"], all=asked[2])
-        plain = f"The {asked[2]} are {listed(asked[3])}."
-        answer = plain if rng.random() < 0.5 else f"The {asked[2]} are:\n\n" + bullets(map(capital, asked[3]))
-        return Turn(question, answer, capital(listed(asked[3])) + ".", check=asked[3][-1])
-    if kind == 5:
-        unit = rng.choice([("days", "week", "seven"), ("months", "year", "twelve"), ("seasons", "year", "four"), ("hours", "day", "24"),
-                           ("minutes", "hour", "60"), ("seconds", "minute", "60"), ("days", "year", "365"), ("weeks", "year", "52")])
-        question = pick(rng, ["How many {u} are [there |]in {a}?", "How many {u} does {a} have?"], u=unit[0], a=article(unit[1]))
-        answer = pick(rng, ["There are {n} {u} in {a}.", "{A} has {n} {u}."], n=unit[2], u=unit[0], a=article(unit[1]),
-                      A=capital(article(unit[1])))
-        return Turn(question, answer, capital(unit[2]) + ".", check=unit[2])
-    if kind == 6:
-        season = rng.choice(SEASONS)
-        question = pick(rng, ["What is {s}[ like|]?", "What happens in {s}?", "Tell me about {s}.", "What [do you know|can you say] about {s}?"],
-                        s=season)
-        return Turn(question, SEASON_FACTS[season], check=SEASON_FACTS[season][10:30])
+def order_turn(rng, names, what):
+    index, after = rng.randrange(len(names)), rng.random() < 0.6
+    other = names[(index + (1 if after else -1)) % len(names)]
+    way, name = "after" if after else "before", names[index]
+    question = pick(rng, ["[What|Which] {x} [comes|is] {w} {n}?", "What comes {w} {n}?"], x=what, w=way, n=name)
+    plain = rng.random() < 0.6
+    answer = f"{other} comes {way} {name}." if plain else f"The {what} {way} {name} is {other}."
+    return Turn(question, answer, f"{other}.", check=other)
+
+
+def month_turn(rng):
+    month = rng.choice(MONTHS)
+    count = f"{MONTH_LENGTHS[month]} days" + (", and 29 in a leap year" if month == "February" else "")
+    question = pick(rng, ["How many days [are in|are there in|does] {m}[ have|]?", "How long is {m}?"], m=month)
+    question = question.replace(f"are in {month} have", f"are in {month}")
+    question = question.replace(f"there in {month} have", f"there in {month}")
+    return Turn(question, f"{month} has {count}.", f"{count}.", check=str(MONTH_LENGTHS[month]))
+
+
+def all_names_turn(rng):
+    what, names = rng.choice([("days of the week", DAYS), ("months of the year", MONTHS), ("seasons", SEASONS)])
+    asks = ["[What are|Name|List|Tell me|Can you list|What are all] the {all}?", "list the {all}"]
+    question = pick(rng, asks, all=what)
+    plain = f"The {what} are {listed(names)}."
+    answer = plain if rng.random() < 0.5 else f"The {what} are:\n\n" + bullets(map(capital, names))
+    return Turn(question, answer, capital(listed(names)) + ".", check=names[-1])
+
+
+def unit_turn(rng):
+    part, whole, count = rng.choice(UNITS)
+    slots = {"u": part, "a": article(whole), "A": capital(article(whole)), "n": count}
+    question = pick(rng, ["How many {u} are [there |]in {a}?", "How many {u} does {a} have?"], **slots)
+    answer = pick(rng, ["There are {n} {u} in {a}.", "{A} has {n} {u}."], **slots)
+    return Turn(question, answer, capital(count) + ".", check=count)
+
+
+def season_turn(rng):
+    season = rng.choice(SEASONS)
+    asks = ["What is {s}[ like|]?", "What happens in {s}?", "Tell me about {s}."]
+    asks.append("What [do you know|can you say] about {s}?")
+    return Turn(pick(rng, asks, s=season), SEASON_FACTS[season], check=SEASON_FACTS[season][10:30])
+
+
+def season_order_turn(rng):
     index = rng.randrange(4)
     after = rng.random() < 0.6
     other = SEASONS[(index + (1 if after else -1)) % 4]
     way = "after" if after else "before"
-    return Turn(f"{rng.choice(['What', 'Which'])} season comes {way} {SEASONS[index]}?", f"{capital(other)} comes {way} {SEASONS[index]}.",
-                capital(other) + ".", check=other)
+    question = f"{rng.choice(['What', 'Which'])} season comes {way} {SEASONS[index]}?"
+    return Turn(question, f"{capital(other)} comes {way} {SEASONS[index]}.", capital(other) + ".", check=other)
+
+
+UNITS = [
+    ("days", "week", "seven"),
+    ("months", "year", "twelve"),
+    ("seasons", "year", "four"),
+    ("hours", "day", "24"),
+    ("minutes", "hour", "60"),
+    ("seconds", "minute", "60"),
+    ("days", "year", "365"),
+    ("weeks", "year", "52"),
+]
+
+
+def calendar_turn(rng):
+    kind = rng.randrange(8)
+    names, what = (DAYS, "day") if rng.random() < 0.5 else (MONTHS, "month")
+    if kind < 3:
+        return order_turn(rng, names, what)
+    return [month_turn, all_names_turn, unit_turn, season_turn, season_order_turn][kind - 3](rng)
 
 
 def list_turn(rng):
@@ -607,14 +137,28 @@ def list_turn(rng):
     chosen = rng.sample(LISTS[name], count)
     word = "zero one two three four five six seven".split()[count]
     number = rng.choice([word, word, str(count)])
-    question = pick(rng, ["[Name|List|Tell me|Give me|Write down] {n} {l}.", "Can you [name|list|tell me] {n} {l}?",
-                          "[Make|Write] a list of {n} {l}.", "What are {n} {l}?", "I need {n} {l}"], n=number, l=name)
+    question = pick(
+        rng,
+        [
+            "[Name|List|Tell me|Give me|Write down] {n} {l}.",
+            "Can you [name|list|tell me] {n} {l}?",
+            "[Make|Write] a list of {n} {l}.",
+            "What are {n} {l}?",
+            "I need {n} {l}",
+        ],
+        n=number,
+        l=name,
+    )
     marked = rng.random()
     if marked < 0.5:
-        answer = pick(rng, ["Here are {w} {l}:", "{W} {l}:", "Sure, here are {w} {l}:"], w=word, W=capital(word), l=name)
+        answer = pick(
+            rng, ["Here are {w} {l}:", "{W} {l}:", "Sure, here are {w} {l}:"], w=word, W=capital(word), l=name
+        )
         answer += "\n\n" + bullets(map(capital, chosen))
     elif marked < 0.7:
-        answer = f"Here are {word} {name}:\n\n" + "\n".join(f"{i + 1}. {capital(item)}" for i, item in enumerate(chosen))
+        answer = f"Here are {word} {name}:\n\n" + "\n".join(
+            f"{i + 1}. {capital(item)}" for i, item in enumerate(chosen)
+        )
     else:
         answer = f"{capital(word)} {name} are {listed(chosen)}."
     return Turn(question, answer, capital(listed(chosen)) + ".")
@@ -624,20 +168,64 @@ def one_turn(rng):
     name = rng.choice([key for key in LISTS if key.endswith("s") and key not in ("clothes", "kitchen things")])
     single = {"countries": "country"}.get(name, name.removesuffix("s"))
     item = rng.choice(LISTS[name])
-    return Turn(pick(rng, ["Name [a|one] {s}.", "Tell me [a|one] {s}.", "Give me [a|one] {s}", "Can you name [a|one] {s}?"], s=single).replace(" a a", " an a").replace(" a i", " an i"),
-                capital(item) + ".", capital(item) + ".")
+    return Turn(
+        pick(
+            rng,
+            ["Name [a|one] {s}.", "Tell me [a|one] {s}.", "Give me [a|one] {s}", "Can you name [a|one] {s}?"],
+            s=single,
+        )
+        .replace(" a a", " an a")
+        .replace(" a i", " an i"),
+        capital(item) + ".",
+        capital(item) + ".",
+    )
 
 
 def city_turn(rng):
     country = rng.choice(list(CAPITALS))
     city = CAPITALS[country]
-    return Turn(pick(rng, ["What is {v}?", "Where is {v}?", "Which country has the capital {v}?", "{v} is the capital of which country?", "What do you know about {v}?",
-                           "Tell me about {v}."], v=city), f"{city} is the capital of {country}.", capital(country) + ".", check=country)
+    return Turn(
+        pick(
+            rng,
+            [
+                "What is {v}?",
+                "Where is {v}?",
+                "Which country has the capital {v}?",
+                "{v} is the capital of which country?",
+                "What do you know about {v}?",
+                "Tell me about {v}.",
+            ],
+            v=city,
+        ),
+        f"{city} is the capital of {country}.",
+        capital(country) + ".",
+        check=country,
+    )
 
 
 def belongs_turn(rng):
-    name, other = rng.sample([key for key in LISTS if key in ("animals", "fruits", "vegetables", "colours", "birds", "drinks", "tools",
-                                                             "clothes", "insects", "sports", "shapes", "flowers")], 2)
+    name, other = rng.sample(
+        [
+            key
+            for key in LISTS
+            if key
+            in (
+                "animals",
+                "fruits",
+                "vegetables",
+                "colours",
+                "birds",
+                "drinks",
+                "tools",
+                "clothes",
+                "insects",
+                "sports",
+                "shapes",
+                "flowers",
+            )
+        ],
+        2,
+    )
     asked = {"colours": "colour"}.get(name, name.rstrip("s"))
     right = rng.random() < 0.6
     item = rng.choice(LISTS[name if right else other])
@@ -651,9 +239,15 @@ def belongs_turn(rng):
     asked = "a piece of clothing" if asked == "clothe" else article(asked)
     truth = "a piece of clothing" if truth == "clothe" else truth
     verb = "Are" if item == "trousers" else "Is"
-    answer = f"Yes, {what} {verb.lower()} {asked}." if right else f"No, {what} {verb.lower()} not {asked}. It is {truth}."
-    return Turn(f"{verb} {what} {asked}?", answer.replace("It is a piece of clothing", "It is something to wear"),
-                "Yes." if right else "No.", check="^Yes" if right else "^No")
+    answer = (
+        f"Yes, {what} {verb.lower()} {asked}." if right else f"No, {what} {verb.lower()} not {asked}. It is {truth}."
+    )
+    return Turn(
+        f"{verb} {what} {asked}?",
+        answer.replace("It is a piece of clothing", "It is something to wear"),
+        "Yes." if right else "No.",
+        check="^Yes" if right else "^No",
+    )
 
 
 def meaning_turn(rng):
@@ -663,39 +257,141 @@ def meaning_turn(rng):
     if noun.lower().split()[-1] != key:
         noun = article(key)
     noun = noun[0].lower() + noun[1:]
-    question = pick(rng, ["What is {n}?", "What is {n}?", "What's {n}?", "[Tell me|Can you tell me] what {n} is.", "What does \"{k}\" mean?",
-                          "[Explain|Describe] {n}.", "Do you know what {n} is?", "What does the word {k} mean?", "Define {k}.",
-                          "Tell me about {n}.", "What do you know about {n}?"], n=noun, k=key)
+    question = pick(
+        rng,
+        [
+            "What is {n}?",
+            "What is {n}?",
+            "What's {n}?",
+            "[Tell me|Can you tell me] what {n} is.",
+            'What does "{k}" mean?',
+            "[Explain|Describe] {n}.",
+            "Do you know what {n} is?",
+            "What does the word {k} mean?",
+            "Define {k}.",
+            "Tell me about {n}.",
+            "What do you know about {n}?",
+        ],
+        n=noun,
+        k=key,
+    )
     return Turn(question, text, check=text[:30])
 
 
 CALENDAR, LIST, BELONGS, MEANING = calendar_turn, list_turn, belongs_turn, meaning_turn
 TABLES = [
-    (4, COLOURS, ["What [colour|color] is {k}?", "Which colour is {k}?", "what's the colour of {k}?", "Tell me the colour of {k}."],
-     ["{K} is {v}.", "{K} is {v}.", "The colour of {k} is {v}."], "{v}."),
-    (3, SOUNDS, ["What [sound|noise] does {ak} make?", "What does {ak} say?", "How does {ak} sound?", "What do you hear from {ak}?"],
-     ["A {k} says \"{v}\".", "{v}! That is the sound of {ak}.", "The sound of {ak} is \"{v}\"."], "{v}!"),
-    (3, YOUNG, ["What is a [baby|young] {k} called?", "What do you call a [baby|young] {k}?", "What is the name for a young {k}?"],
-     ["A young {k} is called {av}.", "A baby {k} is called {av}."], "{av}."),
-    (2, LEGS, ["How many legs does {ak} have?", "How many legs has {ak} got?", "Tell me how many legs {ak} has."],
-     ["{ak} has {v} legs."], "{v}."),
-    (3, HOMES, ["Where does {ak} live?", "Where do you find {ak}?", "What is the home of {ak}?", "Where can I find {ak}?"],
-     ["{ak} lives in {v}."], "in {v}."),
-    (3, EATS, ["What does {ak} eat?", "What do you feed {ak}?", "What is the food of {ak}?", "What does {ak} like to eat?"],
-     ["{ak} eats {v}.", "{ak} likes to eat {v}."], "{v}."),
-    (6, OPPOSITES, ["What is the opposite of [{k}|\"{k}\"]?", "Opposite of {k}", "What's the opposite of {k}?", "Give me the opposite of {k}.",
-                    "Tell me the opposite of the word {k}."],
-     ["The opposite of {k} is {v}.", "The opposite of \"{k}\" is \"{v}\".", "It is {v}."], "{v}."),
-    (4, PLURALS, ["What is the plural of [{k}|\"{k}\"]?", "Plural of {k}", "What's the plural of {k}?", "One {k}, two what?",
-                  "How do you say more than one {k}?"],
-     ["The plural of {k} is {v}.", "The plural of \"{k}\" is \"{v}\".", "One {k}, two {v}."], "{v}."),
-    (3, PASTS, ["What is the past [tense |]of {k}?", "Past tense of {k}", "Today I {k}. What did I do yesterday?"],
-     ["The past of {k} is {v}.", "The past tense of \"{k}\" is \"{v}\".", "Today I {k}, yesterday I {v}."], "{v}."),
-    (9, CAPITALS, ["What is the capital [city |]of {k}?", "Capital of {k}", "What's the capital of {k}?", "Which city is the capital of {k}?",
-                   "Tell me the capital of {k}.", "Do you know the capital of {k}?", "{k} capital", "Name the capital of {k}."],
-     ["The capital of {k} is {v}.", "The capital of {k} is {v}.", "{v} is the capital of {k}.", "It is {v}."], "{v}."),
-    (1, BODY, ["What do we {k} with?", "What do you use to {k}?", "Which part of the body do we use to {k}?"],
-     ["We {k} with our {v}."], "our {v}."),
+    (
+        4,
+        COLOURS,
+        [
+            "What [colour|color] is {k}?",
+            "Which colour is {k}?",
+            "what's the colour of {k}?",
+            "Tell me the colour of {k}.",
+        ],
+        ["{K} is {v}.", "{K} is {v}.", "The colour of {k} is {v}."],
+        "{v}.",
+    ),
+    (
+        3,
+        SOUNDS,
+        [
+            "What [sound|noise] does {ak} make?",
+            "What does {ak} say?",
+            "How does {ak} sound?",
+            "What do you hear from {ak}?",
+        ],
+        ['A {k} says "{v}".', "{v}! That is the sound of {ak}.", 'The sound of {ak} is "{v}".'],
+        "{v}!",
+    ),
+    (
+        3,
+        YOUNG,
+        [
+            "What is a [baby|young] {k} called?",
+            "What do you call a [baby|young] {k}?",
+            "What is the name for a young {k}?",
+        ],
+        ["A young {k} is called {av}.", "A baby {k} is called {av}."],
+        "{av}.",
+    ),
+    (
+        2,
+        LEGS,
+        ["How many legs does {ak} have?", "How many legs has {ak} got?", "Tell me how many legs {ak} has."],
+        ["{ak} has {v} legs."],
+        "{v}.",
+    ),
+    (
+        3,
+        HOMES,
+        ["Where does {ak} live?", "Where do you find {ak}?", "What is the home of {ak}?", "Where can I find {ak}?"],
+        ["{ak} lives in {v}."],
+        "in {v}.",
+    ),
+    (
+        3,
+        EATS,
+        ["What does {ak} eat?", "What do you feed {ak}?", "What is the food of {ak}?", "What does {ak} like to eat?"],
+        ["{ak} eats {v}.", "{ak} likes to eat {v}."],
+        "{v}.",
+    ),
+    (
+        6,
+        OPPOSITES,
+        [
+            'What is the opposite of [{k}|"{k}"]?',
+            "Opposite of {k}",
+            "What's the opposite of {k}?",
+            "Give me the opposite of {k}.",
+            "Tell me the opposite of the word {k}.",
+        ],
+        ["The opposite of {k} is {v}.", 'The opposite of "{k}" is "{v}".', "It is {v}."],
+        "{v}.",
+    ),
+    (
+        4,
+        PLURALS,
+        [
+            'What is the plural of [{k}|"{k}"]?',
+            "Plural of {k}",
+            "What's the plural of {k}?",
+            "One {k}, two what?",
+            "How do you say more than one {k}?",
+        ],
+        ["The plural of {k} is {v}.", 'The plural of "{k}" is "{v}".', "One {k}, two {v}."],
+        "{v}.",
+    ),
+    (
+        3,
+        PASTS,
+        ["What is the past [tense |]of {k}?", "Past tense of {k}", "Today I {k}. What did I do yesterday?"],
+        ["The past of {k} is {v}.", 'The past tense of "{k}" is "{v}".', "Today I {k}, yesterday I {v}."],
+        "{v}.",
+    ),
+    (
+        9,
+        CAPITALS,
+        [
+            "What is the capital [city |]of {k}?",
+            "Capital of {k}",
+            "What's the capital of {k}?",
+            "Which city is the capital of {k}?",
+            "Tell me the capital of {k}.",
+            "Do you know the capital of {k}?",
+            "{k} capital",
+            "Name the capital of {k}.",
+        ],
+        ["The capital of {k} is {v}.", "The capital of {k} is {v}.", "{v} is the capital of {k}.", "It is {v}."],
+        "{v}.",
+    ),
+    (
+        1,
+        BODY,
+        ["What do we {k} with?", "What do you use to {k}?", "Which part of the body do we use to {k}?"],
+        ["We {k} with our {v}."],
+        "our {v}.",
+    ),
 ]
 
 WEATHER = lines("""
@@ -755,16 +451,30 @@ What is the shortest month?=February is the shortest month.
 def plain_turn(rng):
     question, answer = rng.choice(WEATHER).split("=", 1)
     if rng.random() < 0.2:
-        question = pick(rng, ["[Do you know:|Tell me:|Can you tell me:|I wonder:] "]) + " " + question[0].lower() + question[1:]
+        question = (
+            pick(rng, ["[Do you know:|Tell me:|Can you tell me:|I wonder:] "])
+            + " "
+            + question[0].lower()
+            + question[1:]
+        )
     return Turn(question, answer, check=answer[:30])
 
 
 def turn(rng):
-    kind = rng.choices(["table", "calendar", "list", "belongs", "meaning", "plain", "one", "city"], [12, 4, 4, 1.5, 5, 3, 0.7, 1])[0]
+    kind = rng.choices(
+        ["table", "calendar", "list", "belongs", "meaning", "plain", "one", "city"], [12, 4, 4, 1.5, 5, 3, 0.7, 1]
+    )[0]
     if kind == "table":
         _, mapping, questions, answers, brief = rng.choices(TABLES, [row[0] for row in TABLES])[0]
         made = key_fact(rng, mapping, questions, answers, brief)
         made.user, made.answer = capital(made.user), capital(made.answer)
         return made
-    return {"calendar": CALENDAR, "list": LIST, "belongs": BELONGS, "meaning": MEANING, "plain": plain_turn, "one": one_turn,
-            "city": city_turn}[kind](rng)
+    return {
+        "calendar": CALENDAR,
+        "list": LIST,
+        "belongs": BELONGS,
+        "meaning": MEANING,
+        "plain": plain_turn,
+        "one": one_turn,
+        "city": city_turn,
+    }[kind](rng)

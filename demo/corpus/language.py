@@ -71,7 +71,9 @@ def bullets(items):
 
 def typo(rng, text):
     """One slip of the fingers: two letters swapped, one lost, or one doubled."""
-    places = [i for i in range(1, len(text) - 1) if text[i].isalpha() and text[i + 1].isalpha() and text[i - 1].isalpha()]
+    places = [
+        i for i in range(1, len(text) - 1) if text[i].isalpha() and text[i + 1].isalpha() and text[i - 1].isalpha()
+    ]
     if not places:
         return text
     i = rng.choice(places)
@@ -81,8 +83,24 @@ def typo(rng, text):
     return text[:i] + text[i + 1 :] if kind < 0.8 else text[:i] + text[i] + text[i:]
 
 
-POLITE_STARTS = ["please ", "Can you tell me: ", "Hey, ", "Hi, ", "Hello! ", "ok, ", "Okay, ", "So, ", "Well, ", "Now: ",
-                 "I have a question: ", "Quick question: ", "And ", "Tell me, ", "One more thing: ", "Excuse me, "]
+POLITE_STARTS = [
+    "please ",
+    "Can you tell me: ",
+    "Hey, ",
+    "Hi, ",
+    "Hello! ",
+    "ok, ",
+    "Okay, ",
+    "So, ",
+    "Well, ",
+    "Now: ",
+    "I have a question: ",
+    "Quick question: ",
+    "And ",
+    "Tell me, ",
+    "One more thing: ",
+    "Excuse me, ",
+]
 POLITE_ENDS = [" please", ", please", " please?", " Thanks!", " thank you", " :)", " Thank you.", "?"]
 
 
@@ -95,7 +113,10 @@ def as_typed(rng, text, framed=True):
     if framed and rng.random() < 0.05:
         text = text.rstrip("?.!") + rng.choice(POLITE_ENDS)
     style = rng.random()
-    if style < 0.22:
+    named = (
+        re.search(r" (?!I\b)[A-Z]", text) is not None
+    )  # most people keep a name's capital, and it is hard to restore
+    if style < (0.05 if named else 0.25):
         text = text.lower()
     if style < 0.15 or style > 0.93:
         text = text.rstrip("?.!")
@@ -117,16 +138,20 @@ def made_up_name(rng):
     return capital(rng.choice(starts) + middle + rng.choice(ends))
 
 
-GIRLS = words("""Mia, Anna, Lily, Emma, Rosa, Nora, Ella, Zoe, Ruby, Clara, Ada, Ivy, Maya, Lena, Sara, Tina, Olga, Kate, Grace,
+GIRLS = words(
+    """Mia, Anna, Lily, Emma, Rosa, Nora, Ella, Zoe, Ruby, Clara, Ada, Ivy, Maya, Lena, Sara, Tina, Olga, Kate, Grace,
 Hana, Amara, Leila, Yuki, Priya, Mei, Fatima, Ines, Greta, Freya, Luna, Molly, Daisy, Pearl, Alice, Julia, Eva, Nina, Tara, Vera,
-Wendy, Sofia, Marta, Elena, Chloe, Lucy, Hazel, Iris, Jane, Mary, Susan, Linda, Emily, Olivia, Ava, Bella, Penny, Poppy, Willow""")
-BOYS = words("""Tom, Ben, Max, Leo, Sam, Finn, Jack, Noah, Oscar, Theo, Hugo, Felix, Otto, Paul, Adam, Luke, Omar, Ali, Ravi, Kenji,
+Wendy, Sofia, Marta, Elena, Chloe, Lucy, Hazel, Iris, Jane, Mary, Susan, Linda, Emily, Olivia, Ava, Bella, Penny, Poppy, Willow"""
+)
+BOYS = words(
+    """Tom, Ben, Max, Leo, Sam, Finn, Jack, Noah, Oscar, Theo, Hugo, Felix, Otto, Paul, Adam, Luke, Omar, Ali, Ravi, Kenji,
 Diego, Mateo, Ivan, Anton, Emil, Nils, Lars, Kofi, Tariq, Chen, Wei, Jonas, Peter, Simon, David, Daniel, Henry, George, Arthur, Alex,
-Charlie, Toby, Milo, Rory, Ned, Fred, Bruno, Carlo, Marco, Victor, James, John, Robert, Michael, Liam, Ethan, Lucas, Gus, Pip, Walter""")
+Charlie, Toby, Milo, Rory, Ned, Fred, Bruno, Carlo, Marco, Victor, James, John, Robert, Michael, Liam, Ethan, Lucas, Gus, Pip, Walter"""
+)
 
 
 def any_name(rng):
-    return made_up_name(rng) if rng.random() < 0.4 else rng.choice(GIRLS + BOYS)
+    return made_up_name(rng) if rng.random() < 0.3 else rng.choice(GIRLS + BOYS)
 
 
 def seeded(seed):

@@ -99,37 +99,105 @@ set sail: to begin a voyage
 
 
 def kedge_turn(rng):
-    question = pick(rng, ["What does [the word |]kedge mean?", "What is a kedge?", "What does \"kedge\" mean?", "What is kedging?",
-                          "Why is [it|the program|this program] called kedge?", "Where does the name kedge come from?", "What does it mean to kedge?",
-                          "[Explain|Tell me about] the word kedge.", "What does to kedge mean[ at sea|]?", "Define kedge."])
+    question = pick(
+        rng,
+        [
+            "What does [the word |]kedge mean?",
+            "What is a kedge?",
+            'What does "kedge" mean?',
+            "What is kedging?",
+            "Why is [it|the program|this program] called kedge?",
+            "Where does the name kedge come from?",
+            "What does it mean to kedge?",
+            "[Explain|Tell me about] the word kedge.",
+            "What does to kedge mean[ at sea|]?",
+            "Define kedge.",
+        ],
+    )
     answer, more = rng.choice(KEDGE), rng.choice(KEDGE_MORE)
     if "called" in question or "come from" in question:
-        answer = ("To kedge is to move a ship by hauling on a small anchor when there is no wind. " +
-                  rng.choice(["kedge the program moves language models on CPUs, without waiting for a GPU.", "Here the wind is the GPU: kedge works without one."]))
+        answer = "To kedge is to move a ship by hauling on a small anchor when there is no wind. " + rng.choice(
+            [
+                "kedge the program moves language models on CPUs, without waiting for a GPU.",
+                "Here the wind is the GPU: kedge works without one.",
+            ]
+        )
     return Turn(question, answer, "To move a ship by hauling on a small anchor.", more, check="anchor")
 
 
 def term_turn(rng):
     if rng.random() < 0.25:
         verb = rng.choice(list(VERBS))
-        question = pick(rng, ["What does to {v} mean?", "What does it mean to {v}?", "What does \"{v}\" mean [at sea|on a ship]?",
-                              "[Explain|Define] \"{v}\" [in sailing|for a sailor]."], v=verb)
-        return Turn(question, pick(rng, ["To {v} is {m}.", "To {v} means {m}."], v=verb, m=VERBS[verb]), check=VERBS[verb][:25])
+        question = pick(
+            rng,
+            [
+                "What does to {v} mean?",
+                "What does it mean to {v}?",
+                'What does "{v}" mean [at sea|on a ship]?',
+                '[Explain|Define] "{v}" [in sailing|for a sailor].',
+            ],
+            v=verb,
+        )
+        return Turn(
+            question, pick(rng, ["To {v} is {m}.", "To {v} means {m}."], v=verb, m=VERBS[verb]), check=VERBS[verb][:25]
+        )
     term = rng.choice(list(TERMS))
     plain = {"port", "starboard", "ballast", "rigging", "calm"}
     noun = term if term in plain else "the doldrums" if term == "doldrums" else article(term)
-    question = pick(rng, ["What is {n} [on a ship|on a boat|in sailing|at sea|]?", "What is {n}?", "What does {t} mean [at sea|on a ship|for a sailor|in sailing]?",
-                          "[Explain|Define] {t}[| in sailing].", "What does the [sailing word|word] {t} mean?", "Tell me what {n} is."], n=noun, t=term)
+    question = pick(
+        rng,
+        [
+            "What is {n} [on a ship|on a boat|in sailing|at sea|]?",
+            "What is {n}?",
+            "What does {t} mean [at sea|on a ship|for a sailor|in sailing]?",
+            "[Explain|Define] {t}[| in sailing].",
+            "What does the [sailing word|word] {t} mean?",
+            "Tell me what {n} is.",
+        ],
+        n=noun,
+        t=term,
+    )
     verb = "are" if term == "doldrums" else "is"
-    answer = pick(rng, ["[In sailing, |On a ship, |At sea, ]{n} {b} {m}.", "{N} {b} {m}.", "{N} {b} {m}."], n=noun, N=noun[0].upper() + noun[1:], b=verb, m=TERMS[term])
+    answer = pick(
+        rng,
+        ["[In sailing, |On a ship, |At sea, ]{n} {b} {m}.", "{N} {b} {m}.", "{N} {b} {m}."],
+        n=noun,
+        N=noun[0].upper() + noun[1:],
+        b=verb,
+        m=TERMS[term],
+    )
     return Turn(question.replace(" ?", "?"), answer, check=TERMS[term][:25])
 
 
 def reverse_turn(rng):
-    term = rng.choice(["bow", "stern", "port", "starboard", "galley", "helm", "crew", "chart", "hull", "lighthouse", "tug", "gale", "rudder", "mast"])
-    question = pick(rng, ["What do you call {m}?", "What is the word for {m}?", "What do sailors call {m}?"], m=TERMS[term])
+    term = rng.choice(
+        [
+            "bow",
+            "stern",
+            "port",
+            "starboard",
+            "galley",
+            "helm",
+            "crew",
+            "chart",
+            "hull",
+            "lighthouse",
+            "tug",
+            "gale",
+            "rudder",
+            "mast",
+        ]
+    )
+    question = pick(
+        rng, ["What do you call {m}?", "What is the word for {m}?", "What do sailors call {m}?"], m=TERMS[term]
+    )
     noun = term if term in ("port", "starboard") else "the " + term if TERMS[term].startswith("the ") else article(term)
-    return Turn(question, pick(rng, [f"It is called {noun}.", f"That is {noun}.", f"Sailors call it {noun}."]), f"{term.capitalize()}.", check=term)
+    return Turn(
+        question,
+        pick(rng, [f"It is called {noun}.", f"That is {noun}.", f"Sailors call it {noun}."]),
+        f"{term.capitalize()}.",
+        check=term,
+    )
 
 
 def turn(rng):

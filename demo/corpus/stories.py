@@ -4,19 +4,27 @@ from dataclasses import dataclass
 
 from .language import BOYS, GIRLS, Turn, article, capital, lines, made_up_name, pick, table, words
 
-ANIMALS = words("""fox, cat, dog, mouse, rabbit, bear, owl, frog, duck, goat, hedgehog, squirrel, wolf, lion, tiger, elephant, monkey,
+ANIMALS = words(
+    """fox, cat, dog, mouse, rabbit, bear, owl, frog, duck, goat, hedgehog, squirrel, wolf, lion, tiger, elephant, monkey,
 horse, pony, cow, pig, sheep, lamb, hen, goose, swan, crow, gull, seal, whale, dolphin, crab, turtle, octopus, penguin, otter, beaver,
 badger, mole, snail, bee, ant, butterfly, spider, bird, robin, parrot, donkey, camel, giraffe, zebra, panda, koala, kangaroo, deer,
-kitten, puppy, fish, snake, lizard, bat, hamster, dragon, unicorn, dinosaur, monster, ghost, robot, giant, fairy, snowman""")
-PEOPLE = words("""girl, boy, child, baker, sailor, fisherman, farmer, teacher, princess, prince, king, queen, knight, pirate, captain,
+kitten, puppy, fish, snake, lizard, bat, hamster, dragon, unicorn, dinosaur, monster, ghost, robot, giant, fairy, snowman"""
+)
+PEOPLE = words(
+    """girl, boy, child, baker, sailor, fisherman, farmer, teacher, princess, prince, king, queen, knight, pirate, captain,
 painter, gardener, cook, doctor, tailor, shepherd, lighthouse keeper, carpenter, miller, postman, clockmaker, wizard, witch, old man,
-old woman, student, musician, shoemaker, explorer, astronaut, librarian""")
-OBJECTS = words("""teapot, cloud, train, little boat, tree, lamp, toaster, star, balloon, kite, clock, bus, tractor, cup, pencil, umbrella,
-anchor, bell, snowflake, leaf, stone, potato, pumpkin, chair, spoon, book, car, moon, computer, drum, sock, shoe, button, candle, cake""")
+old woman, student, musician, shoemaker, explorer, astronaut, librarian"""
+)
+OBJECTS = words(
+    """teapot, cloud, train, little boat, tree, lamp, toaster, star, balloon, kite, clock, bus, tractor, cup, pencil, umbrella,
+anchor, bell, snowflake, leaf, stone, potato, pumpkin, chair, spoon, book, car, moon, computer, drum, sock, shoe, button, candle, cake"""
+)
 FEMALE = set(words("girl, princess, queen, witch, old woman, cow, hen, fairy"))
 MALE = set(words("boy, fisherman, prince, king, knight, postman, wizard, old man, giant"))
-TRAITS = words("""little, small, young, kind, brave, shy, curious, clever, quiet, cheerful, lazy, proud, friendly, gentle, busy, lonely, tiny,
-careful, funny, patient, hungry, sleepy, grumpy, merry, honest, wise, happy, stubborn, dreamy, polite""")
+TRAITS = words(
+    """little, small, young, kind, brave, shy, curious, clever, quiet, cheerful, lazy, proud, friendly, gentle, busy, lonely, tiny,
+careful, funny, patient, hungry, sleepy, grumpy, merry, honest, wise, happy, stubborn, dreamy, polite"""
+)
 PLACES = lines("""
 in a small village by the sea
 in a quiet forest
@@ -65,7 +73,7 @@ Once upon a time, there was {at} named {N} who lived {p}.
 Once upon a time there lived {at} called {N} {p}.
 There was once {at} called {N}. {He} lived {p}.
 Long ago, {p}, there lived {at} named {N}.
-{N} was {at} who lived {p}.
+This is the story of {N}. {N} was {at} who lived {p}.
 {P}, there lived {at}. {His} name was {N}.
 Once there was {at} named {N}, who lived {p}.
 """)
@@ -81,9 +89,16 @@ And they all lived happily ever after.
 After that, {N} was never [lonely|sad|afraid] again.
 The end.
 """)
-MORALS = {"help": "it is good to ask for help", "kind": "kindness comes back to you", "brave": "you can be afraid and brave at the same time",
-          "patient": "good things need time", "honest": "it is best to tell the truth", "try": "you should never give up",
-          "share": "what you share grows bigger", "friend": "a good friend is worth more than gold"}
+MORALS = {
+    "help": "it is good to ask for help",
+    "kind": "kindness comes back to you",
+    "brave": "you can be afraid and brave at the same time",
+    "patient": "good things need time",
+    "honest": "it is best to tell the truth",
+    "try": "you should never give up",
+    "share": "what you share grows bigger",
+    "friend": "a good friend is worth more than gold",
+}
 
 # One arc a paragraph: a name and its moral, then the beats in order, each with several ways to tell it.
 ARCS = r"""
@@ -238,10 +253,18 @@ Now there is one star that [winks|shines a little brighter] when {N} looks up.
 The first song that {N} sang was a song [about a good friend|for {F}].
 """
 
-THINGS = words("hat, kite, key, ball, scarf, spoon, map, book, lantern, bell, shoe, coat, drum, ring, boat, umbrella, watch, basket, glove, flute, pen, teapot, doll, cup")
-SKILLS = words("swim, sing, sail, bake, paint, dance, read, write, fly a kite, row a boat, play the flute, ride a bicycle, cook, juggle, skate, climb, whistle")
-YOUNGS = words("kitten, duckling, little bird, lamb, puppy, baby owl, baby rabbit, piglet, chick, fawn, baby seal, baby hedgehog")
-WONDERS = words("sea, moon lake, snow, big city, highest mountain, great waterfall, desert, northern lights, king's castle, oldest tree")
+THINGS = words(
+    "hat, kite, key, ball, scarf, spoon, map, book, lantern, bell, shoe, coat, drum, ring, boat, umbrella, watch, basket, glove, flute, pen, teapot, doll, cup"
+)
+SKILLS = words(
+    "swim, sing, sail, bake, paint, dance, read, write, fly a kite, row a boat, play the flute, ride a bicycle, cook, juggle, skate, climb, whistle"
+)
+YOUNGS = words(
+    "kitten, duckling, little bird, lamb, puppy, baby owl, baby rabbit, piglet, chick, fawn, baby seal, baby hedgehog"
+)
+WONDERS = words(
+    "sea, moon lake, snow, big city, highest mountain, great waterfall, desert, northern lights, king's castle, oldest tree"
+)
 
 
 @dataclass
@@ -321,7 +344,7 @@ def gendered(rng, kind):
 
 
 def name_for(rng, female):
-    return made_up_name(rng) if rng.random() < 0.3 else rng.choice(GIRLS if female else BOYS)
+    return made_up_name(rng) if rng.random() < 0.2 else rng.choice(GIRLS if female else BOYS)
 
 
 def hero(rng, wish):
@@ -339,10 +362,22 @@ def with_trait(kind, trait):
 
 def beginning_of(rng, told, slots):
     """The first beat with its day and weather, where it can have them."""
-    if told.startswith(("One ", "In the", "It was", "There was", "Next", f"{slots['N']} and ")) or rng.random() < 0.25:
+    if told.startswith(("One ", "In the", "It was", "There was", "Next", f"{slots['N']} and ")):
+        return capital(told)
+    if not told.startswith(slots["N"]) and rng.random() < 0.25:
         return capital(told)
     keeps_capital = told.startswith(slots["N"])
     return pick(rng, WEATHER) + ", " + (told if keeps_capital else told[0].lower() + told[1:])
+
+
+def in_paragraphs(opening, told, ending, names):
+    """Beats in paragraphs that do not begin with a name: there it would be written with other tokens than in a line,
+    which is hard on a small model."""
+    paragraphs = [opening]
+    for index, beat in enumerate(told + ending):
+        breaks = index in (0, 2) and not beat.startswith(names)
+        paragraphs.append(("\n\n" if breaks else " ") + beat)
+    return "".join(paragraphs)
 
 
 def tell(rng, wish=Wish()):
@@ -355,10 +390,24 @@ def tell(rng, wish=Wish()):
     morals, theme, beats = wish.arc or rng.choice(ALL_ARCS)
     place = wish.place or rng.choice(PLACES)
     he, him, his = ("she", "her", "her") if female else ("he", "him", "his")
-    slots = {"N": name, "F": friend, "p": place, "P": capital(place), "he": he, "him": him, "his": his, "He": capital(he), "His": capital(his),
-             "at": with_trait(kind, wish.trait or rng.choice(TRAITS)), "af": with_trait(friend_kind, rng.choice(["", "", rng.choice(TRAITS)])),
-             "thing": wish.thing or rng.choice(THINGS), "skill": wish.thing or rng.choice(SKILLS), "young": wish.thing or rng.choice(YOUNGS),
-             "wonder": wish.thing or rng.choice(WONDERS), "quarrel": rng.choice(["a ball", "a game", "a piece of cake", "a kite"])}
+    slots = {
+        "N": name,
+        "F": friend,
+        "p": place,
+        "P": capital(place),
+        "he": he,
+        "him": him,
+        "his": his,
+        "He": capital(he),
+        "His": capital(his),
+        "at": with_trait(kind, wish.trait or rng.choice(TRAITS)),
+        "af": with_trait(friend_kind, rng.choice(["", "", rng.choice(TRAITS)])),
+        "thing": wish.thing or rng.choice(THINGS),
+        "skill": wish.thing or rng.choice(SKILLS),
+        "young": wish.thing or rng.choice(YOUNGS),
+        "wonder": wish.thing or rng.choice(WONDERS),
+        "quarrel": rng.choice(["a ball", "a game", "a piece of cake", "a kite"]),
+    }
     opening = pick(rng, OPENINGS, **slots)
     if not wish.short:
         opening += " " + " ".join(pick(rng, [habit], **slots) for habit in rng.sample(HABITS, rng.choice([0, 1, 1, 2])))
@@ -368,7 +417,7 @@ def tell(rng, wish=Wish()):
     if wish.short or rng.random() < 0.4:
         body = " ".join([opening.strip(), *told, *ending])
     else:
-        body = opening.strip() + "\n\n" + " ".join(told[:2]) + "\n\n" + " ".join(told[2:] + ending)
+        body = in_paragraphs(opening.strip(), told, ending, (name, friend))
     return Tale(body, name, kind, friend, friend_kind, place, theme.format(**slots), MORALS[rng.choice(morals)], he)
 
 
@@ -404,7 +453,9 @@ def wished(rng, short):
         return f" about {article(kind)} and {article(friend_kind)}", Wish(kind, friend_kind=friend_kind, short=short)
     if form == 8:
         place = rng.choice(PLACES)
-        return rng.choice([f" about {article(kind)} {place}", f" that happens {place}"]), Wish(kind, place=place, short=short)
+        return rng.choice([f" about {article(kind)} {place}", f" that happens {place}"]), Wish(
+            kind, place=place, short=short
+        )
     if form == 9:
         clause = rng.choice(list(CLAUSES))
         theme, arc, thing = filled_theme(rng, CLAUSES[clause])
@@ -416,47 +467,130 @@ def wished(rng, short):
         return f" about {theme}", Wish(arc=arc, thing=thing, short=short)
     if form == 11:
         return f" about {article(kind)} and {theme}", Wish(kind, arc=arc, thing=thing, short=short)
-    return f" about {article(kind)} {rng.choice(['named', 'called'])} {name} and {theme}", Wish(kind, name, arc=arc, thing=thing, short=short)
+    return f" about {article(kind)} {rng.choice(['named', 'called'])} {name} and {theme}", Wish(
+        kind, name, arc=arc, thing=thing, short=short
+    )
 
 
 def request(rng):
     """A question for a story and the tale that it asks for."""
     short = rng.random() < 0.25
-    size = rng.choice(["short ", "very short ", "little "]) if short else rng.choice(["", "", "", "nice ", "long ", "good ", "bedtime "])
-    ask = pick(rng, ["Tell me a {s}story", "Tell me a {s}story", "Write a {s}story", "Can you tell me a {s}story", "Please tell me a {s}story", "I want a {s}story", "A {s}story",
-                     "Tell a {s}story", "I would like to hear a {s}story", "Write me a {s}story", "Could you write a {s}story", "Give me a {s}story",
-                     "Tell us a {s}tale", "Make up a {s}story"], s=size)
+    size = (
+        rng.choice(["short ", "very short ", "little "])
+        if short
+        else rng.choice(["", "", "", "nice ", "long ", "good ", "bedtime "])
+    )
+    ask = pick(
+        rng,
+        [
+            "Tell me a {s}story",
+            "Tell me a {s}story",
+            "Write a {s}story",
+            "Can you tell me a {s}story",
+            "Please tell me a {s}story",
+            "I want a {s}story",
+            "A {s}story",
+            "Tell a {s}story",
+            "I would like to hear a {s}story",
+            "Write me a {s}story",
+            "Could you write a {s}story",
+            "Give me a {s}story",
+            "Tell us a {s}tale",
+            "Make up a {s}story",
+        ],
+        s=size,
+    )
     what, wish = wished(rng, short)
     if not what and rng.random() < 0.25:
-        ask = rng.choice(["story", "Story time", "Once upon a time", "A story please", "I want to hear something nice", "Tell me a tale"])
+        ask = rng.choice(
+            [
+                "story",
+                "Story time",
+                "Once upon a time",
+                "A story please",
+                "I want to hear something nice",
+                "Tell me a tale",
+            ]
+        )
     return ask + what, tell(rng, wish)
 
 
 def questions_about(rng, tale):
     """Questions whose answers stand in the story itself."""
-    friend_asks = ["Who helped {n}?", "Who was the friend?", "What was the friend's name?", "What is the name of {n}'s friend?"]
+    friend_asks = [
+        "Who helped {n}?",
+        "Who was the friend?",
+        "What was the friend's name?",
+        "What is the name of {n}'s friend?",
+    ]
     has_friend = tale.friend in tale.text
     choices = [
-        (["What was the name of the {k}?", "What is the {k} called?", "What was the {k}'s name?", "Who is the story about?", "Who is the hero?"],
-         ["The {k} is called {n}.", "The name of the {k} is {n}.", "It is about {n}, the {k}."], tale.name),
-        (["Where did {n} live?", "Where does the story take place?", "Where was that?"], ["{n} lived {p}.", "{n} lived {p}."], tale.place),
-        (["What did {n} learn?", "What is the moral of the story?", "What does the story teach us?", "What can we learn from it?"],
-         ["The story shows that {m}.", "{n} learned that {m}.", "We learn that {m}."], ""),
-        (["What is the story about?", "What was it about?", "Give the story a title.", "Sum it up in one sentence."],
-         ["It is about {n} the {k} and {t}.", "{n} the {k} and {t}."], tale.name),
+        (
+            [
+                "What was the name of the {k}?",
+                "What is the {k} called?",
+                "What was the {k}'s name?",
+                "Who is the story about?",
+                "Who is the hero?",
+            ],
+            ["The {k} is called {n}.", "The name of the {k} is {n}.", "It is about {n}, the {k}."],
+            tale.name,
+        ),
+        (
+            ["Where did {n} live?", "Where does the story take place?", "Where was that?"],
+            ["It was {p}.", "We read that {n} lived {p}."],
+            tale.place,
+        ),
+        (
+            [
+                "What did {n} learn?",
+                "What is the moral of the story?",
+                "What does the story teach us?",
+                "What can we learn from it?",
+            ],
+            ["The story shows that {m}.", "We see that {m}.", "We learn that {m}."],
+            "",
+        ),
+        (
+            ["What is the story about?", "What was it about?", "Give the story a title.", "Sum it up in one sentence."],
+            ["It is about {n} the {k} and {t}.", "It tells of {n} the {k} and {t}."],
+            tale.name,
+        ),
     ]
     if has_friend:
-        choices.append((friend_asks, ["{f}, the {fk}.", "It was {f}, the {fk}.", "{n}'s friend is called {f}."], tale.friend))
-        choices.append((["What kind of [animal or person|creature] is {f}?", "Who is {f}?", "What is {f}?"], ["{f} is {afk}.", "{f} is {afk}, {n}'s friend."], tale.friend_kind))
+        choices.append(
+            (
+                friend_asks,
+                ["That was {f}, the {fk}.", "It was {f}, the {fk}.", "The friend is called {f}."],
+                tale.friend,
+            )
+        )
+        choices.append(
+            (
+                ["What kind of [animal or person|creature] is {f}?", "Who is {f}?", "What is {f}?"],
+                ["That is {afk}.", "In the story, {f} is {afk}."],
+                tale.friend_kind,
+            )
+        )
     asks, answers, check = rng.choice(choices)
-    slots = {"n": tale.name, "k": tale.kind, "p": tale.place, "m": tale.moral, "t": tale.theme, "f": tale.friend, "fk": tale.friend_kind,
-             "afk": article(tale.friend_kind)}
+    slots = {
+        "n": tale.name,
+        "k": tale.kind,
+        "p": tale.place,
+        "m": tale.moral,
+        "t": tale.theme,
+        "f": tale.friend,
+        "fk": tale.friend_kind,
+        "afk": article(tale.friend_kind),
+    }
     answer = pick(rng, answers, **slots)
     return Turn(pick(rng, asks, **slots), capital(answer), capital(answer), check=check)
 
 
-ANOTHER = ["[Another one|Another story|One more|Tell me another one|Again|Another one please|More|Another|One more story please]",
-           "[Nice|Great|That was nice|I like it|Lovely|Thank you], [another one|tell me another|one more please]"]
+ANOTHER = [
+    "[Another one|Another story|One more|Tell me another one|Again|Another one please|More|Another|One more story please]",
+    "[Nice|Great|That was nice|I like it|Lovely|Thank you], [another one|tell me another|one more please]",
+]
 
 
 def turn(rng):
@@ -465,7 +599,7 @@ def turn(rng):
         question += rng.choice([".", ".", "", "?" if question.startswith(("Can", "Could")) else "."])
     answer = tale.text
     if rng.random() < 0.12:
-        answer = f"**{tale.name} the {' '.join(map(capital, tale.kind.split()))}**\n\n{answer}"
+        answer = f"**The story of {tale.name} the {' '.join(map(capital, tale.kind.split()))}**\n\n{answer}"
     follow_ups = [questions_about(rng, tale)]
     chance = rng.random()
     if chance < 0.2:
@@ -473,8 +607,21 @@ def turn(rng):
         follow_ups = [Turn(pick(rng, ANOTHER), second.text)] + [questions_about(rng, second)]
     elif chance < 0.35:
         second = tell(rng, Wish(tale.kind, tale.name))
-        follow_ups.append(Turn(pick(rng, ["Another [story|one] about {n}[|, please]", "Tell me more about {n}", "What did {n} do the next day?", "What happened next?"],
-                                    n=tale.name), second.text))
+        follow_ups.append(
+            Turn(
+                pick(
+                    rng,
+                    [
+                        "Another [story|one] about {n}[|, please]",
+                        "Tell me more about {n}",
+                        "What did {n} do the next day?",
+                        "What happened next?",
+                    ],
+                    n=tale.name,
+                ),
+                second.text,
+            )
+        )
     return Turn(question, answer, follow_ups=follow_ups)
 
 

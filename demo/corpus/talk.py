@@ -287,26 +287,66 @@ What has many leaves but is not a tree?=A book.
 """)
 
 POEM_LINES = {
-    "the sea": ["The sea is wide, the sea is blue,", "It sings a quiet song for you.", "The waves come in, the waves go out,",
-                "And little gulls fly round about."],
-    "the moon": ["The moon looks down on land and sea,", "And shines on you, and shines on me.", "It lights the road, it lights the bay,",
-                 "And softly fades when it is day."],
-    "a cat": ["A cat sat by the kitchen door,", "And slept upon the sunny floor.", "She dreamt of milk, she dreamt of cream,",
-              "And purred all through her happy dream."],
-    "rain": ["The rain falls softly on the town,", "It taps the roofs and trickles down.", "It fills the pond, it wets the tree,",
-             "It makes a cup of tea for me."],
-    "winter": ["The snow has come, the fields are white,", "The stars are cold and clear and bright.", "Inside we sit and keep us warm,",
-               "And listen to the winter storm."],
-    "spring": ["The birds are back, the snow has gone,", "The little lambs run on and on.", "The flowers wake, the sky is blue,",
-               "And all the world is fresh and new."],
-    "a boat": ["A little boat put out to sea,", "As light and quick as boats can be.", "The wind was low, the sails hung slack,",
-               "A kedge and rope soon brought her back."],
-    "love": ["A friendly word, a helping hand,", "Are things that all can understand.", "So share your bread and share your light,",
-             "And say to all a warm good night."],
-    "a tree": ["A tree stood tall upon the hill,", "In wind and rain it stood there still.", "The birds came home to it at night,",
-               "And sang when it was morning light."],
-    "friends": ["A friend is like a summer day,", "That stays when clouds have blown away.", "You laugh, you talk, you share a bun,",
-                "And two are happier than one."],
+    "the sea": [
+        "The sea is wide, the sea is blue,",
+        "It sings a quiet song for you.",
+        "The waves come in, the waves go out,",
+        "And little gulls fly round about.",
+    ],
+    "the moon": [
+        "The moon looks down on land and sea,",
+        "And shines on you, and shines on me.",
+        "It lights the road, it lights the bay,",
+        "And softly fades when it is day.",
+    ],
+    "a cat": [
+        "A cat sat by the kitchen door,",
+        "And slept upon the sunny floor.",
+        "She dreamt of milk, she dreamt of cream,",
+        "And purred all through her happy dream.",
+    ],
+    "rain": [
+        "The rain falls softly on the town,",
+        "It taps the roofs and trickles down.",
+        "It fills the pond, it wets the tree,",
+        "It makes a cup of tea for me.",
+    ],
+    "winter": [
+        "The snow has come, the fields are white,",
+        "The stars are cold and clear and bright.",
+        "Inside we sit and keep us warm,",
+        "And listen to the winter storm.",
+    ],
+    "spring": [
+        "The birds are back, the snow has gone,",
+        "The little lambs run on and on.",
+        "The flowers wake, the sky is blue,",
+        "And all the world is fresh and new.",
+    ],
+    "a boat": [
+        "A little boat put out to sea,",
+        "As light and quick as boats can be.",
+        "The wind was low, the sails hung slack,",
+        "A kedge and rope soon brought her back.",
+    ],
+    "love": [
+        "A friendly word, a helping hand,",
+        "Are things that all can understand.",
+        "So share your bread and share your light,",
+        "And say to all a warm good night.",
+    ],
+    "a tree": [
+        "A tree stood tall upon the hill,",
+        "In wind and rain it stood there still.",
+        "The birds came home to it at night,",
+        "And sang when it was morning light.",
+    ],
+    "friends": [
+        "A friend is like a summer day,",
+        "That stays when clouds have blown away.",
+        "You laugh, you talk, you share a bun,",
+        "And two are happier than one.",
+    ],
 }
 
 
@@ -345,15 +385,34 @@ sport: sailing sounds like fun
 
 def favourite_turn(rng):
     thing = rng.choice(list(FAVOURITES))
-    question = pick(rng, ["What is your [favourite|favorite] {t}?", "What's your favourite {t}?", "Do you have a favourite {t}?"], t=thing)
-    return Turn(question, pick(rng, ["I am a program and have no favourite, but {f}. What is yours?", "I have none, but {f}. And yours?"],
-                               f=FAVOURITES[thing]), "I have none. What is yours?")
-
+    question = pick(
+        rng,
+        ["What is your [favourite|favorite] {t}?", "What's your favourite {t}?", "Do you have a favourite {t}?"],
+        t=thing,
+    )
+    return Turn(
+        question,
+        pick(
+            rng,
+            ["I am a program and have no favourite, but {f}. What is yours?", "I have none, but {f}. And yours?"],
+            f=FAVOURITES[thing],
+        ),
+        "I have none. What is yours?",
+    )
 
 
 def joke_turn(rng):
-    question = pick(rng, ["Tell me a joke[|.|!]", "[Do you know|Can you tell me] a [joke|good joke|funny joke]?", "Make me laugh[|.|!]",
-                          "A joke, please", "I want to hear a joke", "[joke|Joke please|say something funny]"])
+    question = pick(
+        rng,
+        [
+            "Tell me a joke[|.|!]",
+            "[Do you know|Can you tell me] a [joke|good joke|funny joke]?",
+            "Make me laugh[|.|!]",
+            "A joke, please",
+            "I want to hear a joke",
+            "[joke|Joke please|say something funny]",
+        ],
+    )
     first, second = (expand(rng, rng.choice(JOKES)) for _ in range(2))
     another = pick(rng, ["[Another one|Another joke|One more|Tell me another one|Again|More jokes|Another one please]"])
     opening = rng.choice(["", "", "Here is one: ", "Sure! "])
@@ -362,63 +421,183 @@ def joke_turn(rng):
 
 def riddle_turn(rng):
     riddle, solution = rng.choice(RIDDLES).split("=")
-    question = pick(rng, ["[Tell me|Ask me|Give me] a riddle[|.|!]", "[Do you know|Have you got] a riddle?", "A riddle, please"])
+    question = pick(
+        rng, ["[Tell me|Ask me|Give me] a riddle[|.|!]", "[Do you know|Have you got] a riddle?", "A riddle, please"]
+    )
     thing = solution.rstrip(".")
-    replies = [Turn(pick(rng, ["[I give up|I don't know|I do not know|No idea|What is it|What is the answer|Tell me the answer]"]),
-                    pick(rng, [f"It is {thing.lower()}[!|.]", f"The answer is {thing.lower()}."]), solution),
-               Turn(rng.choice([solution, thing.lower(), f"Is it {thing.lower()}?", f"It is {thing.lower()}", f"I think it is {thing.lower()}"]),
-                    pick(rng, [f"[Yes, that is right|Right|Correct|Well done], it is {thing.lower()}!"]), "Correct!")]
-    wrong = rng.choice([other.split("=")[1].rstrip(".") for other in RIDDLES if not other.endswith(solution)] + ["A dog", "The sun", "A ship"])
-    replies.append(Turn(rng.choice([wrong + "?", wrong.lower(), f"Is it {wrong.lower()}?", f"It is {wrong.lower()}"]),
-                        pick(rng, [f"No, it is {thing.lower()}.", f"[Not quite|A good guess, but no]. The answer is {thing.lower()}."]), f"No. {solution}"))
+    replies = [
+        Turn(
+            pick(
+                rng, ["[I give up|I don't know|I do not know|No idea|What is it|What is the answer|Tell me the answer]"]
+            ),
+            pick(rng, [f"It is {thing.lower()}[!|.]", f"The answer is {thing.lower()}."]),
+            solution,
+        ),
+        Turn(
+            rng.choice(
+                [
+                    solution,
+                    thing.lower(),
+                    f"Is it {thing.lower()}?",
+                    f"It is {thing.lower()}",
+                    f"I think it is {thing.lower()}",
+                ]
+            ),
+            pick(rng, [f"[Yes, that is right|Right|Correct|Well done], it is {thing.lower()}!"]),
+            "Correct!",
+        ),
+    ]
+    wrong = rng.choice(
+        [other.split("=")[1].rstrip(".") for other in RIDDLES if not other.endswith(solution)]
+        + ["A dog", "The sun", "A ship"]
+    )
+    replies.append(
+        Turn(
+            rng.choice([wrong + "?", wrong.lower(), f"Is it {wrong.lower()}?", f"It is {wrong.lower()}"]),
+            pick(
+                rng,
+                [f"No, it is {thing.lower()}.", f"[Not quite|A good guess, but no]. The answer is {thing.lower()}."],
+            ),
+            f"No. {solution}",
+        )
+    )
     return Turn(question, riddle, riddle, follow_ups=[rng.choice(replies)])
 
 
 ANY_POEMS = [
-    ["I thought of {t} the other day,", "While walking home along the bay.", "I thought of {t} again at night,", "And slept until the morning light."],
-    ["If I could have what I like best,", "I would choose {t} and leave the rest.", "I would sing loud, I would sing long,", "And {t} would be in every song."],
-    ["Oh {t}, oh {t}, I think of you,", "When clouds are grey, when skies are blue.", "You make me laugh, you make me sing,", "As happy as a bird in spring."],
+    [
+        "I thought of {t} the other day,",
+        "While walking home along the bay.",
+        "I thought of {t} again at night,",
+        "And slept until the morning light.",
+    ],
+    [
+        "If I could have what I like best,",
+        "I would choose {t} and leave the rest.",
+        "I would sing loud, I would sing long,",
+        "And {t} would be in every song.",
+    ],
+    [
+        "Oh {t}, oh {t}, I think of you,",
+        "When clouds are grey, when skies are blue.",
+        "You make me laugh, you make me sing,",
+        "As happy as a bird in spring.",
+    ],
 ]
-POEM_TOPICS = words("""dogs, cats, my mother, my friend, coffee, tea, the sun, the stars, summer, autumn, birds, flowers, bread, music, the wind, a ship,
-the anchor, computers, snow, the night, my dog, my garden, the river, a fox, the mountains, happiness, horses, cake, books, the rainbow, soup, bees""")
+POEM_TOPICS = words(
+    """dogs, cats, my mother, my friend, coffee, tea, the sun, the stars, summer, autumn, birds, flowers, bread, music, the wind, a ship,
+the anchor, computers, snow, the night, my dog, my garden, the river, a fox, the mountains, happiness, horses, cake, books, the rainbow, soup, bees"""
+)
 
 
-HAIKUS = ["The sea is quiet.\nA small anchor leaves the boat,\nand slowly we move.", "Old tree on the hill.\nA bird comes home in the rain\nand sings to the night.",
-          "First snow of the year.\nThe cat leaves her little steps\non the white garden.", "The moon on the lake.\nA frog jumps, and a thousand\nsmall moons dance and rest."]
+HAIKUS = [
+    "The sea is quiet.\nA small anchor leaves the boat,\nand slowly we move.",
+    "Old tree on the hill.\nA bird comes home in the rain\nand sings to the night.",
+    "First snow of the year.\nThe cat leaves her little steps\non the white garden.",
+    "The moon on the lake.\nA frog jumps, and a thousand\nsmall moons dance and rest.",
+]
 
 
 def poem_turn(rng):
     if rng.random() < 0.12:
-        return Turn(pick(rng, ["[Write|Tell me|Give me|Can you write] a haiku[|.| about the sea| about nature]", "A haiku, please", "haiku"]), rng.choice(HAIKUS))
+        return Turn(
+            pick(
+                rng,
+                [
+                    "[Write|Tell me|Give me|Can you write] a haiku[|.| about the sea| about nature]",
+                    "A haiku, please",
+                    "haiku",
+                ],
+            ),
+            rng.choice(HAIKUS),
+        )
     if rng.random() < 0.5:
         topic = rng.choice(POEM_TOPICS)
-        return Turn(pick(rng, ["[Write|Tell me|Make|Give me|Can you write] a [poem|short poem|little poem|rhyme] about {t}", "A poem about {t}"], t=topic),
-                    "\n".join(rng.choice(ANY_POEMS)).format(t=topic))
+        return Turn(
+            pick(
+                rng,
+                [
+                    "[Write|Tell me|Make|Give me|Can you write] a [poem|short poem|little poem|rhyme] about {t}",
+                    "A poem about {t}",
+                ],
+                t=topic,
+            ),
+            "\n".join(rng.choice(ANY_POEMS)).format(t=topic),
+        )
     topic = rng.choice(list(POEM_LINES))
-    question = pick(rng, ["[Write|Tell me|Make|Give me|Can you write] a [poem|short poem|little poem|rhyme] about {t}", "A poem about {t}",
-                          "Please write me a poem about {t}."], t=topic)
+    question = pick(
+        rng,
+        [
+            "[Write|Tell me|Make|Give me|Can you write] a [poem|short poem|little poem|rhyme] about {t}",
+            "A poem about {t}",
+            "Please write me a poem about {t}.",
+        ],
+        t=topic,
+    )
     return Turn(question, "\n".join(POEM_LINES[topic]))
 
 
 def name_turn(rng):
     """The user says a name and, later, asks for it."""
     name = any_name(rng)
-    hello = pick(rng, ["My name is {n}[|.]", "[Hi|Hello|Hey], [I am|I'm|my name is] {n}[|.|!]", "I am {n}.", "I'm {n}", "You can call me {n}.",
-                       "Call me {n}", "[Hi|Hello], this is {n}", "my name is {n}, [what is yours|and you|who are you]?"], n=name)
-    greeting = pick(rng, ["[Hello|Hi|Nice to meet you], {n}! [How can I help you|What can I do for you|What would you like to know]?",
-                          "[Hello|Hi], {n}! Nice to meet you.", "Nice to meet you, {n}!"], n=name)
+    hello = pick(
+        rng,
+        [
+            "My name is {n}[|.]",
+            "[Hi|Hello|Hey], [I am|I'm|my name is] {n}[|.|!]",
+            "I am {n}.",
+            "I'm {n}",
+            "You can call me {n}.",
+            "Call me {n}",
+            "[Hi|Hello], this is {n}",
+            "my name is {n}, [what is yours|and you|who are you]?",
+        ],
+        n=name,
+    )
+    greeting = pick(
+        rng,
+        [
+            "[Hello|Hi|Nice to meet you], {n}! [How can I help you|What can I do for you|What would you like to know]?",
+            "[Hello|Hi], {n}! Nice to meet you.",
+            "Nice to meet you, {n}!",
+        ],
+        n=name,
+    )
     if hello.endswith(("yours?", "and you?", "are you?")):
-        greeting = pick(rng, ["Nice to meet you, {n}! I am the kedge demo model.", "Hello, {n}! I am the demo model of kedge."], n=name)
-    asked = Turn(pick(rng, ["What is my name?", "[Do you remember|Do you know|Can you say|Tell me] my name[?|]", "Who am I?", "What's my name?",
-                            "What did I say my name was?", "what am I called"]),
-                 pick(rng, ["Your name is {n}.", "You are {n}.", "You told me that your name is {n}.", "Your name is {n}!"], n=name), f"{name}.",
-                 check=name)
+        greeting = pick(
+            rng,
+            ["Nice to meet you, {n}! I am the kedge demo model.", "Hello, {n}! I am the demo model of kedge."],
+            n=name,
+        )
+    asked = Turn(
+        pick(
+            rng,
+            [
+                "What is my name?",
+                "[Do you remember|Do you know|Can you say|Tell me] my name[?|]",
+                "Who am I?",
+                "What's my name?",
+                "What did I say my name was?",
+                "what am I called",
+            ],
+        ),
+        pick(
+            rng,
+            ["Your name is {n}.", "You are {n}.", "You told me that your name is {n}.", "Your name is {n}!"],
+            n=name,
+        ),
+        f"{name}.",
+        check=name,
+    )
     return Turn(hello, greeting, f"Hello, {name}!", follow_ups=[asked])
 
 
 def unknown_name_turn(rng):
-    return Turn(pick(rng, ["What is my name?", "[Do you remember|Do you know] my name?", "Who am I?", "What's my name?"]),
-                pick(rng, ["I do not know your name yet. [What is it?|What is your name?|Please tell me.]"]), "I do not know.")
+    return Turn(
+        pick(rng, ["What is my name?", "[Do you remember|Do you know] my name?", "Who am I?", "What's my name?"]),
+        pick(rng, ["I do not know your name yet. [What is it?|What is your name?|Please tell me.]"]),
+        "I do not know.",
+    )
 
 
 def turn(rng):

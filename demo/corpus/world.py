@@ -77,8 +77,10 @@ round: square
 strong: weak
 """)
 
-BY_SIZE = words("""ant, bee, snail, mouse, frog, bird, squirrel, rabbit, cat, fox, dog, goat, sheep, wolf, pig, lion, cow, horse, camel,
-giraffe, elephant, whale""")
+BY_SIZE = words(
+    """ant, bee, snail, mouse, frog, bird, squirrel, rabbit, cat, fox, dog, goat, sheep, wolf, pig, lion, cow, horse, camel,
+giraffe, elephant, whale"""
+)
 BY_SPEED = words("snail, turtle, duck, hen, pig, cow, dog, horse, cheetah")
 
 ANIMALS = table("""
@@ -243,8 +245,10 @@ small: A small step is still a step.
 brave: The brave girl climbed the tall tree.
 tea: Would you like a cup of tea?
 """)
-ECHOES = words("""hello, good morning, I like the sea, the sun is warm, one two three, the boat is blue, yes, no, thank you, red green blue, I am happy,
-the cat sleeps, we sail at dawn, kedge, banana, apples and pears, the moon is round, good night, it is late, fair winds, the fox runs, a b c""")
+ECHOES = words(
+    """hello, good morning, I like the sea, the sun is warm, one two three, the boat is blue, yes, no, thank you, red green blue, I am happy,
+the cat sleeps, we sail at dawn, kedge, banana, apples and pears, the moon is round, good night, it is late, fair winds, the fox runs, a b c"""
+)
 
 
 def like_turn(rng):
@@ -253,10 +257,17 @@ def like_turn(rng):
     other = REVERSE.get(quality, "small")
     chance = rng.random()
     if chance < 0.45:
-        return Turn(f"Is {thing} {quality}?", pick(rng, ["Yes, {t} is {q}.", "Yes, {t} is {q}."], t=thing, q=quality), "Yes.", check="^Yes")
+        return Turn(
+            f"Is {thing} {quality}?",
+            pick(rng, ["Yes, {t} is {q}.", "Yes, {t} is {q}."], t=thing, q=quality),
+            "Yes.",
+            check="^Yes",
+        )
     if chance < 0.85:
         return Turn(f"Is {thing} {other}?", f"No, {thing} is {quality}.", "No.", check="^No")
-    return Turn(f"Is {thing} {quality} or {other}?", f"{capital(thing)} is {quality}.", f"{capital(quality)}.", check=quality)
+    return Turn(
+        f"Is {thing} {quality} or {other}?", f"{capital(thing)} is {quality}.", f"{capital(quality)}.", check=quality
+    )
 
 
 def size_turn(rng):
@@ -270,27 +281,83 @@ def size_turn(rng):
         first, second = second, first
     winner, loser = article(order[high]), article(order[low])
     if rng.random() < 0.6:
-        return Turn(pick(rng, ["Which is {m}, {a} or {b}?", "What is {m}, {a} or {b}?", "Which one is {m}: {a} or {b}?"], m=more, a=first, b=second),
-                    pick(rng, ["{w} is {m} than {l}.", "{w} is {m}."], w=capital(winner), l=loser, m=more), f"{capital(winner)}.", check="^" + winner)
+        return Turn(
+            pick(
+                rng,
+                ["Which is {m}, {a} or {b}?", "What is {m}, {a} or {b}?", "Which one is {m}: {a} or {b}?"],
+                m=more,
+                a=first,
+                b=second,
+            ),
+            pick(rng, ["{w} is {m} than {l}.", "{w} is {m}."], w=capital(winner), l=loser, m=more),
+            f"{capital(winner)}.",
+            check="^" + winner,
+        )
     yes = first == winner
-    return Turn(f"Is {first} {more} than {second}?", f"Yes, {winner} is {more} than {loser}." if yes else f"No, {winner} is {more} than {loser}.", "Yes." if yes else "No.",
-                check="^Yes" if yes else "^No")
+    return Turn(
+        f"Is {first} {more} than {second}?",
+        f"Yes, {winner} is {more} than {loser}." if yes else f"No, {winner} is {more} than {loser}.",
+        "Yes." if yes else "No.",
+        check="^Yes" if yes else "^No",
+    )
 
 
 def plural_of(noun):
-    return {"mouse": "mice", "goose": "geese", "wolf": "wolves", "sheep": "sheep", "deer": "deer", "butterfly": "butterflies", "octopus": "octopuses",
-            "puppy": "puppies", "donkey": "donkeys", "monkey": "monkeys"}.get(noun, noun + "s")
+    return {
+        "mouse": "mice",
+        "goose": "geese",
+        "wolf": "wolves",
+        "sheep": "sheep",
+        "deer": "deer",
+        "butterfly": "butterflies",
+        "octopus": "octopuses",
+        "puppy": "puppies",
+        "donkey": "donkeys",
+        "monkey": "monkeys",
+    }.get(noun, noun + "s")
 
 
 def meaning_turn(rng):
     if rng.random() < 0.45:
         animal = rng.choice(list(ANIMALS))
-        return Turn(pick(rng, ["What is {a}?", "Tell me about {p}.", "What are {p}?", "What do you know about {p}?", "Describe {a}.", "What's {a}?",
-                               "Tell me about the {n}.", "Tell me something about {p}."], a=article(animal), p=plural_of(animal), n=animal),
-                    ANIMALS[animal], check=ANIMALS[animal][:25])
+        return Turn(
+            pick(
+                rng,
+                [
+                    "What is {a}?",
+                    "Tell me about {p}.",
+                    "What are {p}?",
+                    "What do you know about {p}?",
+                    "Describe {a}.",
+                    "What's {a}?",
+                    "Tell me about the {n}.",
+                    "Tell me something about {p}.",
+                ],
+                a=article(animal),
+                p=plural_of(animal),
+                n=animal,
+            ),
+            ANIMALS[animal],
+            check=ANIMALS[animal][:25],
+        )
     thing = rng.choice(list(THINGS))
-    return Turn(pick(rng, ["What is {t}?", "What is {t}?", "Tell me what {t} is.", "Explain {t}.", "What's {t}?", "Tell me about {t}.", "Do you know what {t} is?"],
-                     t=thing), THINGS[thing], check=THINGS[thing][:25])
+    return Turn(
+        pick(
+            rng,
+            [
+                "What is {t}?",
+                "What is {t}?",
+                "Tell me what {t} is.",
+                "Explain {t}.",
+                "What's {t}?",
+                "Tell me about {t}.",
+                "Do you know what {t} is?",
+            ],
+            t=thing,
+        ),
+        THINGS[thing],
+        check=THINGS[thing][:25],
+    )
 
 
 def word_turn(rng):
@@ -298,23 +365,67 @@ def word_turn(rng):
     if chance < 0.4:
         word = rng.choice(list(RHYMES))
         first, second = (word, RHYMES[word]) if rng.random() < 0.6 else (RHYMES[word], word)
-        return Turn(pick(rng, ["What rhymes with {f}?", "Give me a rhyme for {f}.", "Which word rhymes with \"{f}\"?", "rhyme with {f}"], f=first),
-                    pick(rng, ["{s} rhymes with {f}.", "\"{s}\" rhymes with \"{f}\"."], s=capital(second), f=first), f"{capital(second)}.")
+        return Turn(
+            pick(
+                rng,
+                [
+                    "What rhymes with {f}?",
+                    "Give me a rhyme for {f}.",
+                    'Which word rhymes with "{f}"?',
+                    "rhyme with {f}",
+                ],
+                f=first,
+            ),
+            pick(rng, ["{s} rhymes with {f}.", '"{s}" rhymes with "{f}".'], s=capital(second), f=first),
+            f"{capital(second)}.",
+        )
     word = rng.choice(list(SENTENCES))
-    return Turn(pick(rng, ["Use [the word |]\"{w}\" in a sentence.", "Write a sentence with [the word |]{w}.", "Make a sentence with {w}.", "Give me a sentence with the word {w}."],
-                     w=word), SENTENCES[word], check=word)
+    return Turn(
+        pick(
+            rng,
+            [
+                'Use [the word |]"{w}" in a sentence.',
+                "Write a sentence with [the word |]{w}.",
+                "Make a sentence with {w}.",
+                "Give me a sentence with the word {w}.",
+            ],
+            w=word,
+        ),
+        SENTENCES[word],
+        check=word,
+    )
 
 
 def echo_turn(rng):
     if rng.random() < 0.4:
         name = any_name(rng)
-        return Turn(pick(rng, ["Say hello to {n}.", "Please greet {n}.", "Say hi to {n}", "[This is|Meet] my friend {n}."], n=name),
-                    pick(rng, ["Hello, {n}!", "Hello, {n}! Nice to meet you."], n=name), f"Hello, {name}!", check=name)
-    text = rng.choice(ECHOES) if rng.random() < 0.6 else " ".join(rng.sample(words("red, boat, sun, apple, seven, green, moon, tea, dog, ship, tree, star, fish, bell"),
-                                                                           rng.randint(1, 4)))
-    return Turn(pick(rng, ["Say \"{t}\".", "Repeat after me: {t}", "Repeat: {t}", "Say: {t}", "Please say \"{t}\"."], t=text), capital(text) + ("" if text[-1] in ".!?" else "."),
-                capital(text) + ".", check=text)
+        return Turn(
+            pick(
+                rng,
+                ["Say hello to {n}.", "Please greet {n}.", "Say hi to {n}", "[This is|Meet] my friend {n}."],
+                n=name,
+            ),
+            pick(rng, ["Hello, {n}!", "Hello, {n}! Nice to meet you."], n=name),
+            f"Hello, {name}!",
+            check=name,
+        )
+    text = (
+        rng.choice(ECHOES)
+        if rng.random() < 0.6
+        else " ".join(
+            rng.sample(
+                words("red, boat, sun, apple, seven, green, moon, tea, dog, ship, tree, star, fish, bell"),
+                rng.randint(1, 4),
+            )
+        )
+    )
+    return Turn(
+        pick(rng, ['Say "{t}".', "Repeat after me: {t}", "Repeat: {t}", "Say: {t}", 'Please say "{t}".'], t=text),
+        capital(text) + ("" if text[-1] in ".!?" else "."),
+        capital(text) + ".",
+        check=text,
+    )
 
 
 def turn(rng):
-    return rng.choices([like_turn, size_turn, meaning_turn, word_turn, echo_turn], [3, 3, 7, 2, 1.5])[0](rng)
+    return rng.choices([like_turn, size_turn, meaning_turn, word_turn, echo_turn], [3, 3, 7, 2, 3])[0](rng)
