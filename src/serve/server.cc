@@ -6,6 +6,7 @@
 
 #include <array>
 #include <future>
+#include <latch>
 
 #include "serve/routes.h"
 #include "serve/version.h"
@@ -69,6 +70,7 @@ class ApiServer final : public Server {
     options.http.headers.push_back({"X-Content-Type-Options", "nosniff"});
     KEDGE_ASSIGN(http_, net::HttpServer::start(options.http, make_router(), make_hooks()));
     context_.post = [this](std::function<void()> task) { http_->post(std::move(task)); };
+    complete_.count_down();
     warm_up_ = std::async(std::launch::async, [this] { return warm_up(); }).share();
     return Done{};
   }
@@ -96,6 +98,7 @@ class ApiServer final : public Server {
       router.add(
           method, pattern,
           [this, route = std::move(route)](net::ServerRequest request, std::shared_ptr<net::Responder> responder) {
+            complete_.wait();
             if (const std::optional<ApiError> error = refusal(context_, route, request)) {
               responder->send(error_response(*error));
             } else {
@@ -134,6 +137,7 @@ class ApiServer final : public Server {
   }
 
   ServeContext context_;
+  std::latch complete_{1};  // the first request may come before `start` has returned from listening
   std::shared_future<Status> warm_up_;
   std::unique_ptr<net::HttpServer> http_;
 };
