@@ -19,6 +19,8 @@ class BpeMerger {
   /// The first rank given to a pair stays.
   void add(uint32_t left, uint32_t right, uint32_t rank, uint32_t merged) { merges_.add(left, right, {rank, merged}); }
 
+  [[gnu::always_inline]] void prefetch(uint32_t left, uint32_t right) const { merges_.prefetch(left, right); }
+
   [[nodiscard]] size_t count() const { return merges_.count(); }
 
   /// Merges `workspace.symbols` in place. Of each symbol `id` and `begin` are read and written, in n log n time.

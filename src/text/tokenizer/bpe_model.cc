@@ -38,7 +38,8 @@ BpeModel::BpeModel(std::shared_ptr<const Vocabulary> vocabulary, BpeOptions opti
   byte_symbols_.assign(256, kUnknownSymbol);
   for (size_t byte = 0; byte < 256; ++byte) {
     const char character = static_cast<char>(byte);
-    if (const auto id = vocabulary_->find_piece({&character, 1})) byte_symbols_[byte] = static_cast<uint32_t>(*id);
+    if (const auto id = vocabulary_->find_piece(std::string_view(&character, 1)))
+      byte_symbols_[byte] = static_cast<uint32_t>(*id);
   }
 }
 
@@ -67,22 +68,33 @@ Status BpeModel::add_merge(TokenId left, TokenId right, TokenId merged, uint32_t
   return Done{};
 }
 
-void BpeModel::add_merges_by_rank(std::span<const uint32_t> ranks) {
+Status BpeModel::add_merges_by_rank(std::span<const uint32_t> ranks) {
+  std::vector<Split> splits;
+  size_t work = 0;
   for (size_t id = 0; id < ranks.size(); ++id) {
-    if (ranks[id] != kUnranked) add_splits(static_cast<TokenId>(id), ranks);
+    if (ranks[id] == kUnranked) continue;
+    const size_t size = vocabulary_->piece(static_cast<TokenId>(id)).size();
+    work += size * size;
+    if (work > kSplitWorkMax) {
+      return Error{ErrorKind::unsupported, fmt::format("the tokens are too long to be split in every way: the sum of "
+                                                       "their squared sizes is beyond {}",
+                                                       kSplitWorkMax)};
+    }
+    add_splits(static_cast<TokenId>(id), ranks, splits);
   }
+  return Done{};
 }
 
-uint32_t BpeModel::ranked_part(std::string_view part, std::span<const uint32_t> ranks) {
-  if (const auto id = vocabulary_->find_piece(part)) {
+uint32_t BpeModel::ranked_part(const TokenTable::Search& search, std::span<const uint32_t> ranks) {
+  if (const auto id = vocabulary_->find_piece(search)) {
     if (static_cast<size_t>(*id) < ranks.size() && ranks[static_cast<size_t>(*id)] != kUnranked) {
       return static_cast<uint32_t>(*id);
     }
   }
   if (options_.symbols == BpeOptions::Symbols::bytes) return PairTable::kNone;
   // A character may join a merge without being a token itself: it gets a symbol of its own.
-  const DecodedCharacter character = decode_character(part);
-  if (character.code == kInvalidCharacter || character.size != part.size()) return PairTable::kNone;
+  const DecodedCharacter character = decode_character(search.token);
+  if (character.code == kInvalidCharacter || character.size != search.token.size()) return PairTable::kNone;
   uint32_t symbol = character_symbols_.find(character.code);
   if (symbol == CharacterSymbols::kNone) {
     symbol = symbol_end_++;
@@ -91,16 +103,21 @@ uint32_t BpeModel::ranked_part(std::string_view part, std::span<const uint32_t> 
   return symbol;
 }
 
-void BpeModel::add_splits(TokenId id, std::span<const uint32_t> ranks) {
+void BpeModel::add_splits(TokenId id, std::span<const uint32_t> ranks, std::vector<Split>& splits) {
   const std::string_view piece = vocabulary_->piece(id);
   const bool over_bytes = options_.symbols == BpeOptions::Symbols::bytes;
   if (!over_bytes) joins_.note(piece);
+  splits.clear();
   for (size_t split = 1; split < piece.size(); ++split) {
     const bool inside_character = (static_cast<uint8_t>(piece[split]) & 0xC0) == 0x80;
     if (!over_bytes && inside_character) continue;
-    const uint32_t left = ranked_part(piece.substr(0, split), ranks);
+    splits.push_back(
+        {vocabulary_->prepare_piece(piece.substr(0, split)), vocabulary_->prepare_piece(piece.substr(split))});
+  }
+  for (const Split& split : splits) {
+    const uint32_t left = ranked_part(split.left, ranks);
     if (left == PairTable::kNone) continue;
-    const uint32_t right = ranked_part(piece.substr(split), ranks);
+    const uint32_t right = ranked_part(split.right, ranks);
     if (right == PairTable::kNone) continue;
     merger_.add(left, right, ranks[static_cast<size_t>(id)], static_cast<uint32_t>(id));
   }

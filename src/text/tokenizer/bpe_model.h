@@ -38,12 +38,18 @@ class BpeModel : public TokenModel {
 
   /// Every way to put a token together from two parts that are ranked tokens or single symbols: what SentencePiece and
   /// tiktoken mean by a vocabulary without a list of merges. `ranks`: by id; kUnranked for what no merge makes.
-  void add_merges_by_rank(std::span<const uint32_t> ranks);
+  /// Fails with unsupported when the tokens are so long that this would take minutes.
+  Status add_merges_by_rank(std::span<const uint32_t> ranks);
 
   static constexpr uint32_t kUnranked = PairTable::kNone;
 
   /// A piece that stays whole wherever it occurs (a user-defined symbol of SentencePiece). The longest one wins.
   void add_frozen(TokenId id) { frozen_.add(vocabulary_->piece(id), static_cast<uint32_t>(id)); }
+
+  /// Begins to fetch what `add_merge` of these two will need.
+  [[gnu::always_inline]] void prefetch_merge(TokenId left, TokenId right) const {
+    merger_.prefetch(static_cast<uint32_t>(left), static_cast<uint32_t>(right));
+  }
 
   void reserve_merges(size_t count) { merger_.reserve(count); }
 
@@ -51,10 +57,16 @@ class BpeModel : public TokenModel {
 
  private:
   static constexpr uint32_t kUnknownSymbol = 0xFFFFFFFE;
+  static constexpr size_t kSplitWorkMax = size_t{1} << 32;  // sum of squared sizes; Gemma's 256,000 tokens: 2^24
+
+  struct Split {
+    TokenTable::Search left;
+    TokenTable::Search right;
+  };
 
   void index_characters();
-  [[nodiscard]] uint32_t ranked_part(std::string_view part, std::span<const uint32_t> ranks);
-  void add_splits(TokenId id, std::span<const uint32_t> ranks);
+  [[nodiscard]] uint32_t ranked_part(const TokenTable::Search& search, std::span<const uint32_t> ranks);
+  void add_splits(TokenId id, std::span<const uint32_t> ranks, std::vector<Split>& splits);
   void encode_text(std::string_view text, EncodeWorkspace& workspace, std::vector<TokenId>& ids) const;
   void encode_part(std::string_view part, EncodeWorkspace& workspace, std::vector<TokenId>& ids,
                    bool& after_unknown) const;

@@ -41,15 +41,20 @@ int hexadecimal_digit(char character) {
 
 bool append_spelled_bytes(std::string& out, std::string_view spelled) {
   const size_t size_before = out.size();
-  while (!spelled.empty()) {
-    const DecodedCharacter character = decode_character(spelled);
-    const int byte = character.code < kAlphabetEnd ? kAlphabet.byte_of[character.code] : -1;
+  for (size_t i = 0; i < spelled.size(); ++i) {
+    // No character of the alphabet takes more than two bytes.
+    uint32_t code = static_cast<uint8_t>(spelled[i]);
+    if (code >= 0x80) {
+      const bool two = (code & 0xE0) == 0xC0 && i + 1 < spelled.size() && (spelled[i + 1] & 0xC0) == 0x80;
+      code = two ? (code & 0x1F) << 6 | (static_cast<uint8_t>(spelled[++i]) & 0x3F) : kAlphabetEnd;
+      if (code < 0x80) code = kAlphabetEnd;  // an overlong form
+    }
+    const int byte = code < kAlphabetEnd ? kAlphabet.byte_of[code] : -1;
     if (byte < 0) {
       out.resize(size_before);
       return false;
     }
     out.push_back(static_cast<char>(byte));
-    spelled.remove_prefix(character.size);
   }
   return true;
 }

@@ -80,7 +80,7 @@ Result<TokenizerParts> load_tiktoken_parts(std::string_view bytes, const Tokeniz
     KEDGE_TRY(parts.added.add({.id = id, .content = llama3_special_token(i), .special = true}));
   }
   parts.vocabulary = vocabulary;
-  parts.model = make_byte_rank_model(vocabulary, ranks);
+  KEDGE_ASSIGN(parts.model, make_byte_rank_model(vocabulary, ranks));
   KEDGE_TRY(set_split_pattern(kLlama3Pattern, parts.pre_tokenizer));
   parts.decoder.byte_level = true;
   find_bos_and_eos(config, nullptr, parts);
@@ -95,14 +95,14 @@ bool is_tiktoken_file(std::string_view bytes) {
   return parse_line(line, 1).ok();
 }
 
-std::unique_ptr<const TokenModel> make_byte_rank_model(const std::shared_ptr<const Vocabulary>& vocabulary,
-                                                       std::span<const uint32_t> ranks) {
+Result<std::unique_ptr<const TokenModel>> make_byte_rank_model(const std::shared_ptr<const Vocabulary>& vocabulary,
+                                                               std::span<const uint32_t> ranks) {
   BpeOptions options;
   options.symbols = BpeOptions::Symbols::bytes;
   options.whole_words_first = true;
   auto model = std::make_unique<BpeModel>(vocabulary, std::move(options));
-  model->add_merges_by_rank(ranks);
-  return model;
+  KEDGE_TRY(model->add_merges_by_rank(ranks));
+  return std::unique_ptr<const TokenModel>(std::move(model));
 }
 
 Status set_split_pattern(std::string_view pattern, PreTokenizer& pre_tokenizer) {

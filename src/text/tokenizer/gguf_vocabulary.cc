@@ -7,6 +7,7 @@
 #include "text/tokenizer/bert_vocabulary.h"
 #include "text/tokenizer/bpe_model.h"
 #include "text/tokenizer/byte_ranks.h"
+#include "text/tokenizer/merge_loader.h"
 #include "text/tokenizer/sentencepiece_model.h"
 
 namespace kedge::text {
@@ -171,23 +172,16 @@ class GgufVocabularyLoader {
                    fmt::format("tokenizer.ggml.merges is absent or longer than {}", kMergeCountMax)};
     }
     model.reserve_merges(merges->size());
-    uint32_t rank = 0;
+    MergeLoader loader(vocabulary, model, "tokenizer.ggml.merges");
     for (const std::string_view merge : *merges) {
       const size_t space = merge.find(' ', 1);  // the first part is never empty
-      const auto left = vocabulary.find(merge.substr(0, space));
-      const auto right = space == std::string_view::npos ? std::nullopt : vocabulary.find(merge.substr(space + 1));
-      std::optional<TokenId> merged;
-      if (left.has_value() && right.has_value()) {
-        merged = vocabulary.find(std::string(merge.substr(0, space)).append(merge.substr(space + 1)));
-      }
-      if (!merged.has_value()) {
+      if (space == std::string_view::npos) {
         return Error{ErrorKind::corrupt_data,
-                     fmt::format("tokenizer.ggml.merges: entry {} '{}' is not two tokens that make a third", rank,
-                                 merge.substr(0, 64))};
+                     fmt::format("tokenizer.ggml.merges: '{}' is not two tokens", merge.substr(0, 64))};
       }
-      KEDGE_TRY(model.add_merge(*left, *right, *merged, rank++));
+      KEDGE_TRY(loader.add(merge.substr(0, space), merge.substr(space + 1)));
     }
-    return Done{};
+    return loader.finish();
   }
 
   Result<TokenizerParts> load_bert() {

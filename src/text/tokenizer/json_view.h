@@ -88,8 +88,10 @@ class JsonView {
 /// Owns what its views refer to.
 class JsonDocument {
  public:
-  /// Fails with corrupt_data: not JSON, or not UTF-8. `what` names it in the error.
-  static Result<std::unique_ptr<const JsonDocument>> parse(std::string_view text, std::string_view what);
+  /// Fails with corrupt_data: not JSON, or not UTF-8. `what` names it in the error. `readable_after`: bytes of any
+  /// content behind `text` that may be read; where they are few the parser makes a copy.
+  static Result<std::unique_ptr<const JsonDocument>> parse(std::string_view text, std::string_view what,
+                                                           size_t readable_after = 0);
 
   [[nodiscard]] JsonView root() const { return root_; }
 

@@ -1,6 +1,7 @@
 // Tokenizer::open: which file of a path to read, and as what.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <vector>
@@ -47,11 +48,14 @@ bool is_protobuf(std::string_view bytes) {
   return bytes.starts_with('\x0A');
 }
 
-TokenizerResult open_json(const std::string& bytes, const fs::path& path, const text::TokenizerConfig& config) {
+TokenizerResult open_json(std::string_view bytes, const fs::path& path, const text::TokenizerConfig& config) {
+  // The rest of a mapping's last page can be read, which spares the parser a copy of the file.
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t readable_after = (page - bytes.size() % page) % page;
   // Mistral gives tekken files other names too; the format shows in its two top-level keys.
   const bool tekken = path.filename().string().starts_with("tekken");
-  return tekken ? text::load_tekken_json(bytes, path.string(), config)
-                : text::load_tokenizer_json(bytes, path.string(), config);
+  return tekken ? text::load_tekken_json(bytes, path.string(), config, readable_after)
+                : text::load_tokenizer_json(bytes, path.string(), config, readable_after);
 }
 
 }  // namespace
@@ -66,7 +70,12 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::open(const fs::path& path) {
     KEDGE_ASSIGN(const auto gguf, formats::GgufFile::open(file));
     return text::load_gguf_vocabulary(*gguf);
   }
-  KEDGE_ASSIGN(const std::string bytes, read_file(file, text::kTokenizerFileBytesMax));
+  KEDGE_ASSIGN(const auto mapped, MappedFile::open(file));
+  const std::string_view bytes(reinterpret_cast<const char*>(mapped->bytes().data()), mapped->bytes().size());
+  if (bytes.size() > text::kTokenizerFileBytesMax) {
+    return Error{ErrorKind::corrupt_data, fmt::format("{}: {} bytes, the limit is {}", file.string(), bytes.size(),
+                                                      text::kTokenizerFileBytesMax)};
+  }
   KEDGE_ASSIGN(const text::TokenizerConfig config, text::read_tokenizer_config(file.parent_path()));
   if (file.extension() == ".json") return open_json(bytes, file, config);
   if (file.extension() == ".txt") return text::load_bert_vocabulary(bytes, file.string(), config);

@@ -9,9 +9,8 @@ namespace kedge::text {
 void PrefixTrie::add(std::string_view string, uint32_t value) {
   KEDGE_CHECK(!string.empty() && value != PairTable::kNone);
   const auto first = static_cast<uint8_t>(string[0]);
-  for (size_t second = 0; second < 256; ++second) {
-    if (string.size() == 1 || second == static_cast<uint8_t>(string[1])) first_two_.set(size_t{first} << 8 | second);
-  }
+  if (string.size() > 1) first_two_.set(size_t{first} << 8 | static_cast<uint8_t>(string[1]));
+  for (size_t second = 0; string.size() == 1 && second < 256; ++second) first_two_.set(size_t{first} << 8 | second);
   if (!first_[first]) {
     first_[first] = true;
     ++first_count_;

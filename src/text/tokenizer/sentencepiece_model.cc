@@ -65,17 +65,17 @@ std::vector<uint32_t> rank_by_score(const SentencePieces& pieces) {
   return ranks;
 }
 
-std::unique_ptr<const TokenModel> make_bpe(const SentencePieces& pieces,
-                                           const std::shared_ptr<const Vocabulary>& vocabulary) {
+Result<std::unique_ptr<const TokenModel>> make_bpe(const SentencePieces& pieces,
+                                                   const std::shared_ptr<const Vocabulary>& vocabulary) {
   BpeOptions options;
   options.symbols = BpeOptions::Symbols::characters;
   options.unknown = make_unknown_policy(pieces);
   auto model = std::make_unique<BpeModel>(vocabulary, std::move(options));
-  model->add_merges_by_rank(rank_by_score(pieces));
+  KEDGE_TRY(model->add_merges_by_rank(rank_by_score(pieces)));
   for (size_t id = 0; id < pieces.pieces.size(); ++id) {
     if (pieces.pieces[id].type == Type::user_defined) model->add_frozen(static_cast<TokenId>(id));
   }
-  return model;
+  return std::unique_ptr<const TokenModel>(std::move(model));
 }
 
 std::unique_ptr<const TokenModel> make_unigram(const SentencePieces& pieces,
@@ -148,8 +148,12 @@ Result<TokenizerParts> make_sentencepiece_parts(const SentencePieces& pieces, co
   TokenizerParts parts;
   KEDGE_ASSIGN(parts.vocabulary, make_vocabulary(pieces));
   const bool unigram = pieces.algorithm == SentencePieces::Algorithm::unigram;
-  parts.model = unigram ? make_unigram(pieces, parts.vocabulary) : make_bpe(pieces, parts.vocabulary);
-  if (unigram) parts.text_bytes_max = kUnigramTextBytesMax;
+  if (unigram) {
+    parts.model = make_unigram(pieces, parts.vocabulary);
+    parts.text_bytes_max = kUnigramTextBytesMax;
+  } else {
+    KEDGE_ASSIGN(parts.model, make_bpe(pieces, parts.vocabulary));
+  }
   for (const AddedToken& token : config.added) KEDGE_TRY(parts.added.add(token));
   parts.decoder = make_decoder(pieces, parts.added);
   for (size_t id = 0; id < pieces.pieces.size(); ++id) {

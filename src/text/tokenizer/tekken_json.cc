@@ -105,7 +105,7 @@ Result<TokenizerParts> load_parts(const JsonView& root, const TokenizerConfig& c
     ranks[layout.special_count + rank] = static_cast<uint32_t>(rank);
   }
   parts.vocabulary = vocabulary;
-  parts.model = make_byte_rank_model(vocabulary, ranks);
+  KEDGE_ASSIGN(parts.model, make_byte_rank_model(vocabulary, ranks));
   parts.decoder.byte_level = true;
   parts.bos = parts.added.find("<s>");
   parts.eos = parts.added.find("</s>");
@@ -121,8 +121,8 @@ Result<TokenizerParts> load_parts(const JsonView& root, const TokenizerConfig& c
 }  // namespace
 
 Result<std::shared_ptr<const Tokenizer>> load_tekken_json(std::string_view text, std::string_view name,
-                                                          const TokenizerConfig& config) {
-  KEDGE_ASSIGN(const auto document, JsonDocument::parse(text, name));
+                                                          const TokenizerConfig& config, size_t readable_after) {
+  KEDGE_ASSIGN(const auto document, JsonDocument::parse(text, name, readable_after));
   auto parts = load_parts(document->root(), config);
   if (!parts.ok()) return Error{parts.error().kind, fmt::format("{}: {}", name, parts.error().message)};
   return make_tokenizer(std::move(parts).value());

@@ -66,8 +66,8 @@ Result<JsonPattern> load_json_pattern(const JsonView& pattern, std::string_view 
 }
 
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer_json(std::string_view text, std::string_view name,
-                                                             const TokenizerConfig& config) {
-  KEDGE_ASSIGN(const auto document, JsonDocument::parse(text, name));
+                                                             const TokenizerConfig& config, size_t readable_after) {
+  KEDGE_ASSIGN(const auto document, JsonDocument::parse(text, name, readable_after));
   const auto load = [&]() -> Result<std::shared_ptr<const Tokenizer>> {
     if (!document->root()["model"].is_object()) return Error{ErrorKind::corrupt_data, "there is no 'model'"};
     KEDGE_ASSIGN(TokenizerParts parts, load_parts(document->root(), config));

@@ -10,9 +10,10 @@
 
 namespace kedge::text {
 
-/// `name` begins the messages. Fails with corrupt_data, or unsupported naming the part that is not implemented.
+/// `name` begins the messages; `readable_after` as JsonDocument::parse has it. Fails with corrupt_data, or unsupported
+/// naming the part that is not implemented.
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer_json(std::string_view text, std::string_view name,
-                                                             const TokenizerConfig& config);
+                                                             const TokenizerConfig& config, size_t readable_after = 0);
 
 // The parts, each in its own file.
 

@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
+#include <span>
+#include <utility>
 
 #include "text/tokenizer/bpe_model.h"
 #include "text/tokenizer/byte_alphabet.h"
+#include "text/tokenizer/merge_loader.h"
 #include "text/tokenizer/tokenizer_json.h"
 #include "text/tokenizer/unigram_model.h"
 #include "text/tokenizer/wordpiece_model.h"
@@ -15,18 +19,51 @@ namespace {
 
 constexpr size_t kBytesPerTokenGuess = 8;
 
+/// Adds tokens in groups: what the group needs of memory is fetched at the same time.
+class VocabularyLoader {
+ public:
+  explicit VocabularyLoader(Vocabulary& vocabulary) : vocabulary_(vocabulary) {}
+
+  /// The view must last until `finish`.
+  Status add(std::string_view token, int64_t id) {
+    vocabulary_.prepare(token, search_);
+    group_[count_++] = {token, id};
+    return count_ == group_.size() ? finish() : Status(Done{});
+  }
+
+  Status finish() {
+    for (const Entry& entry : std::span(group_).first(std::exchange(count_, 0))) {
+      KEDGE_TRY(vocabulary_.add(entry.id, entry.token));
+    }
+    return Done{};
+  }
+
+ private:
+  struct Entry {
+    std::string_view token;
+    int64_t id = 0;
+  };
+
+  Vocabulary& vocabulary_;
+  Vocabulary::Search search_;
+  std::array<Entry, 32> group_;
+  size_t count_ = 0;
+};
+
 Result<std::shared_ptr<Vocabulary>> load_vocabulary(const JsonView& tokens, bool byte_level) {
   if (!tokens.is_object()) return Error{ErrorKind::corrupt_data, "model: 'vocab' is not an object of ids by token"};
   auto vocabulary =
       std::make_shared<Vocabulary>(byte_level ? Vocabulary::Spelling::byte_alphabet : Vocabulary::Spelling::plain);
   vocabulary->reserve(tokens.size(), tokens.size() * kBytesPerTokenGuess);
+  VocabularyLoader loader(*vocabulary);
   KEDGE_TRY(tokens.for_each_member([&](std::string_view token, const JsonView& id) -> Status {
     const auto number = id.integer();
     if (!number.has_value()) {
       return Error{ErrorKind::corrupt_data, fmt::format("model: the id of '{}' is not an integer", token)};
     }
-    return vocabulary->add(*number, token);
+    return loader.add(token, *number);
   }));
+  KEDGE_TRY(loader.finish());
   return vocabulary;
 }
 
@@ -82,21 +119,12 @@ Status load_merges(const JsonView& merges, const Vocabulary& vocabulary, BpeMode
                  fmt::format("model: 'merges' is not a list of at most {} merges", kMergeCountMax)};
   }
   model.reserve_merges(merges.size());
-  uint32_t rank = 0;
-  std::string joined;
-  return merges.for_each_element([&](const JsonView& entry) -> Status {
+  MergeLoader loader(vocabulary, model, "model");
+  KEDGE_TRY(merges.for_each_element([&](const JsonView& entry) -> Status {
     KEDGE_ASSIGN(const Merge merge, read_merge(entry));
-    const auto left = vocabulary.find(merge.left);
-    const auto right = vocabulary.find(merge.right);
-    joined.assign(merge.left).append(merge.right);
-    const auto merged = vocabulary.find(joined);
-    if (!left.has_value() || !right.has_value() || !merged.has_value()) {
-      return Error{ErrorKind::corrupt_data,
-                   fmt::format("model: merge {} of '{}' and '{}': a part or the whole is not in the vocabulary", rank,
-                               merge.left, merge.right)};
-    }
-    return model.add_merge(*left, *right, *merged, rank++);
-  });
+    return loader.add(merge.left, merge.right);
+  }));
+  return loader.finish();
 }
 
 Result<JsonModel> load_bpe(const JsonView& model, bool byte_level) {

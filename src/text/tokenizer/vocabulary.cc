@@ -10,6 +10,7 @@ namespace kedge::text {
 void Vocabulary::reserve(size_t tokens, size_t bytes) {
   tokens = std::min(tokens, kTokenCountMax);
   pieces_.reserve(tokens, bytes);
+  if (byte_level()) spelled_.reserve_texts(tokens, bytes + bytes / 2);
 }
 
 Status Vocabulary::check_new(int64_t id, std::string_view spelled) const {
@@ -31,16 +32,17 @@ Status Vocabulary::check_new(int64_t id, std::string_view spelled) const {
 Status Vocabulary::add(int64_t id, std::string_view spelled) {
   KEDGE_TRY(check_new(id, spelled));
   const auto token = static_cast<TokenId>(id);
+  unique_ = unique_ && !spelled_.find(spelled).has_value();
   if (spelling_ == Spelling::plain) {
     pieces_.add(token, spelled);
     return Done{};
   }
-  std::string bytes;
-  if (!append_spelled_bytes(bytes, spelled)) {
-    spelled_.add(token, spelled);
+  bytes_.clear();
+  if (!append_spelled_bytes(bytes_, spelled)) {
+    index_spelled(token, spelled);
     return Done{};
   }
-  pieces_.add(token, bytes);
+  pieces_.add(token, bytes_);
   spelled_.add_text(token, spelled);
   return Done{};
 }
@@ -50,21 +52,41 @@ Status Vocabulary::add_piece(int64_t id, std::string_view piece, std::string_vie
   KEDGE_TRY(check_new(id, spelled));
   pieces_.add(static_cast<TokenId>(id), piece);
   spelled_.add_text(static_cast<TokenId>(id), spelled);
+  unique_ = false;  // different bytes may look the same
   return Done{};
 }
 
 Status Vocabulary::add_unmatched(int64_t id, std::string_view spelled) {
   KEDGE_TRY(check_new(id, spelled));
-  spelled_.add(static_cast<TokenId>(id), spelled);
+  index_spelled(static_cast<TokenId>(id), spelled);
   return Done{};
 }
 
+void Vocabulary::index_spelled(TokenId id, std::string_view spelled) {
+  unique_ = unique_ && !find(spelled).has_value();
+  spelled_.add(id, spelled);
+}
+
 std::optional<TokenId> Vocabulary::find(std::string_view spelled) const {
-  if (const auto id = spelled_.find(spelled)) return id;
-  if (spelling_ == Spelling::plain) return pieces_.find(spelled);
-  std::string bytes;
-  if (!append_spelled_bytes(bytes, spelled)) return std::nullopt;
-  return pieces_.find(bytes);
+  Search search;
+  prepare(spelled, search);
+  return find(search);
+}
+
+void Vocabulary::prepare(std::string_view spelled, Search& search) const {
+  search.spelled = spelled;
+  search.piece.reset();
+  if (spelling_ == Spelling::plain) {
+    search.piece = pieces_.prepare(spelled);
+    return;
+  }
+  search.bytes.clear();
+  if (append_spelled_bytes(search.bytes, spelled)) search.piece = pieces_.prepare(search.bytes);
+}
+
+std::optional<TokenId> Vocabulary::find(const Search& search) const {
+  if (const auto id = spelled_.find(search.spelled)) return id;
+  return search.piece.has_value() ? pieces_.find(*search.piece) : std::nullopt;
 }
 
 std::string_view Vocabulary::spelled(TokenId id) const {

@@ -31,7 +31,24 @@ class Vocabulary {
   Status add_unmatched(int64_t id, std::string_view spelled);
 
   [[nodiscard]] std::optional<TokenId> find(std::string_view spelled) const;
+
+  /// The same in two steps, so that the memory which many searches need is fetched at the same time. `prepare` may be
+  /// called again and again with one Search; `spelled` must outlive it.
+  struct Search {
+    std::string_view spelled;
+    std::string bytes;  // of a byte-level token
+    std::optional<TokenTable::Search> piece;
+  };
+  void prepare(std::string_view spelled, Search& search) const;
+  [[nodiscard]] std::optional<TokenId> find(const Search& search) const;
+
+  /// Whether no two ids have one spelling.
+  [[nodiscard]] bool is_unique() const { return unique_ && pieces_.finds_all(); }
   [[nodiscard]] std::optional<TokenId> find_piece(std::string_view piece) const { return pieces_.find(piece); }
+  [[nodiscard]] std::optional<TokenId> find_piece(const TokenTable::Search& search) const {
+    return pieces_.find(search);
+  }
+  [[nodiscard]] TokenTable::Search prepare_piece(std::string_view piece) const { return pieces_.prepare(piece); }
   [[nodiscard]] std::string_view spelled(TokenId id) const;
   [[nodiscard]] std::string_view piece(TokenId id) const { return pieces_.text(id); }
   [[nodiscard]] bool has_piece(TokenId id) const { return pieces_.contains(id); }
@@ -41,11 +58,14 @@ class Vocabulary {
   [[nodiscard]] size_t piece_bytes_max() const { return pieces_.bytes_max(); }
 
  private:
+  void index_spelled(TokenId id, std::string_view spelled);
   Status check_new(int64_t id, std::string_view spelled) const;
 
   Spelling spelling_;
   TokenTable pieces_;
   TokenTable spelled_;  // where it differs from the piece
+  bool unique_ = true;  // as far as `pieces_` does not know
+  std::string bytes_;   // of `add`
 };
 
 }  // namespace kedge::text
