@@ -186,7 +186,24 @@ SequenceTemplate SequenceTemplate::around(const std::vector<TokenId>& before, co
   return result;
 }
 
+namespace {
+
+/// A template names its tokens by id; one that the vocabulary lacks would reach the model as a row it does not have.
+Status check_template(const std::vector<SequenceTemplate::Item>& items, const TokenizerParts& parts) {
+  for (const SequenceTemplate::Item& item : items) {
+    if (item.kind != SequenceTemplate::Item::Kind::token) continue;
+    if (parts.vocabulary->contains(item.token) || parts.added.find(item.token) != nullptr) continue;
+    return Error{ErrorKind::corrupt_data,
+                 fmt::format("the post-processor adds token {}, which the vocabulary does not have", item.token)};
+  }
+  return Done{};
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const Tokenizer>> make_tokenizer(TokenizerParts parts) {
+  KEDGE_TRY(check_template(parts.sequence_template.single, parts));
+  KEDGE_TRY(check_template(parts.sequence_template.pair, parts));
   for (const AddedToken& token : parts.added.tokens()) {
     if (!token.normalized) continue;
     std::string storage;

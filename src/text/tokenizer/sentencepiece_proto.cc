@@ -7,6 +7,7 @@
 #include "text/tokenizer/limits.h"
 #include "text/tokenizer/protobuf_reader.h"
 #include "text/tokenizer/sentencepiece_model.h"
+#include "text/unicode/utf8.h"
 
 namespace kedge::text {
 namespace {
@@ -48,6 +49,9 @@ Status parse_trainer_spec(std::string_view message, SentencePieces& pieces) {
     if (is(field, 47, Field::Type::bytes)) pieces.eos_piece = field.bytes;
     return Done{};
   }));
+  if (!is_valid_utf8(pieces.unknown_surface)) {
+    return Error{ErrorKind::corrupt_data, "the surface of unknown pieces is not UTF-8"};
+  }
   if (model_type != 1 && model_type != 2) {
     return Error{ErrorKind::unsupported,
                  fmt::format("model type {} is not implemented, only unigram (1) and BPE (2)", model_type)};

@@ -34,6 +34,8 @@ constexpr std::string_view kNames[] = {"<unk>",
                                        "[/SYSTEM_PROMPT]",
                                        "[TOOL_CONTENT]"};
 
+constexpr int64_t kSpecialCountMax = 1 << 16;  // published files have 1,000 or fewer
+
 struct Layout {
   size_t special_count = 0;
   size_t ranked_count = 0;
@@ -42,12 +44,12 @@ struct Layout {
 Result<Layout> read_layout(const JsonView& config) {
   const int64_t size = config["default_vocab_size"].integer().value_or(0);
   const int64_t special = config["default_num_special_tokens"].integer().value_or(-1);
-  if (special < 0 || size <= special || size > static_cast<int64_t>(kTokenCountMax)) {
+  if (special < 0 || special > kSpecialCountMax || size <= special || size > static_cast<int64_t>(kTokenCountMax)) {
     return Error{
         ErrorKind::corrupt_data,
         fmt::format("config: default_vocab_size is {} and default_num_special_tokens {}, expected the second to "
-                    "be smaller and the first at most {}",
-                    size, special, kTokenCountMax)};
+                    "be smaller and at most {}, the first at most {}",
+                    size, special, kSpecialCountMax, kTokenCountMax)};
   }
   return Layout{static_cast<size_t>(special), static_cast<size_t>(size - special)};
 }

@@ -4,6 +4,7 @@
 
 #include "text/tokenizer/byte_alphabet.h"
 #include "text/tokenizer/limits.h"
+#include "text/unicode/utf8.h"
 
 namespace kedge::text {
 
@@ -12,6 +13,18 @@ void Vocabulary::reserve(size_t tokens, size_t bytes) {
   pieces_.reserve(tokens, bytes);
   if (byte_level()) spelled_.reserve_texts(tokens, bytes + bytes / 2);
 }
+
+namespace {
+
+/// What people see of a token, and what decoding gives out, is text.
+Status check_utf8(int64_t id, std::string_view spelled) {
+  if (is_valid_utf8(spelled)) return Done{};
+  std::string readable;
+  append_lossy(readable, spelled.substr(0, 64));
+  return Error{ErrorKind::corrupt_data, fmt::format("token {} '{}' is not UTF-8", id, readable)};
+}
+
+}  // namespace
 
 Status Vocabulary::check_new(int64_t id, std::string_view spelled) const {
   if (id < 0 || static_cast<size_t>(id) >= kTokenCountMax) {
@@ -30,6 +43,7 @@ Status Vocabulary::check_new(int64_t id, std::string_view spelled) const {
 }
 
 Status Vocabulary::add(int64_t id, std::string_view spelled) {
+  KEDGE_TRY(check_utf8(id, spelled));
   KEDGE_TRY(check_new(id, spelled));
   const auto token = static_cast<TokenId>(id);
   unique_ = unique_ && !spelled_.find(spelled).has_value();
@@ -57,6 +71,7 @@ Status Vocabulary::add_piece(int64_t id, std::string_view piece, std::string_vie
 }
 
 Status Vocabulary::add_unmatched(int64_t id, std::string_view spelled) {
+  KEDGE_TRY(check_utf8(id, spelled));
   KEDGE_TRY(check_new(id, spelled));
   index_spelled(static_cast<TokenId>(id), spelled);
   return Done{};

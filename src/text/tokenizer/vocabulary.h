@@ -21,7 +21,7 @@ class Vocabulary {
 
   void reserve(size_t tokens, size_t bytes);
 
-  /// Fails with corrupt_data: id or token beyond its limit, or an id that is taken.
+  /// Fails with corrupt_data: id or token beyond its limit, an id that is taken, or a spelling that is not UTF-8.
   Status add(int64_t id, std::string_view spelled);
 
   /// A token whose piece the file gives as raw bytes; `spelled` is for people.
