@@ -8,6 +8,11 @@ namespace {
 
 constexpr uint32_t kNone = PairTable::kNone;
 
+/// Least rank first, then the leftmost.
+uint64_t candidate(uint32_t rank, uint32_t position) {
+  return static_cast<uint64_t>(rank) << 32 | position;
+}
+
 }  // namespace
 
 void BpeMerger::merge(EncodeWorkspace& workspace) const {
@@ -25,7 +30,7 @@ void BpeMerger::rank_pair(Symbol& left, const Symbol& right) const {
   left.merged = value.second;
 }
 
-void BpeMerger::merge_short(std::vector<Symbol>& symbols) const {
+void BpeMerger::merge_short(Symbols& symbols) const {
   for (size_t i = 0; i + 1 < symbols.size(); ++i) rank_pair(symbols[i], symbols[i + 1]);
   symbols.back().rank = kNone;
   while (true) {
@@ -43,7 +48,7 @@ void BpeMerger::merge_short(std::vector<Symbol>& symbols) const {
   }
 }
 
-void BpeMerger::merge_at(std::vector<Symbol>& symbols, uint32_t position) const {
+void BpeMerger::merge_at(Symbols& symbols, uint32_t position) const {
   Symbol& symbol = symbols[position];
   Symbol& absorbed = symbols[symbol.next];
   symbol.id = symbol.merged;
@@ -59,7 +64,7 @@ void BpeMerger::merge_at(std::vector<Symbol>& symbols, uint32_t position) const 
 }
 
 void BpeMerger::merge_long(EncodeWorkspace& workspace) const {
-  std::vector<Symbol>& symbols = workspace.symbols;
+  Symbols& symbols = workspace.symbols;
   auto& heap = workspace.candidates;
   heap.clear();
   const auto count = static_cast<uint32_t>(symbols.size());
@@ -68,22 +73,23 @@ void BpeMerger::merge_long(EncodeWorkspace& workspace) const {
     symbols[i].next = i + 1 == count ? kNone : i + 1;
     symbols[i].rank = kNone;
     if (i + 1 < count) rank_pair(symbols[i], symbols[i + 1]);
-    if (symbols[i].rank != kNone) heap.push_back({symbols[i].rank, i});
+    if (symbols[i].rank != kNone) heap.push_back(candidate(symbols[i].rank, i));
   }
   std::make_heap(heap.begin(), heap.end(), std::greater<>());
   const auto push = [&](uint32_t position) {
     if (position == kNone || symbols[position].rank == kNone) return;
-    heap.push_back({symbols[position].rank, position});
+    heap.push_back(candidate(symbols[position].rank, position));
     std::push_heap(heap.begin(), heap.end(), std::greater<>());
   };
   while (!heap.empty()) {
     std::pop_heap(heap.begin(), heap.end(), std::greater<>());
-    const EncodeWorkspace::Candidate top = heap.back();
+    const auto rank = static_cast<uint32_t>(heap.back() >> 32);
+    const auto position = static_cast<uint32_t>(heap.back());
     heap.pop_back();
-    if (symbols[top.position].rank != top.rank) continue;  // the pair has changed since it was pushed
-    merge_at(symbols, top.position);
-    push(symbols[top.position].previous);
-    push(top.position);
+    if (symbols[position].rank != rank) continue;  // the pair has changed since it was pushed
+    merge_at(symbols, position);
+    push(symbols[position].previous);
+    push(position);
   }
   size_t kept = 0;
   for (uint32_t i = 0; i != kNone; i = symbols[i].next) symbols[kept++] = symbols[i];

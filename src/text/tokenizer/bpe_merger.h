@@ -13,6 +13,7 @@ namespace kedge::text {
 class BpeMerger {
  public:
   using Symbol = EncodeWorkspace::Symbol;
+  using Symbols = EncodeWorkspace::Symbols;
 
   void reserve(size_t count) { merges_.reserve(count); }
 
@@ -28,9 +29,9 @@ class BpeMerger {
 
  private:
   void rank_pair(Symbol& left, const Symbol& right) const;
-  void merge_short(std::vector<Symbol>& symbols) const;
+  void merge_short(Symbols& symbols) const;
   void merge_long(EncodeWorkspace& workspace) const;
-  void merge_at(std::vector<Symbol>& symbols, uint32_t position) const;
+  void merge_at(Symbols& symbols, uint32_t position) const;
 
   // Up to here scanning all pairs for the least rank beats a heap: most words have fewer than ten symbols.
   static constexpr size_t kShortMax = 40;

@@ -203,8 +203,9 @@ void BpeModel::encode_part(std::string_view part, EncodeWorkspace& workspace, st
   if (cacheable && all_known) workspace.cache.store(key, std::span(ids).subspan(first));
 }
 
-bool BpeModel::make_symbols(std::string_view part, std::vector<EncodeWorkspace::Symbol>& symbols) const {
+bool BpeModel::make_symbols(std::string_view part, EncodeWorkspace::Symbols& symbols) const {
   symbols.clear();
+  symbols.reserve(part.size());
   bool all_known = true;
   const bool over_bytes = options_.symbols == BpeOptions::Symbols::bytes;
   for (size_t position = 0; position < part.size();) {

@@ -70,7 +70,7 @@ class BpeModel : public TokenModel {
   void encode_text(std::string_view text, EncodeWorkspace& workspace, std::vector<TokenId>& ids) const;
   void encode_part(std::string_view part, EncodeWorkspace& workspace, std::vector<TokenId>& ids,
                    bool& after_unknown) const;
-  [[nodiscard]] bool make_symbols(std::string_view part, std::vector<EncodeWorkspace::Symbol>& symbols) const;
+  [[nodiscard]] bool make_symbols(std::string_view part, EncodeWorkspace::Symbols& symbols) const;
   void emit(std::string_view text, uint32_t symbol, std::vector<TokenId>& ids, bool& after_unknown) const;
 
   std::shared_ptr<const Vocabulary> vocabulary_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kedge/tokenizer.h"
+#include "text/tokenizer/huge_page_allocator.h"
 #include "text/tokenizer/word_cache.h"
 
 namespace kedge::text {
@@ -22,23 +23,21 @@ struct EncodeWorkspace {
     uint32_t previous = 0;
     uint32_t next = 0;
   };
-  struct Candidate {
-    uint32_t rank;
-    uint32_t position;
-    friend bool operator>(const Candidate& a, const Candidate& b) {
-      return a.rank != b.rank ? a.rank > b.rank : a.position > b.position;
-    }
-  };
   struct BestPath {
     double score = 0;
     uint32_t begin = 0;
     TokenId id = -1;
   };
 
+  // A long word walks all over these.
+  using Symbols = std::vector<Symbol, HugePageAllocator<Symbol>>;
+  using Paths = std::vector<BestPath, HugePageAllocator<BestPath>>;
+  using Candidates = std::vector<uint64_t, HugePageAllocator<uint64_t>>;  // rank << 32 | position
+
   WordCache cache;
-  std::vector<Symbol> symbols;
-  std::vector<Candidate> candidates;
-  std::vector<BestPath> paths;
+  Symbols symbols;
+  Candidates candidates;
+  Paths paths;
   std::string normalized;
 
   /// Gives back what one huge text has left behind.

@@ -31,7 +31,7 @@ double UnigramModel::sum(double a, double b) const {
   return options_.single_precision ? static_cast<double>(static_cast<float>(a) + static_cast<float>(b)) : a + b;
 }
 
-void UnigramModel::find_best_paths(std::string_view word, std::vector<EncodeWorkspace::BestPath>& paths) const {
+void UnigramModel::find_best_paths(std::string_view word, EncodeWorkspace::Paths& paths) const {
   paths.assign(word.size() + 1, {});
   const double unknown_score = sum(score_min_, -kUnknownPenalty);
   constexpr TokenId kUnreached = -2;

@@ -33,7 +33,7 @@ class UnigramModel : public TokenModel {
   void encode(std::string_view word, EncodeWorkspace& workspace, std::vector<TokenId>& ids) const override;
 
  private:
-  void find_best_paths(std::string_view word, std::vector<EncodeWorkspace::BestPath>& paths) const;
+  void find_best_paths(std::string_view word, EncodeWorkspace::Paths& paths) const;
   [[nodiscard]] double sum(double a, double b) const;
 
   std::shared_ptr<const Vocabulary> vocabulary_;
