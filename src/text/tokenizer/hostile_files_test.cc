@@ -22,7 +22,7 @@ void expect_error(const Opened& opened, ErrorKind kind, const std::string& part_
   EXPECT_NE(opened.error().message.find(part_of_message), std::string::npos) << opened.error().message;
 }
 
-Opened open_sentencepiece(SentencePieces pieces) {
+Opened open_sentencepiece(const SentencePieces& pieces) {
   auto parts = make_sentencepiece_parts(pieces, {});
   if (!parts.ok()) return parts.error();
   return make_tokenizer(std::move(parts).value());

@@ -35,7 +35,7 @@ Status MergeLoader::finish() {
     const auto left = vocabulary_.find(merge.left);
     const auto right = vocabulary_.find(merge.right);
     const auto merged = left.has_value() && right.has_value() ? find_merged(merge) : std::nullopt;
-    if (!merged.has_value()) {
+    if (!left.has_value() || !right.has_value() || !merged.has_value()) {
       return Error{ErrorKind::corrupt_data,
                    fmt::format("{}: merge {} of '{}' and '{}': a part or the whole is not in the vocabulary", where_,
                                number, merge.left.spelled.substr(0, 64), merge.right.spelled.substr(0, 64))};
