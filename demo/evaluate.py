@@ -1,7 +1,7 @@
 """Measures an exported model folder on held-out phrasings, or talks to it, with the plain PyTorch forward.
 
 Usage: python evaluate.py MODEL_FOLDER HELDOUT.jsonl [--limit N]
-       python evaluate.py MODEL_FOLDER --ask "question" ["next question" ...] [--system TEXT] [--temperature T] [--seed S]
+       python evaluate.py MODEL_FOLDER --ask "question" ["next question" ...] [--system TEXT] [--temperature T]
 Checks: a right answer holds the key of its question (numbers as whole numbers); a question outside the ground is
 answered by saying so; perplexity is per token of the reference answers.
 """
@@ -20,8 +20,8 @@ from torch.nn import functional
 from network import Network, Shape
 
 DECLINES = re.compile(
-    r"do not know|don't know|sorry|cannot|can only|know nothing|not sure|not learned|larger model|more than I know|no clock|no news|no calendar|"
-    r"too small|too hard|only a|will not help|not told|not tell|have no",
+    r"do not know|don't know|sorry|cannot|can only|know nothing|not sure|not learned|larger model|more than I know|"
+    r"no clock|no news|no calendar|too small|too hard|only a|will not help|not told|not tell|have no",
     re.IGNORECASE,
 )
 

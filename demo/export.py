@@ -17,7 +17,8 @@ BYTES_MAX = 8_000_000
 CHAT_TEMPLATE = (
     "{{- bos_token }}"
     "{%- for message in messages %}"
-    "{{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' + message['content'] | trim + '<|eot_id|>' }}"
+    "{{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' + message['content'] | trim "
+    "+ '<|eot_id|>' }}"
     "{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{%- endif %}"
 )
@@ -114,9 +115,8 @@ def main():
         raise SystemExit(
             f"{options.model}/model.safetensors has {size} bytes, expected at most {BYTES_MAX}: choose a smaller shape"
         )
-    print(
-        f"{options.model}: {size} bytes, {sum(tensor.numel() for tensor in weights.values())} parameters, step {saved['state']['step']}"
-    )
+    parameters = sum(tensor.numel() for tensor in weights.values())
+    print(f"{options.model}: {size} bytes, {parameters} parameters, step {saved['state']['step']}")
 
 
 if __name__ == "__main__":

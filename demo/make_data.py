@@ -62,7 +62,8 @@ SYSTEMS_SAILOR = [
     "You are a pirate.",
 ]
 MORE_ASKS = [
-    "[Tell me more|More|Go on|Can you tell me more|Tell me more about it|What else|Say more|Please go on|Please explain|More please][.|?|]"
+    "[Tell me more|More|Go on|Can you tell me more|Tell me more about it|What else|Say more|Please go on|"
+    "Please explain|More please][.|?|]"
 ]
 NO_MORE = [
     "That is all that I know about it. [I am only a small model.|Would you like to know something else?]",
@@ -129,7 +130,8 @@ def next_turn(rng, last, persona, grounds):
                 pick(
                     rng,
                     [
-                        "[You are welcome|You're welcome|My pleasure]! [Is there anything else?|Ask me if you have another question.|]"
+                        "[You are welcome|You're welcome|My pleasure]! "
+                        "[Is there anything else?|Ask me if you have another question.|]"
                     ],
                 ),
                 "You are welcome!",

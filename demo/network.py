@@ -157,7 +157,7 @@ def initialise(network):
 
 @torch.no_grad()
 def write_what_is_read(shape, attention):
-    """Heads that write the tokens they look at, all alike at first: so where to look can be learned from the beginning."""
+    """Heads that write the tokens they look at, all alike at first: so where to look can be learned from the start."""
     group = shape.head_count // shape.kv_head_count
     for head in range(shape.head_count):
         value = attention.v_proj.weight[head_rows(shape, head // group)]

@@ -1,4 +1,4 @@
-"""Trains the demo model on one CPU thread: tokenizer, packing, Muon and AdamW, checkpoints. Development only (see README.md).
+"""Trains the demo model on one CPU thread: tokenizer, packing, Muon and AdamW, checkpoints (see README.md).
 
 Usage: python train.py DATA_FOLDER RUN_FOLDER [--steps N] [--stop N] [--resume]
 RUN_FOLDER receives tokenizer.json, shape.json, checkpoint.pt and log.jsonl; export.py makes the model folder of them.
@@ -18,8 +18,11 @@ from torch.nn import functional
 from network import Network, Shape, load_shape, save_shape
 
 SPECIALS = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
-# The split of Llama 3: contractions, words with one leading sign or space, up to three digits, signs, line ends, spaces.
-SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+# Llama 3's split: contractions, words with one leading sign or space, up to three digits, signs, line ends, spaces.
+SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 ROW_LENGTHS = [128, 256, 512, 1024]
 TOKENS_A_STEP = 2048
 
@@ -81,7 +84,7 @@ class Batches:
         self.records, self.seed = records, seed
 
     def epoch(self, number):
-        """Batches of (ids, next ids or -100, mask, token count), in an order that the seed and the epoch's number decide."""
+        """Batches of (ids, next ids or -100, mask, token count), in an order that the seed and the number decide."""
         rng = random.Random(f"{self.seed} {number}")
         order = list(range(len(self.records)))
         rng.shuffle(order)
@@ -186,7 +189,7 @@ def save(path, network, optimizer, state):
 
 
 def prepare(options):
-    """Tokenizer, shape and encoded records of a run; a resumed run takes the tokenizer and the shape that it began with."""
+    """Tokenizer, shape and encoded records of a run; a resumed run takes the tokenizer and shape that it began with."""
     options.run.mkdir(parents=True, exist_ok=True)
     records = read_lines(options.data / "train.jsonl")
     if options.resume:
@@ -198,10 +201,8 @@ def prepare(options):
         tokenizer = train_tokenizer(records[:30000], shape.vocab_size, options.run / "tokenizer.json")
         save_shape(shape, options.run / "shape.json")
     encoded = [encode(tokenizer, record) for record in records]
-    print(
-        f"{len(encoded)} records, {sum(len(ids) for ids, _ in encoded)} tokens, vocabulary {tokenizer.get_vocab_size()}",
-        flush=True,
-    )
+    tokens = sum(len(ids) for ids, _ in encoded)
+    print(f"{len(encoded)} records, {tokens} tokens, vocabulary {tokenizer.get_vocab_size()}", flush=True)
     return tokenizer, shape, encoded
 
 
