@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+MASKED = -30000.0  # a score that softmax makes zero, within bf16 and fp16
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -46,7 +48,9 @@ class RMSNorm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, x):
-        return functional.rms_norm(x.float(), self.weight.shape, self.weight, self.epsilon)
+        exact = x.float()
+        scale = torch.rsqrt(exact.pow(2).mean(-1, keepdim=True) + self.epsilon)
+        return (exact * scale * self.weight).to(x.dtype)
 
 
 class Attention(nn.Module):
@@ -60,17 +64,18 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(shape.hidden_size, shape.hidden_size, bias=False)
 
     def forward(self, x, rope, mask):
+        """Written out: on a CPU this trains faster in bf16 than scaled_dot_product_attention. Scores add `mask`."""
         rows, length, _ = x.shape
-        head_size = self.shape.head_size
+        head_size, group = self.shape.head_size, self.shape.head_count // self.shape.kv_head_count
 
         def heads(projected):
-            return projected.view(rows, length, -1, head_size).transpose(1, 2)
+            return projected.view(rows, length, -1, head_size)
 
-        q, k, v = heads(self.q_proj(x)), heads(self.k_proj(x)), heads(self.v_proj(x))
-        q, k = rotate(q, *rope), rotate(k, *rope)
-        group = self.shape.head_count // self.shape.kv_head_count
-        k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+        q = rotate(heads(self.q_proj(x)), *rope) * head_size**-0.5
+        k = rotate(heads(self.k_proj(x)), *rope).repeat_interleave(group, 2)
+        v = heads(self.v_proj(x)).repeat_interleave(group, 2)
+        q, k, v = (part.transpose(1, 2).contiguous() for part in (q, k, v))
+        mixed = (q @ k.transpose(-1, -2) + mask).softmax(-1) @ v
         return self.o_proj(mixed.transpose(1, 2).reshape(rows, length, -1))
 
 
@@ -118,9 +123,12 @@ class Network(nn.Module):
         self.register_buffer("sin", sin, persistent=False)
         initialise(self)
 
-    def forward(self, ids, mask=None):
-        rope = self.cos[: ids.shape[1]], self.sin[: ids.shape[1]]
-        x = self.model.embed_tokens(ids)
+    def forward(self, ids, mask=None, dtype=torch.float32):
+        length = ids.shape[1]
+        if mask is None:
+            mask = torch.full((length, length), MASKED, dtype=dtype).triu(1)
+        rope = self.cos[:length, None].to(dtype), self.sin[:length, None].to(dtype)
+        x = self.model.embed_tokens(ids).to(dtype)
         for layer in self.model.layers:
             x = layer(x, rope, mask)
         return self.model.norm(x)

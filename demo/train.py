@@ -15,7 +15,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch.nn import functional
 
-from network import Network, Shape, load_shape, save_shape
+from network import MASKED, Network, Shape, load_shape, save_shape
 
 SPECIALS = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
 # Llama 3's split: contractions, words with one leading sign or space, up to three digits, signs, line ends, spaces.
@@ -23,8 +23,9 @@ SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-ROW_LENGTHS = [128, 256, 512, 1024]
-TOKENS_A_STEP = 2048
+ROW_LENGTHS = [256, 512, 1024]  # the network is compiled once for each
+OPEN_ROWS_MAX = 48
+TOKENS_A_STEP = 4096
 
 
 def read_lines(path):
@@ -88,24 +89,22 @@ class Batches:
         rng = random.Random(f"{self.seed} {number}")
         order = list(range(len(self.records)))
         rng.shuffle(order)
-        open_rows = {length: [] for length in ROW_LENGTHS}
-        ready = {length: [] for length in ROW_LENGTHS}
+        open_rows, ready = [], {length: [] for length in ROW_LENGTHS}
         for index in order:
             size = len(self.records[index][0])
-            length = next((length for length in ROW_LENGTHS if size <= length), None)
-            if length is None:
-                continue
-            rows = open_rows[length]
-            fitting = [row for row in rows if sum(len(self.records[i][0]) for i in row) + size <= length]
+            fitting = [row for row in open_rows if row.free >= size]
             if fitting:
-                fitting[0].append(index)
-            else:
-                rows.append([index])
-            if len(rows) > 12:
-                ready[length].append(rows.pop(0))
-            if len(ready[length]) * length >= TOKENS_A_STEP:
-                yield self.batch(ready[length], length)
-                ready[length] = []
+                min(fitting, key=lambda row: row.free).add(index, size)
+            elif size <= ROW_LENGTHS[-1]:
+                open_rows.append(Row(next(length for length in ROW_LENGTHS if size <= length)))
+                open_rows[-1].add(index, size)
+            if len(open_rows) > OPEN_ROWS_MAX:
+                full = min(open_rows, key=lambda row: row.free)
+                open_rows.remove(full)
+                ready[full.length].append(full.members)
+                if len(ready[full.length]) * full.length == TOKENS_A_STEP:
+                    yield self.batch(ready[full.length], full.length)
+                    ready[full.length] = []
 
     def batch(self, rows, length):
         ids = np.zeros((len(rows), length), dtype=np.int64)
@@ -121,14 +120,28 @@ class Batches:
                 owner[row, at : at + size] = member + 1
                 at += size
         owner = torch.from_numpy(owner)
-        mask = (owner[:, :, None] == owner[:, None, :]) & torch.ones(length, length, dtype=torch.bool).tril()
-        return torch.from_numpy(ids), torch.from_numpy(labels), mask[:, None], int((owner > 0).sum())
+        earlier = torch.ones(length, length, dtype=torch.bool).tril()
+        seen = (owner[:, None, :, None] == owner[:, None, None, :]) & earlier
+        mask = torch.full(seen.shape, MASKED, dtype=torch.bfloat16).masked_fill(seen, 0.0)
+        return torch.from_numpy(ids), torch.from_numpy(labels), mask, int((owner > 0).sum())
 
 
-def loss_of(network, batch):
+class Row:
+    """Records that share a row of a batch."""
+
+    def __init__(self, length):
+        self.length, self.free, self.members = length, length, []
+
+    def add(self, index, size):
+        self.members.append(index)
+        self.free -= size
+
+
+def loss_of(network, forward, batch):
+    """`forward` is the network's, compiled. Activations are bf16, weights and the loss fp32."""
     ids, labels, mask, _ = batch
     with torch.autocast("cpu", torch.bfloat16):
-        hidden = network(ids, mask)
+        hidden = forward(ids, mask, torch.bfloat16)
         learned = labels != -100
         logits = network.logits(hidden[learned])
     return functional.cross_entropy(logits.float(), labels[learned])
@@ -193,9 +206,8 @@ def prepare(options):
     options.run.mkdir(parents=True, exist_ok=True)
     records = read_lines(options.data / "train.jsonl")
     if options.resume:
-        tokenizer, shape = Tokenizer.from_file(str(options.run / "tokenizer.json")), load_shape(
-            options.run / "shape.json"
-        )
+        tokenizer = Tokenizer.from_file(str(options.run / "tokenizer.json"))
+        shape = load_shape(options.run / "shape.json")
     else:
         shape = Shape()
         tokenizer = train_tokenizer(records[:30000], shape.vocab_size, options.run / "tokenizer.json")
@@ -244,18 +256,21 @@ def all_batches(batches, state):
 
 def train(network, batches, options):
     optimizers = Optimizers(network, options)
-    state = {"step": 0, "epoch": 0, "batch": 0, "tokens": 0, "seconds": 0.0}
+    state = {"step": 0, "data": options.data.name, "epoch": 0, "batch": 0, "tokens": 0, "seconds": 0.0}
     checkpoint = options.run / "checkpoint.pt"
     if options.resume:
         saved = torch.load(checkpoint)
         network.load_state_dict(saved["network"])
         optimizers.load_state_dict(saved["optimizer"])
         state = saved["state"]
+        if state.get("data") != options.data.name:
+            state |= {"data": options.data.name, "epoch": 0, "batch": 0}
+    forward = torch.compile(network, dynamic=False)
     progress, saved_at = Progress(options, state), time.time()
     for batch in all_batches(batches, state):
         if state["step"] >= options.stop:
             break
-        loss = loss_of(network, batch)
+        loss = loss_of(network, forward, batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizers.step(learning_rate(state["step"], options))
@@ -269,7 +284,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--steps", type=int, default=1700)
+    parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--stop", type=int, help="save and stop at this step, to go on with other data")
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--warmup", type=int, default=40)
