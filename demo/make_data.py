@@ -15,19 +15,30 @@ from pathlib import Path
 from corpus import about, arithmetic, facts, links, outside, sailing, stories, talk, world
 from corpus.language import any_name, as_typed, pick, seeded
 
+# Each ground with its weight in the first stage of the training.
 GROUNDS = {
-    "talk": (talk.turn, 17),
-    "about": (about.turn, 17),
-    "arithmetic": (arithmetic.turn, 14),
-    "facts": (facts.turn, 17),
+    "talk": (talk.turn, 15),
+    "about": (about.turn, 14),
+    "arithmetic": (arithmetic.turn, 18),
+    "facts": (facts.turn, 24),
     "world": (world.turn, 11),
-    "sailing": (sailing.turn, 6),
-    "outside": (outside.turn, 10),
-    "stories": (stories.turn, 9),
+    "sailing": (sailing.turn, 7),
+    "outside": (outside.turn, 13),
+    "stories": (stories.turn, 6),
+    "links": (links.turn, 15),
 }
-# The second stage of the training has short tasks for looking back as well.
-STAGES = {1: GROUNDS, 2: {**GROUNDS, "links": (links.turn, 40)}}
-PLAIN_SHARE = 0.03
+# What the second stage changes: stories and the model's own matters are soon known, facts and sums take longer.
+SECOND_STAGE = {
+    "talk": 9,
+    "about": 9,
+    "arithmetic": 28,
+    "facts": 36,
+    "sailing": 9,
+    "outside": 8,
+    "stories": 2,
+    "links": 8,
+}
+PLAIN_SHARE = 0.015
 HELDOUT_SHARE = 0.02
 SYSTEMS_BRIEF = [
     "Answer briefly.",
@@ -104,7 +115,7 @@ def system_prompt(rng):
     return text, "plain", name
 
 
-def next_turn(rng, last, persona, grounds):
+def next_turn(rng, last, persona, weights):
     """The turn after `last`: a follow-up where it has one, else something new."""
     if last is not None:
         if last.more and rng.random() < 0.6:
@@ -138,8 +149,8 @@ def next_turn(rng, last, persona, grounds):
             )
     if persona and rng.random() < 0.6:
         return about.persona_turn(rng, persona)
-    ground = rng.choices(list(grounds), [weight for _, weight in grounds.values()])[0]
-    return grounds[ground][0](rng)
+    ground = rng.choices(list(weights), list(weights.values()))[0]
+    return GROUNDS[ground][0](rng)
 
 
 def remembered_name(rng, known_name):
@@ -157,11 +168,11 @@ def remembered_name(rng, known_name):
     return talk.Turn(asked, answer, f"{known_name}.", check=known_name)
 
 
-def dialog(rng, grounds):
+def dialog(rng, weights):
     """Messages, with the check of the last answer."""
     system, manner, persona = system_prompt(rng)
     messages = [{"role": "system", "content": system}] if system else []
-    count = rng.choices([1, 2, 3, 4, 5, 6], [48, 23, 13, 8, 5, 3])[0]
+    count = rng.choices([1, 2, 3, 4, 5, 6, 12], [48, 23, 13, 8, 5, 2, 1])[0]
     last, known_name = None, None
     for index in range(count):
         if known_name and rng.random() < 0.25 and last and not last.follow_ups:
@@ -186,7 +197,7 @@ def dialog(rng, grounds):
                 f"Hello, {known_name}!",
             )
         else:
-            last = next_turn(rng, last, persona, grounds)
+            last = next_turn(rng, last, persona, weights)
         answer = last.brief if manner == "brief" and last.brief else last.answer
         answer = answer[0].upper() + answer[1:] if answer[:5] != "kedge" else answer
         if manner == "sailor":
@@ -207,10 +218,11 @@ def heldout(user_text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--dialogs", type=int, default=80000)
+    parser.add_argument("--dialogs", type=int, default=160000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--stage", type=int, choices=STAGES, default=1)
+    parser.add_argument("--stage", type=int, choices=[1, 2], default=1)
     options = parser.parse_args()
+    weights = {ground: weight for ground, (_, weight) in GROUNDS.items()} | (SECOND_STAGE if options.stage == 2 else {})
     options.out.mkdir(parents=True, exist_ok=True)
     rng = seeded(options.seed)
     counts = Counter()
@@ -222,7 +234,7 @@ def main():
                 train.write(json.dumps({"text": stories.plain_text(rng)}) + "\n")
                 counts["plain"] += 1
                 continue
-            messages, check = dialog(rng, STAGES[options.stage])
+            messages, check = dialog(rng, weights)
             asked = [message["content"] for message in messages if message["role"] == "user"]
             out_of_training = any(map(heldout, asked))
             if out_of_training and not heldout(asked[-1]):

@@ -277,7 +277,7 @@ def chance_turn(rng):
 
 def turn(rng):
     makers = (
-        [sum_turn] * 8
+        [sum_turn] * 11
         + [word_problem_turn] * 2
         + [
             beyond_turn,

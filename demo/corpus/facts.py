@@ -370,7 +370,7 @@ TABLES = [
         "{v}.",
     ),
     (
-        9,
+        12,
         CAPITALS,
         [
             "What is the capital [city |]of {k}?",
