@@ -2,7 +2,7 @@
 
 import { element, icon } from './dom';
 
-const kDemoQuestions = ['Who are you?', 'Tell me a story about a boat.', 'What is a kedge?', 'What is 3 plus 4?'];
+const kDemoQuestions = ['Who are you?', 'Tell me a story about a fox.', 'What is a kedge?', 'What is 3 plus 4?'];
 
 /** The id under which the server offers the model inside the binary. */
 function isDemo(model: string): boolean {
@@ -26,9 +26,9 @@ export function welcomeNodes(model: string, ask: (text: string) => void): Node[]
     element('button', { class: 'chip', attributes: { type: 'button' }, on: { click: () => ask(question) } }, question),
   );
   const text =
-    'This is kedge’s demo model. It was trained from nothing on a few megabytes of simple English that the project ' +
-    'wrote itself, so that everything can be tried offline. It makes small talk, tells small stories and knows a few ' +
-    'facts; of everything else it knows nothing.';
+    'This is kedge’s demo model. It was trained from nothing on simple English that a script of the project writes, ' +
+    'so that everything can be tried offline. It makes small talk, tells small stories and knows a few facts; of ' +
+    'everything else it knows nothing.';
   return [
     icon('anchor'),
     element('h2', {}, 'Say hello to a very small model'),
