@@ -8,7 +8,7 @@ import sys
 from page_case import CHROMIUM, DESKTOP, FLAGS
 from playwright.sync_api import sync_playwright
 
-QUESTIONS = ["Hello! Who are you?", "What can you do?", "Tell me a story about a boat."]
+QUESTIONS = ["Hello! Who are you?", "What can you do?", "Tell me a story about a fox."]
 # The likeliest words, so that the same model gives the same picture.
 SETTINGS = {"temperature": 0}
 
