@@ -290,7 +290,10 @@ std::string number_text(double value) {
   const auto end = std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::scientific).ptr;
   const std::string_view text(buffer, static_cast<size_t>(end - buffer));
   const size_t exponent_at = text.find('e');
-  const int exponent = std::atoi(text.data() + exponent_at + 1);
+  // The text ends where the buffer's old bytes begin: nothing that looks for a NUL may read it.
+  const std::string_view exponent_text = text.substr(exponent_at + (text[exponent_at + 1] == '+' ? 2 : 1));
+  int exponent = 0;
+  std::from_chars(exponent_text.data(), exponent_text.data() + exponent_text.size(), exponent);
   const bool negative = text[0] == '-';
   std::string digits;
   for (const char c : text.substr(0, exponent_at)) {
