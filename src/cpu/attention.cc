@@ -30,16 +30,16 @@ int64_t folded(int64_t index, int64_t count) {
 
 }  // namespace
 
-void attention(WorkerPool& pool, const Attention& attention, const KvView& kv, const float* q, int64_t q_stride,
-               float* out, int64_t out_stride) {
-  if (attention.count <= 0) return;
+void attention(WorkerPool& pool, const Attention& attention, const KvView& kv, const InputRows& q,
+               const OutputRows& out) {
+  if (q.count <= 0) return;
   KEDGE_DCHECK(attention.heads % kv.kv_heads == 0);
   KEDGE_DCHECK(kv.dtype == DType::f32 || kv.dtype == DType::bf16);
   const KernelTable& table = kernels();
   const auto kernel = kv.dtype == DType::f32 ? table.attention_f32 : table.attention_bf16;
   const int64_t group = attention.heads / kv.kv_heads;
   const int64_t tile_tokens = std::max<int64_t>(1, kTileRows / group);
-  const int64_t tiles = (attention.count + tile_tokens - 1) / tile_tokens;
+  const int64_t tiles = (q.count + tile_tokens - 1) / tile_tokens;
   const size_t head_bytes = static_cast<size_t>(kv.page_tokens * kv.head_size) * element_bytes(kv.dtype);
 
   pool.parallel_for(kv.kv_heads * tiles, 1, [&](int64_t begin, int64_t end, unsigned) {
@@ -50,11 +50,11 @@ void attention(WorkerPool& pool, const Attention& attention, const KvView& kv, c
       const int64_t kv_head = index / tiles;
       const int64_t first = folded(index % tiles, tiles) * tile_tokens;
       const int64_t head_column = kv_head * group * kv.head_size;
-      kernel({.q = q + first * q_stride + head_column,
-              .q_stride = q_stride,
-              .out = out + first * out_stride + head_column,
-              .out_stride = out_stride,
-              .tokens = std::min(tile_tokens, attention.count - first),
+      kernel({.q = q.data + first * q.stride + head_column,
+              .q_stride = q.stride,
+              .out = out.data + first * out.stride + head_column,
+              .out_stride = out.stride,
+              .tokens = std::min(tile_tokens, q.count - first),
               .group = group,
               .head_size = kv.head_size,
               .keys = kv.keys.data(),
@@ -72,8 +72,7 @@ void attention(WorkerPool& pool, const Attention& attention, const KvView& kv, c
   });
 }
 
-void store_kv(WorkerPool& pool, const KvView& kv, int64_t first, int64_t count, const float* k, const float* v,
-              int64_t stride) {
+void store_kv(WorkerPool& pool, const KvView& kv, int64_t first, const InputRows& k, const float* v) {
   const KernelTable& table = kernels();
   const size_t row_bytes = static_cast<size_t>(kv.head_size) * element_bytes(kv.dtype);
   const auto store = [&](std::byte* page, int64_t row, const float* source) {
@@ -84,13 +83,13 @@ void store_kv(WorkerPool& pool, const KvView& kv, int64_t first, int64_t count, 
       table.to_bf16(source, kv.head_size, reinterpret_cast<uint16_t*>(target));
     }
   };
-  pool.parallel_for(count, 64, [&](int64_t begin, int64_t end, unsigned) {
+  pool.parallel_for(k.count, 64, [&](int64_t begin, int64_t end, unsigned) {
     for (int64_t i = begin; i < end; ++i) {
       const auto page = static_cast<size_t>((first + i) / kv.page_tokens);
       const int64_t slot = (first + i) % kv.page_tokens;
       for (int64_t head = 0; head < kv.kv_heads; ++head) {
-        const int64_t column = i * stride + head * kv.head_size;
-        store(kv.keys[page], head * kv.page_tokens + slot, k + column);
+        const int64_t column = i * k.stride + head * kv.head_size;
+        store(kv.keys[page], head * kv.page_tokens + slot, k.data + column);
         store(kv.values[page], head * kv.page_tokens + slot, v + column);
       }
     }

@@ -33,15 +33,14 @@ void run(benchmark::State& state, DType dtype) {
   const KvView kv{dtype, kPageTokens, kKvHeads, head_size, keys, values};
   const auto token = random_floats(static_cast<size_t>(kKvHeads * head_size) * 64, 1);
   for (int64_t first = 0; first < context; first += 64) {
-    store_kv(pool(), kv, first, std::min<int64_t>(64, context - first), token.data(), token.data(),
-             kKvHeads * head_size);
+    store_kv(pool(), kv, first, {token.data(), kKvHeads * head_size, std::min<int64_t>(64, context - first)},
+             token.data());
   }
   const auto q = random_floats(static_cast<size_t>(count * kHeads * head_size), 2);
   std::vector<float> out(q.size());
-  const Attention attention_of{
-      .heads = kHeads, .scale = 0.1F, .first = context - count, .count = count, .context = context};
+  const Attention attention_of{.heads = kHeads, .scale = 0.1F, .first = context - count, .context = context};
   for (auto _ : state) {
-    attention(pool(), attention_of, kv, q.data(), kHeads * head_size, out.data(), kHeads * head_size);
+    attention(pool(), attention_of, kv, {q.data(), kHeads * head_size, count}, {out.data(), kHeads * head_size});
     benchmark::DoNotOptimize(out.data());
   }
   double checksum = 0.0;

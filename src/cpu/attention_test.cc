@@ -69,11 +69,12 @@ std::vector<float> run(WorkerPool& pool, const Shape& s, const Inputs& in, int64
   const int64_t q_size = s.heads * s.head_size;
   const int64_t kv_size = s.kv_heads * s.head_size;
   std::vector<float> out(static_cast<size_t>(s.context * q_size), NAN);
-  if (!s.causal) store_kv(pool, cache.view(), 0, s.context, in.k.data(), in.v.data(), kv_size);
+  if (!s.causal) store_kv(pool, cache.view(), 0, {in.k.data(), kv_size, s.context}, in.v.data());
   for (int64_t first = 0; first < s.context; first += chunk) {
     const int64_t count = std::min(chunk, s.context - first);
     if (s.causal) {
-      store_kv(pool, cache.view(), first, count, in.k.data() + first * kv_size, in.v.data() + first * kv_size, kv_size);
+      store_kv(pool, cache.view(), first, {in.k.data() + first * kv_size, kv_size, count},
+               in.v.data() + first * kv_size);
     }
     if (s.window > 0) cache.drop_before(std::max<int64_t>(0, first - s.window + 1));
     attention(pool,
@@ -83,9 +84,8 @@ std::vector<float> run(WorkerPool& pool, const Shape& s, const Inputs& in, int64
                .window = s.window,
                .causal = s.causal,
                .first = first,
-               .count = count,
                .context = s.causal ? first + count : s.context},
-              cache.view(), in.q.data() + first * q_size, q_size, out.data() + first * q_size, q_size);
+              cache.view(), {in.q.data() + first * q_size, q_size, count}, {out.data() + first * q_size, q_size});
   }
   return out;
 }
@@ -225,7 +225,7 @@ TEST(StoreKv, writes_its_positions_and_no_other) {
       Cache cache(s);
       const auto k = random_floats(5 * 15, 4);
       const auto v = random_floats(5 * 15, 5);
-      store_kv(pool, cache.view(), 6, 5, k.data(), v.data(), 15);
+      store_kv(pool, cache.view(), 6, {k.data(), 15, 5}, v.data());
       const KvView kv = cache.view();
       for (int64_t position = 0; position < 16; ++position) {
         for (int64_t e = 0; e < 15; ++e) {

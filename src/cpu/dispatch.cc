@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "core/check.h"
+#include "cpu/dequantize.h"
 
 namespace kedge::cpu {
 namespace {
@@ -27,7 +28,8 @@ struct Layer {
 constexpr Layer kLayers[] = {{Isa::scalar, &kScalarKernels},
                              {Isa::avx2, &kAvx2Kernels},
                              {Isa::avx512, &kAvx512Kernels},
-                             {Isa::avx512_bf16, &kAvx512Bf16Kernels}};
+                             {Isa::avx512_bf16, &kAvx512Bf16Kernels},
+                             {Isa::amx, &kAmxKernels}};
 
 constexpr size_t kIsaCount = static_cast<size_t>(Isa::amx) + 1;
 
@@ -102,6 +104,15 @@ const FormatKernels& format_of(const KernelTable& table, DType dtype) {
   }
   KEDGE_CHECK(!"integer tensors are no weights");
   return table.f32;
+}
+
+void dequantize(const KernelTable& table, DType dtype, const std::byte* row, int64_t columns, float* out) {
+  const DequantizeKernel kernel = format_of(table, dtype).dequantize;
+  if (kernel != nullptr) {
+    kernel(row, columns, out);
+  } else {
+    dequantize_row_scalar(dtype, row, columns, out);
+  }
 }
 
 }  // namespace kedge::cpu

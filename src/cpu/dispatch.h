@@ -21,4 +21,7 @@ std::vector<Isa> runnable_isas();
 /// REQUIRES: a dtype that WeightView allows.
 const FormatKernels& format_of(const KernelTable& table, DType dtype);
 
+/// `columns` elements from a block's border on, as f32.
+void dequantize(const KernelTable& table, DType dtype, const std::byte* row, int64_t columns, float* out);
+
 }  // namespace kedge::cpu

@@ -45,21 +45,19 @@ GateKernel gate_kernel(const KernelTable& table, Activation act) {
 
 }  // namespace
 
-void rms_norm(WorkerPool& pool, const RmsNorm& norm, const float* x, int64_t x_stride, int64_t count, float* out,
-              int64_t out_stride) {
+void rms_norm(WorkerPool& pool, const RmsNorm& norm, const InputRows& x, const OutputRows& out) {
   const auto kernel = kernels().rms_norm;
   const NormTile tile{norm.weight, nullptr, norm.size, norm.epsilon, norm.weight_offset};
-  pool.parallel_for(count, row_grain(norm.size), [&](int64_t begin, int64_t end, unsigned) {
-    for (int64_t i = begin; i < end; ++i) kernel(tile, x + i * x_stride, out + i * out_stride);
+  pool.parallel_for(x.count, row_grain(norm.size), [&](int64_t begin, int64_t end, unsigned) {
+    for (int64_t i = begin; i < end; ++i) kernel(tile, x.data + i * x.stride, out.data + i * out.stride);
   });
 }
 
-void layer_norm(WorkerPool& pool, const LayerNorm& norm, const float* x, int64_t x_stride, int64_t count, float* out,
-                int64_t out_stride) {
+void layer_norm(WorkerPool& pool, const LayerNorm& norm, const InputRows& x, const OutputRows& out) {
   const auto kernel = kernels().layer_norm;
   const NormTile tile{norm.weight, norm.bias, norm.size, norm.epsilon, 0.0F};
-  pool.parallel_for(count, row_grain(norm.size), [&](int64_t begin, int64_t end, unsigned) {
-    for (int64_t i = begin; i < end; ++i) kernel(tile, x + i * x_stride, out + i * out_stride);
+  pool.parallel_for(x.count, row_grain(norm.size), [&](int64_t begin, int64_t end, unsigned) {
+    for (int64_t i = begin; i < end; ++i) kernel(tile, x.data + i * x.stride, out.data + i * out.stride);
   });
 }
 
@@ -73,11 +71,13 @@ void apply_rope(WorkerPool& pool, const Rope& rope, float* x, int64_t x_stride, 
   });
 }
 
-void gated_activation(WorkerPool& pool, Activation act, const float* gate, const float* up, int64_t stride,
-                      int64_t count, int64_t size, float* out, int64_t out_stride) {
+void gated_activation(WorkerPool& pool, Activation act, const InputRows& gate, const float* up, int64_t size,
+                      const OutputRows& out) {
   const GateKernel kernel = gate_kernel(kernels(), act);
-  pool.parallel_for(count, row_grain(size), [&](int64_t begin, int64_t end, unsigned) {
-    for (int64_t i = begin; i < end; ++i) kernel(gate + i * stride, up + i * stride, out + i * out_stride, size);
+  pool.parallel_for(gate.count, row_grain(size), [&](int64_t begin, int64_t end, unsigned) {
+    for (int64_t i = begin; i < end; ++i) {
+      kernel(gate.data + i * gate.stride, up + i * gate.stride, out.data + i * out.stride, size);
+    }
   });
 }
 

@@ -69,7 +69,7 @@ TEST(Activations, gates_of_every_size) {
       for (const int64_t size : kSizes) {
         const auto in = random_floats(static_cast<size_t>(3 * 2 * size), 1, 2.0F);  // gate, then up
         std::vector<float> out(static_cast<size_t>(3 * (size + 2)), kGuard);
-        gated_activation(pool, f.act, in.data(), in.data() + size, 2 * size, 3, size, out.data() + 1, size + 2);
+        gated_activation(pool, f.act, {in.data(), 2 * size, 3}, in.data() + size, size, {out.data() + 1, size + 2});
         for (int64_t i = 0; i < 3; ++i) {
           ASSERT_EQ(out[static_cast<size_t>(i * (size + 2))], kGuard);
           ASSERT_EQ(out[static_cast<size_t>((i + 1) * (size + 2) - 1)], kGuard);
@@ -91,8 +91,8 @@ TEST(Activations, gate_in_place_over_interleaved_rows) {
     const auto in = random_floats(4 * 38, 2);
     std::vector<float> separate(4 * 19);
     std::vector<float> shared = in;
-    gated_activation(pool, Activation::silu, in.data(), in.data() + 19, 38, 4, 19, separate.data(), 19);
-    gated_activation(pool, Activation::silu, shared.data(), shared.data() + 19, 38, 4, 19, shared.data(), 38);
+    gated_activation(pool, Activation::silu, {in.data(), 38, 4}, in.data() + 19, 19, {separate.data(), 19});
+    gated_activation(pool, Activation::silu, {shared.data(), 38, 4}, shared.data() + 19, 19, {shared.data(), 38});
     for (size_t i = 0; i < 4; ++i) {
       for (size_t j = 0; j < 19; ++j) ASSERT_EQ(shared[i * 38 + j], separate[i * 19 + j]);
     }
@@ -139,7 +139,7 @@ TEST(RmsNorm, equals_its_formula) {
         const auto weight = random_floats(static_cast<size_t>(size), 6);
         for (const float* w : {weight.data(), static_cast<const float*>(nullptr)}) {
           std::vector<float> out(static_cast<size_t>(3 * (size + 1)), kGuard);
-          rms_norm(pool, {w, size, 1e-5F, offset}, x.data(), size, 3, out.data(), size + 1);
+          rms_norm(pool, {w, size, 1e-5F, offset}, {x.data(), size, 3}, {out.data(), size + 1});
           for (int64_t i = 0; i < 3; ++i) {
             double squares = 0.0;
             const float* row = x.data() + i * size;
@@ -165,11 +165,11 @@ TEST(RmsNorm, in_place_and_on_zeros) {
     const auto x = random_floats(90, 7);
     std::vector<float> apart(90);
     std::vector<float> in_place = x;
-    rms_norm(pool, {nullptr, 45}, x.data(), 45, 2, apart.data(), 45);
-    rms_norm(pool, {nullptr, 45}, in_place.data(), 45, 2, in_place.data(), 45);
+    rms_norm(pool, {nullptr, 45}, {x.data(), 45, 2}, {apart.data(), 45});
+    rms_norm(pool, {nullptr, 45}, {in_place.data(), 45, 2}, {in_place.data(), 45});
     expect_same(in_place, apart);
     std::vector<float> zeros(45, 0.0F);
-    rms_norm(pool, {nullptr, 45}, zeros.data(), 45, 1, zeros.data(), 45);
+    rms_norm(pool, {nullptr, 45}, {zeros.data(), 45, 1}, {zeros.data(), 45});
     for (const float value : zeros) ASSERT_EQ(value, 0.0F);
   });
 }
@@ -184,7 +184,7 @@ TEST(LayerNorm, equals_its_formula) {
       const auto bias = random_floats(static_cast<size_t>(size), 10);
       for (const float* b : {bias.data(), static_cast<const float*>(nullptr)}) {
         std::vector<float> out(static_cast<size_t>(2 * (size + 1)), kGuard);
-        layer_norm(pool, {weight.data(), b, size, 1e-5F}, x.data(), size, 2, out.data(), size + 1);
+        layer_norm(pool, {weight.data(), b, size, 1e-5F}, {x.data(), size, 2}, {out.data(), size + 1});
         for (int64_t i = 0; i < 2; ++i) {
           const float* row = x.data() + i * size;
           double mean = 0.0;

@@ -1,6 +1,8 @@
 #include "cpu/isa.h"
 
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -19,6 +21,17 @@ bool has_f16c() {
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
 }
 
+// Tile registers are 8 KiB of state that Linux keeps for a process only when asked (arch_prctl, since 5.16); it answers
+// with an error where CPU, kernel or hypervisor have none.
+bool has_amx() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  constexpr unsigned kAmxBf16 = 1U << 22, kAmxTile = 1U << 24, kAmxInt8 = 1U << 25;
+  if ((edx & (kAmxBf16 | kAmxTile | kAmxInt8)) != (kAmxBf16 | kAmxTile | kAmxInt8)) return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
 // The compiler's reader of CPUID also asks the operating system (XGETBV) whether it saves the registers.
 Isa detect() {
   if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c())) return Isa::scalar;
@@ -28,7 +41,7 @@ Isa detect() {
   }
   if (!__builtin_cpu_supports("avx512vnni")) return Isa::avx512;
   if (!__builtin_cpu_supports("avx512bf16")) return Isa::avx512_vnni;
-  return Isa::avx512_bf16;
+  return has_amx() ? Isa::amx : Isa::avx512_bf16;
 }
 
 }  // namespace

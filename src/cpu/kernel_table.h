@@ -22,6 +22,28 @@ struct MatmulTile {
 };
 using MatmulKernel = void (*)(const MatmulTile& tile);
 using DequantizeKernel = void (*)(const std::byte* row, int64_t columns, float* out);
+using DequantizeBf16Kernel = void (*)(const std::byte* row, int64_t columns, uint16_t* out);
+
+/// A block of a product in tile registers: bf16 weights times packed bf16 activations, summed over some of the columns.
+/// Sums of one block of columns after the other meet in `sums`, so that each pass reads weights and activations from
+/// the caches.
+struct TileProduct {
+  const std::byte* weights = nullptr;  // bf16 rows, row 0
+  size_t weight_stride = 0;            // bytes
+  int64_t outputs = 0;                 // weight rows
+  int64_t columns = 0;                 // of this block; a multiple of kTileColumns
+  const std::byte* x = nullptr;        // as pack_tokens makes it, from the block's first column on
+  size_t x_stride = 0;                 // bytes between groups of kTileSide tokens
+  int64_t count = 0;                   // tokens
+  float* sums = nullptr;               // [outputs / 16][count / 16] tiles of 16 x 16, both rounded up
+  bool first = true;                   // sums start at 0
+  bool last = true;                    // sums go to y
+  float* y = nullptr;
+  int64_t y_stride = 0;
+  const float* bias = nullptr;  // may be null
+};
+inline constexpr int64_t kTileColumns = 32;
+inline constexpr int64_t kTileSide = 16;  // outputs and tokens of a tile
 
 /// Activation rows that a kernel takes at once where it has to convert the weights: more rows go through a panel of
 /// converted weights. (Formats that a kernel reads as they lie have no such limit: plain types for f32 activations,
@@ -34,6 +56,7 @@ struct FormatKernels {
   MatmulKernel matmul_f32 = nullptr;   // f32 activations. Null: always a panel
   MatmulKernel matmul_bf16 = nullptr;  // bf16 activations; likewise
   DequantizeKernel dequantize = nullptr;
+  DequantizeBf16Kernel dequantize_bf16 = nullptr;  // the same, rounded to bf16 to nearest even
 };
 
 /// One row's normalisation; weight and bias may be null.
@@ -91,6 +114,11 @@ struct KernelTable {
   void (*to_bf16)(const float* x, int64_t size, uint16_t* out) = nullptr;     // nearest even
   void (*round_to_bf16)(const float* x, int64_t size, float* out) = nullptr;  // the same, kept in f32; in place allowed
 
+  /// Products in tile registers. pack_tokens: `count` (at most kTileSide) rows of f32, `stride` floats apart, become
+  /// `columns` / 2 (rounded up to whole tiles) rows of 16 pairs of bf16, one pair a token; what is missing is 0.
+  void (*tile_product)(const TileProduct& product) = nullptr;
+  void (*pack_tokens)(const float* x, int64_t stride, int64_t count, int64_t columns, std::byte* out) = nullptr;
+
   void (*rms_norm)(const NormTile& norm, const float* x, float* out) = nullptr;
   void (*layer_norm)(const NormTile& norm, const float* x, float* out) = nullptr;
   void (*rope_split)(const RopeTile& rope, float* x) = nullptr;        // pairs (j, j + half)
@@ -114,5 +142,6 @@ extern const KernelTable kScalarKernels;
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
 extern const KernelTable kAvx512Bf16Kernels;
+extern const KernelTable kAmxKernels;
 
 }  // namespace kedge::cpu

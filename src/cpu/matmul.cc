@@ -1,9 +1,9 @@
 #include <algorithm>
 
-#include "cpu/dequantize.h"
 #include "cpu/dispatch.h"
 #include "cpu/ops.h"
 #include "cpu/scratch.h"
+#include "cpu/tile_matmul.h"
 
 namespace kedge::cpu {
 namespace {
@@ -60,15 +60,6 @@ Plan plan_of(DType dtype, int64_t count, MatmulCompute compute) {
   return plan;
 }
 
-void dequantize(const KernelTable& table, DType dtype, const std::byte* row, int64_t columns, float* out) {
-  const DequantizeKernel kernel = format_of(table, dtype).dequantize;
-  if (kernel != nullptr) {
-    kernel(row, columns, out);
-  } else {
-    dequantize_row_scalar(dtype, row, columns, out);
-  }
-}
-
 /// Rows on cache-line borders, an odd number of lines apart: a power of two would put all rows of a tile into one set.
 size_t panel_stride(int64_t columns, size_t element_bytes) {
   const size_t lines = (static_cast<size_t>(columns) * element_bytes + 63) / 64;
@@ -82,22 +73,21 @@ struct Activations {
   size_t stride = 0;
 };
 
-Activations activations_of(WorkerPool& pool, const Plan& plan, const float* x, int64_t x_stride, int64_t count,
-                           int64_t columns) {
+Activations activations_of(WorkerPool& pool, const Plan& plan, const InputRows& x, int64_t columns) {
   if (!plan.bf16_activations && !plan.rounded_activations) {
-    return {reinterpret_cast<const std::byte*>(x), static_cast<size_t>(x_stride) * sizeof(float)};
+    return {reinterpret_cast<const std::byte*>(x.data), static_cast<size_t>(x.stride) * sizeof(float)};
   }
   thread_local Scratch scratch;
   const size_t stride = panel_stride(columns, plan.bf16_activations ? sizeof(uint16_t) : sizeof(float));
-  std::byte* const converted = scratch.take(stride * static_cast<size_t>(count));
+  std::byte* const converted = scratch.take(stride * static_cast<size_t>(x.count));
   const int64_t grain = std::max<int64_t>(1, 32768 / columns);  // fewer elements are not worth waking a worker
-  pool.parallel_for(count, grain, [&](int64_t begin, int64_t end, unsigned) {
+  pool.parallel_for(x.count, grain, [&](int64_t begin, int64_t end, unsigned) {
     for (int64_t i = begin; i < end; ++i) {
       std::byte* const row = converted + static_cast<size_t>(i) * stride;
       if (plan.bf16_activations) {
-        plan.table->to_bf16(x + i * x_stride, columns, reinterpret_cast<uint16_t*>(row));
+        plan.table->to_bf16(x.data + i * x.stride, columns, reinterpret_cast<uint16_t*>(row));
       } else {
-        plan.table->round_to_bf16(x + i * x_stride, columns, reinterpret_cast<float*>(row));
+        plan.table->round_to_bf16(x.data + i * x.stride, columns, reinterpret_cast<float*>(row));
       }
     }
   });
@@ -115,10 +105,16 @@ void set_weights(const Plan& plan, const WeightView& w, int64_t first, MatmulTil
   thread_local Scratch scratch;
   thread_local Scratch row_scratch;
   const bool narrow = plan.source == Source::panel_bf16;
+  const FormatKernels& format = format_of(*plan.table, w.dtype);
   tile.weight_stride = panel_stride(w.columns, narrow ? sizeof(uint16_t) : sizeof(float));
   std::byte* const panel = scratch.take(tile.weight_stride * static_cast<size_t>(tile.outputs));
   for (int64_t n = 0; n < tile.outputs; ++n) {
     std::byte* const out = panel + static_cast<size_t>(n) * tile.weight_stride;
+    if (narrow && format.dequantize_bf16 != nullptr) {
+      format.dequantize_bf16(stored + static_cast<size_t>(n) * w.row_stride, w.columns,
+                             reinterpret_cast<uint16_t*>(out));
+      continue;
+    }
     std::byte* const wide = narrow ? row_scratch.take(static_cast<size_t>(w.columns) * sizeof(float)) : out;
     auto* const row = reinterpret_cast<float*>(wide);
     dequantize(*plan.table, w.dtype, stored + static_cast<size_t>(n) * w.row_stride, w.columns, row);
@@ -142,21 +138,26 @@ struct Range {
 
 }  // namespace
 
-void matmul(WorkerPool& pool, const WeightView& w, const float* x, int64_t x_stride, int64_t count, float* y,
-            int64_t y_stride, const float* bias, MatmulCompute compute) {
+void matmul(WorkerPool& pool, const WeightView& w, const InputRows& x, const OutputRows& y, const float* bias,
+            MatmulCompute compute) {
+  const int64_t count = x.count;
   if (count <= 0 || w.rows <= 0) return;
+  if (compute == MatmulCompute::bf16_tiles) {
+    if (kernels().tile_product != nullptr) return tile_matmul(pool, kernels(), w, x, y, bias);
+    compute = MatmulCompute::bf16;
+  }
   const Plan plan = plan_of(w.dtype, count, compute);
-  const Activations activations = activations_of(pool, plan, x, x_stride, count, w.columns);
+  const Activations activations = activations_of(pool, plan, x, w.columns);
   const int64_t panel = panel_rows(plan, w, count);
   const auto block = [&](Range rows, Range outputs) {
     MatmulTile tile{.columns = w.columns,
                     .x = activations.data + static_cast<size_t>(rows.begin) * activations.stride,
                     .x_stride = activations.stride,
                     .count = rows.end - rows.begin,
-                    .y_stride = y_stride};
+                    .y_stride = y.stride};
     for (int64_t first = outputs.begin; first < outputs.end; first += panel) {
       tile.outputs = std::min(panel, outputs.end - first);
-      tile.y = y + rows.begin * y_stride + first;
+      tile.y = y.data + rows.begin * y.stride + first;
       tile.bias = bias != nullptr ? bias + first : nullptr;
       set_weights(plan, w, first, tile);
       plan.kernel(tile);

@@ -30,7 +30,7 @@ void run(benchmark::State& state, DType dtype, MatmulCompute compute) {
   std::vector<float> y(static_cast<size_t>(count * rows));
   size_t next = 0;
   for (auto _ : state) {
-    matmul(pool(), weights[next++ % copies].view(), x.data(), columns, count, y.data(), rows, nullptr, compute);
+    matmul(pool(), weights[next++ % copies].view(), {x.data(), columns, count}, {y.data(), rows}, nullptr, compute);
     benchmark::DoNotOptimize(y.data());
   }
   double checksum = 0.0;
@@ -69,8 +69,8 @@ BENCHMARK(read_memory)->UseRealTime()->Unit(benchmark::kMicrosecond);
 
 int register_all() {
   const auto add = [](DType dtype, MatmulCompute compute) {
-    const std::string name =
-        "matmul/" + std::string(name_of(dtype)) + (compute == MatmulCompute::f32 ? "/f32" : "/bf16");
+    constexpr const char* kComputes[] = {"/f32", "/bf16", "/bf16_tiles"};
+    const std::string name = "matmul/" + std::string(name_of(dtype)) + kComputes[static_cast<size_t>(compute)];
     auto* const bench =
         benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { run(state, dtype, compute); });
     for (const int64_t count : {1, 4, 16, 128, 512}) bench->Args({count, 2048, 2048});
@@ -79,6 +79,7 @@ int register_all() {
   for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::q8_0, DType::q4_0, DType::q4_k, DType::q6_k}) {
     add(dtype, MatmulCompute::f32);
     add(dtype, MatmulCompute::bf16);
+    add(dtype, MatmulCompute::bf16_tiles);
   }
   return 0;
 }

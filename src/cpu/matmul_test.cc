@@ -12,6 +12,13 @@
 namespace kedge::cpu {
 namespace {
 
+constexpr MatmulCompute kComputes[] = {MatmulCompute::f32, MatmulCompute::bf16, MatmulCompute::bf16_tiles};
+
+const char* name_of(MatmulCompute compute) {
+  constexpr const char* kNames[] = {"f32", "bf16", "bf16 in tiles"};
+  return kNames[static_cast<size_t>(compute)];
+}
+
 struct Case {
   DType dtype;
   int64_t rows;
@@ -23,7 +30,7 @@ struct Case {
 std::vector<float> product(WorkerPool& pool, const WeightView& w, const std::vector<float>& x, int64_t count,
                            const float* bias, MatmulCompute compute) {
   std::vector<float> y(static_cast<size_t>(count * w.rows), NAN);
-  matmul(pool, w, x.data(), w.columns, count, y.data(), w.rows, bias, compute);
+  matmul(pool, w, {x.data(), w.columns, count}, {y.data(), w.rows}, bias, compute);
   return y;
 }
 
@@ -34,13 +41,13 @@ float rounded(float value) {
 /// Compares with the definition: dequantized (and rounded) values, summed in double.
 void expect_defined(WorkerPool& pool, const Case& c) {
   SCOPED_TRACE(testing::Message() << name_of(c.dtype) << " [" << c.rows << ", " << c.columns << "], " << c.count
-                                  << " rows, " << (c.compute == MatmulCompute::f32 ? "f32" : "bf16"));
+                                  << " rows, " << name_of(c.compute));
   const Weights weights(c.dtype, c.rows, c.columns, 1);
   const WeightView& w = weights.view();
   const auto x = random_floats(static_cast<size_t>(c.count * c.columns), 2);
   const auto bias = random_floats(static_cast<size_t>(c.rows), 3);
   const auto y = product(pool, w, x, c.count, bias.data(), c.compute);
-  const bool narrow = c.compute == MatmulCompute::bf16;
+  const bool narrow = c.compute != MatmulCompute::f32;
   std::vector<float> row(static_cast<size_t>(c.columns));
   for (int64_t n = 0; n < c.rows; ++n) {
     dequantize_row_scalar(c.dtype, w.data + static_cast<size_t>(n) * w.row_stride, c.columns, row.data());
@@ -74,7 +81,7 @@ TEST(Matmul, every_isa_and_type_computes_the_definition) {
     for (const DType dtype : kWeightTypes) {
       const int64_t columns = is_plain(dtype) ? 67 : 2 * info_of(dtype).block_elements;
       for (const int64_t count : {1, 2, 3, 4, 7, 13}) {
-        for (const auto compute : {MatmulCompute::f32, MatmulCompute::bf16}) {
+        for (const auto compute : kComputes) {
           expect_defined(pool, {dtype, 13, columns, count, compute});
         }
       }
@@ -87,7 +94,7 @@ TEST(Matmul, columns_around_every_vector_edge) {
   for_every_isa([&](Isa) {
     for (const DType dtype : {DType::f32, DType::f16, DType::bf16, DType::f8_e4m3}) {
       for (const int64_t columns : {1, 2, 3, 7, 8, 9, 15, 16, 17, 27, 31, 32, 33, 47, 48, 49, 63, 64, 65, 127, 130}) {
-        for (const auto compute : {MatmulCompute::f32, MatmulCompute::bf16}) {
+        for (const auto compute : kComputes) {
           expect_defined(pool, {dtype, 5, columns, 1, compute});
           expect_defined(pool, {dtype, 5, columns, 8, compute});
         }
@@ -102,8 +109,7 @@ TEST(Matmul, rows_and_outputs_around_every_tile_edge) {
     for (const DType dtype : {DType::bf16, DType::q8_0}) {
       for (const int64_t rows : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 65}) {
         for (const int64_t count : {1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 25}) {
-          expect_defined(pool, {dtype, rows, 32, count, MatmulCompute::f32});
-          expect_defined(pool, {dtype, rows, 32, count, MatmulCompute::bf16});
+          for (const auto compute : kComputes) expect_defined(pool, {dtype, rows, 32, count, compute});
         }
       }
     }
@@ -115,7 +121,7 @@ TEST(Matmul, more_weights_than_one_panel) {
   for_every_isa([&](Isa isa) {
     if (isa == Isa::scalar) return;  // minutes
     for (const DType dtype : {DType::bf16, DType::q4_k}) {
-      for (const auto compute : {MatmulCompute::f32, MatmulCompute::bf16}) {
+      for (const auto compute : kComputes) {
         expect_defined(pool, {dtype, 150, 4096, 14, compute});
       }
     }
@@ -125,7 +131,7 @@ TEST(Matmul, more_weights_than_one_panel) {
 /// Row i of a product of many rows, of a product of that row alone, and of a product on one thread are the same bits.
 void expect_rows_independent(const Case& c) {
   SCOPED_TRACE(testing::Message() << name_of(c.dtype) << " [" << c.rows << ", " << c.columns << "], "
-                                  << (c.compute == MatmulCompute::f32 ? "f32" : "bf16"));
+                                  << name_of(c.compute));
   WorkerPool one(1);
   WorkerPool two(2);
   WorkerPool three(3);
@@ -148,7 +154,7 @@ TEST(Matmul, a_row_does_not_depend_on_the_others) {
   for_every_isa([&](Isa) {
     for (const DType dtype : kWeightTypes) {
       const int64_t columns = is_plain(dtype) ? 531 : 512;
-      for (const auto compute : {MatmulCompute::f32, MatmulCompute::bf16}) {
+      for (const auto compute : kComputes) {
         expect_rows_independent({dtype, 37, columns, 29, compute});
       }
     }
@@ -159,7 +165,7 @@ TEST(Matmul, a_row_of_a_large_batch_is_the_row_alone) {
   for_every_isa([&](Isa isa) {
     if (isa == Isa::scalar) return;  // one loop, no blocks: the test above says it all
     for (const DType dtype : {DType::f32, DType::bf16, DType::q4_0}) {
-      for (const auto compute : {MatmulCompute::f32, MatmulCompute::bf16}) {
+      for (const auto compute : kComputes) {
         expect_rows_independent({dtype, 300, 1024, 512, compute});
         expect_rows_independent({dtype, 40, 1024, 200, compute});  // shared out by rows
       }
@@ -173,7 +179,7 @@ TEST(Matmul, strides_and_slices) {
     const Weights weights(DType::bf16, 20, 40, 6);
     const auto x = random_floats(7 * 50, 7);
     std::vector<float> y(7 * 30, -5.0F);
-    matmul(pool, weights.view().slice(3, 11), x.data(), 50, 7, y.data() + 2, 30, nullptr, MatmulCompute::f32);
+    matmul(pool, weights.view().slice(3, 11), {x.data(), 50, 7}, {y.data() + 2, 30}, nullptr, MatmulCompute::f32);
     for (int64_t i = 0; i < 7; ++i) {
       const std::vector<float> row(x.begin() + i * 50, x.begin() + i * 50 + 40);
       const auto all = product(pool, weights.view(), row, 1, nullptr, MatmulCompute::f32);
@@ -190,7 +196,7 @@ TEST(Matmul, zeros_subnormals_and_large_values) {
   for_every_isa([&](Isa) {
     Weights weights(DType::f32, 3, 40, 8);
     const std::vector<float> zeros(40, 0.0F);
-    for (const auto compute : {MatmulCompute::f32, MatmulCompute::bf16}) {
+    for (const auto compute : kComputes) {
       for (const float v : product(pool, weights.view(), zeros, 1, nullptr, compute)) EXPECT_EQ(v, 0.0F);
       std::vector<float> tiny(40, 1e-41F);
       for (const float v : product(pool, weights.view(), tiny, 1, nullptr, compute)) EXPECT_LT(std::abs(v), 1e-37F);

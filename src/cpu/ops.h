@@ -14,6 +14,18 @@
 
 namespace kedge::cpu {
 
+/// `count` rows of floats, `stride` floats apart, that an operation reads.
+struct InputRows {
+  const float* data = nullptr;
+  int64_t stride = 0;
+  int64_t count = 0;
+};
+/// As many rows as the input has, that an operation writes.
+struct OutputRows {
+  float* data = nullptr;
+  int64_t stride = 0;
+};
+
 /// A weight matrix as stored: `rows` rows (outputs) of `columns` elements (inputs), each `row_stride` bytes apart.
 /// dtype: f32, f16, bf16, f8_e4m3 or any GGUF block type.
 struct WeightView {
@@ -30,30 +42,34 @@ struct WeightView {
 };
 
 enum class MatmulCompute : uint8_t {
-  f32,   // weights widened to f32, activations as they are
-  bf16,  // activations (and weights, where wider) rounded to bf16 to nearest even, products accumulated in f32
+  f32,         // weights widened to f32, activations as they are
+  bf16,        // activations (and weights, where wider) rounded to bf16 to nearest even, products accumulated in f32
+  bf16_tiles,  // the same in another order of summation: that of tile registers, where the CPU has them. For prompts
 };
 
-/// y[i, n] = sum_k x[i, k] * w[n, k] + bias[n] for i in [0, count).
-/// x: [count, w.columns] with x_stride floats between rows; y: [count, w.rows] with y_stride. bias may be null.
-/// Any column count (tails are masked). Dot products run over k in one fixed order whatever `count` is.
-void matmul(WorkerPool& pool, const WeightView& w, const float* x, int64_t x_stride, int64_t count, float* y,
-            int64_t y_stride, const float* bias, MatmulCompute compute);
+/// The fastest form of `compute` where tokens come in numbers.
+constexpr MatmulCompute for_many_tokens(MatmulCompute compute) {
+  return compute == MatmulCompute::bf16 ? MatmulCompute::bf16_tiles : compute;
+}
+
+/// y[i, n] = sum_k x[i, k] * w[n, k] + bias[n] for i in [0, x.count).
+/// x: rows of w.columns; y: rows of w.rows. bias may be null. Any column count (tails are masked). Dot products run
+/// over k in one fixed order whatever x.count is, which may be another one for each MatmulCompute.
+void matmul(WorkerPool& pool, const WeightView& w, const InputRows& x, const OutputRows& y, const float* bias,
+            MatmulCompute compute);
 
 /// out[columns] = row `row` of w as f32.
 void dequantize_row(const WeightView& w, int64_t row, float* out);
 
 /// RMSNorm (Zhang & Sennrich 2019): out = x / sqrt(mean(x^2) + eps) * (weight_offset + weight).
-/// [count, size] rows, x_stride/out_stride floats apart; in place allowed. weight_offset is 1 for Gemma. weight may be
-/// null (all ones).
+/// Rows of `size`; in place allowed. weight_offset is 1 for Gemma. weight may be null (all ones).
 struct RmsNorm {
   const float* weight = nullptr;
   int64_t size = 0;
   float epsilon = 1e-5F;
   float weight_offset = 0.0F;
 };
-void rms_norm(WorkerPool& pool, const RmsNorm& norm, const float* x, int64_t x_stride, int64_t count, float* out,
-              int64_t out_stride);
+void rms_norm(WorkerPool& pool, const RmsNorm& norm, const InputRows& x, const OutputRows& out);
 
 /// LayerNorm (Ba et al. 2016) with weight and bias (bias may be null).
 struct LayerNorm {
@@ -62,8 +78,7 @@ struct LayerNorm {
   int64_t size = 0;
   float epsilon = 1e-5F;
 };
-void layer_norm(WorkerPool& pool, const LayerNorm& norm, const float* x, int64_t x_stride, int64_t count, float* out,
-                int64_t out_stride);
+void layer_norm(WorkerPool& pool, const LayerNorm& norm, const InputRows& x, const OutputRows& out);
 
 /// Rotary embedding (Su et al. 2021), half-split form: element j of the first half of the rotated part pairs with
 /// element j + rotary/2. `cosine`/`sine`: [count, rotary/2], already scaled by the attention factor.
@@ -80,9 +95,9 @@ void apply_rope(WorkerPool& pool, const Rope& rope, float* x, int64_t x_stride, 
 
 enum class Activation : uint8_t { silu, gelu_erf, gelu_tanh, relu };
 
-/// out[i, j] = act(gate[i, j]) * up[i, j]; out may be gate. [count, size] with the given strides.
-void gated_activation(WorkerPool& pool, Activation act, const float* gate, const float* up, int64_t stride,
-                      int64_t count, int64_t size, float* out, int64_t out_stride);
+/// out[i, j] = act(gate[i, j]) * up[i, j] for j in [0, size); up's rows lie as far apart as gate's; out may be gate.
+void gated_activation(WorkerPool& pool, Activation act, const InputRows& gate, const float* up, int64_t size,
+                      const OutputRows& out);
 
 /// x[i, j] = act(x[i, j]), `size` contiguous floats.
 void activation(WorkerPool& pool, Activation act, float* x, int64_t size);
@@ -111,9 +126,8 @@ struct KvView {
   std::span<std::byte* const> values;
 };
 
-/// Stores k and v ([count, kv_heads, head_size], stride floats between tokens) at positions [first, first + count).
-void store_kv(WorkerPool& pool, const KvView& kv, int64_t first, int64_t count, const float* k, const float* v,
-              int64_t stride);
+/// Stores k and v (rows of [kv_heads, head_size], as far apart) at positions [first, first + k.count).
+void store_kv(WorkerPool& pool, const KvView& kv, int64_t first, const InputRows& k, const float* v);
 
 /// Scaled dot-product attention of one sequence (Vaswani et al. 2017), online softmax over the pages (Milakov &
 /// Gimelshein 2018; Dao et al. 2022), grouped queries (Ainslie et al. 2023).
@@ -124,11 +138,10 @@ struct Attention {
   int64_t window = 0;    // 0: none; else position p sees only positions > p - window
   bool causal = true;    // false (encoders): every query sees all `context` keys
   int64_t first = 0;     // position of the first query
-  int64_t count = 0;     // queries
-  int64_t context = 0;   // keys present (causal: first + count)
+  int64_t context = 0;   // keys present (causal: first + queries)
 };
-/// q: [count, heads, head_size] with q_stride floats between tokens; out likewise with out_stride.
-void attention(WorkerPool& pool, const Attention& attention, const KvView& kv, const float* q, int64_t q_stride,
-               float* out, int64_t out_stride);
+/// q: one row of [heads, head_size] a query; out likewise.
+void attention(WorkerPool& pool, const Attention& attention, const KvView& kv, const InputRows& q,
+               const OutputRows& out);
 
 }  // namespace kedge::cpu

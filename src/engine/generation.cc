@@ -142,7 +142,8 @@ Status Generation::step(std::vector<Answer>& answers) {
     stepping.push_back(&answer);
   }
   if (runs.empty()) return Done{};
-  const std::span<const float> logits = context_.runtime.decoder->forward(*context_.runtime.workers, runs);
+  const std::span<const float> logits =
+      context_.runtime.decoder->forward(*context_.runtime.workers, models::Phase::decode, runs);
   const size_t vocabulary = logits.size() / runs.size();
   for (size_t i = 0; i < stepping.size(); ++i) {
     stepping[i]->kv->advance(1);

@@ -32,7 +32,7 @@ Status feed(const Runtime& runtime, SequenceKv& kv, const Feed& feed, const OnLo
                                .cache = &kv,
                                .output_from = output_from};
     const std::span<const float> logits =
-        runtime.decoder->forward(*runtime.workers, {&run, 1}, feed.sink, feed.sink_context);
+        runtime.decoder->forward(*runtime.workers, models::Phase::prefill, {&run, 1}, feed.sink, feed.sink_context);
     kv.advance(count);
     if (!logits.empty() && on_logits) on_logits(first + output_from, logits);
   }

@@ -61,8 +61,9 @@ Result<std::unique_ptr<Decoder>> Decoder::open(const DecoderSpec& spec, std::sha
   return decoder;
 }
 
-std::span<const float> Decoder::forward(WorkerPool& pool, std::span<const TokenRun> runs, HiddenSink sink,
+std::span<const float> Decoder::forward(WorkerPool& pool, Phase phase, std::span<const TokenRun> runs, HiddenSink sink,
                                         void* sink_context) {
+  phase_compute_ = phase == Phase::prefill ? cpu::for_many_tokens(compute_) : compute_;
   token_count_ = 0;
   for (const TokenRun& run : runs) token_count_ += static_cast<int64_t>(run.tokens.size());
   KEDGE_CHECK(static_cast<size_t>(token_count_) * hidden() <= buffers_.hidden.size());
@@ -111,17 +112,18 @@ void Decoder::fill_rope(std::span<const TokenRun> runs) {
 void Decoder::norm(WorkerPool& pool, const NormWeights& weights, const float* x, int64_t count, float* out) const {
   const int64_t size = spec_.hidden_size;
   if (spec_.norm == NormKind::layer) {
-    cpu::layer_norm(pool, {weights.weight.data(), weights.bias.data(), size, spec_.norm_epsilon}, x, size, count, out,
-                    size);
+    cpu::layer_norm(pool, {weights.weight.data(), weights.bias.data(), size, spec_.norm_epsilon}, {x, size, count},
+                    {out, size});
   } else {
-    cpu::rms_norm(pool, {weights.weight.data(), size, spec_.norm_epsilon, spec_.norm_weight_offset}, x, size, count,
-                  out, size);
+    cpu::rms_norm(pool, {weights.weight.data(), size, spec_.norm_epsilon, spec_.norm_weight_offset}, {x, size, count},
+                  {out, size});
   }
 }
 
 void Decoder::matmul(WorkerPool& pool, const Linear& linear, const float* x, int64_t count, float* y,
                      int64_t y_stride) const {
-  cpu::matmul(pool, linear.weight, x, linear.weight.columns, count, y, y_stride, linear.bias_data(), compute_);
+  cpu::matmul(pool, linear.weight, {x, linear.weight.columns, count}, {y, y_stride}, linear.bias_data(),
+              phase_compute_);
 }
 
 void Decoder::project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer) {
@@ -174,26 +176,25 @@ void Decoder::attention_block(WorkerPool& pool, std::span<const TokenRun> runs, 
                             spec_.norm_weight_offset};
     for (int64_t head = 0; head < spec_.heads + spec_.kv_heads; ++head) {
       float* column = q + head * spec_.head_size;
-      cpu::rms_norm(pool, head < spec_.heads ? queries : keys, column, stride, token_count_, column, stride);
+      cpu::rms_norm(pool, head < spec_.heads ? queries : keys, {column, stride, token_count_}, {column, stride});
     }
   }
   rotate(pool, runs, layer_index);
 
-  const float* out = buffers_.attended.data();
+  float* out = buffers_.attended.data();
   for (const TokenRun& run : runs) {
     const auto count = static_cast<int64_t>(run.tokens.size());
     const cpu::KvView kv = run.cache->layer(layer_index);
     const float* k = q + query_size(spec_);
-    cpu::store_kv(pool, kv, run.first, count, k, k + key_size(spec_), stride);
+    cpu::store_kv(pool, kv, run.first, {k, stride, count}, k + key_size(spec_));
     const cpu::Attention attention{.heads = spec_.heads,
                                    .scale = spec_.attention_scale,
                                    .softcap = spec_.attention_softcap,
                                    .window = spec_.layers[static_cast<size_t>(layer_index)].window,
                                    .causal = true,
                                    .first = run.first,
-                                   .count = count,
                                    .context = run.first + count};
-    cpu::attention(pool, attention, kv, q, stride, const_cast<float*>(out), query_size(spec_));
+    cpu::attention(pool, attention, kv, {q, stride, count}, {out, query_size(spec_)});
     q += count * stride;
     out += count * query_size(spec_);
   }
@@ -210,14 +211,15 @@ void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const float* x, int
   float* up = gate + inner;
   matmul(pool, mlp.gate, x, count, gate, 2 * inner);
   if (mlp.up.weight.rows > 0) matmul(pool, mlp.up, x, count, up, 2 * inner);
-  cpu::gated_activation(pool, spec_.activation, gate, up, 2 * inner, count, inner, gate, 2 * inner);
-  cpu::matmul(pool, mlp.down.weight, gate, 2 * inner, count, y, spec_.hidden_size, mlp.down.bias_data(), compute_);
+  cpu::gated_activation(pool, spec_.activation, {gate, 2 * inner, count}, up, inner, {gate, 2 * inner});
+  cpu::matmul(pool, mlp.down.weight, {gate, 2 * inner, count}, {y, spec_.hidden_size}, mlp.down.bias_data(),
+              phase_compute_);
 }
 
 void Decoder::route(WorkerPool& pool, const DecoderLayerWeights& layer) {
   // Always in f32: a router that rounds its input picks other experts.
-  cpu::matmul(pool, layer.router.weight, buffers_.normed.data(), spec_.hidden_size, token_count_,
-              buffers_.router.data(), spec_.mixture.experts, nullptr, cpu::MatmulCompute::f32);
+  cpu::matmul(pool, layer.router.weight, {buffers_.normed.data(), spec_.hidden_size, token_count_},
+              {buffers_.router.data(), spec_.mixture.experts}, nullptr, cpu::MatmulCompute::f32);
   for (auto& tokens : routed_) tokens.clear();
   std::vector<Choice> choices;
   for (int64_t token = 0; token < token_count_; ++token) {

@@ -33,6 +33,10 @@ struct TokenRun {
   int64_t output_from = 0;  // logits are wanted for tokens[output_from...]; tokens.size(): none
 };
 
+/// What a forward pass is part of. Prompts may be computed in an order of summation that suits many tokens; every pass
+/// of a phase computes a token alike, whatever stands beside it.
+enum class Phase : uint8_t { prefill, decode };
+
 /// Receives hidden states: `layer` 0 is the embedding output, layer_count the output after the final norm.
 /// states: [tokens of the batch, hidden_size].
 using HiddenSink = void (*)(void* context, int64_t layer, const float* states);
@@ -50,8 +54,8 @@ class Decoder {
 
   /// Runs the batch and returns logits [outputs, vocabulary_size] in the order of the runs; valid until the next call.
   /// REQUIRES: at most tokens_max tokens and outputs_max outputs.
-  std::span<const float> forward(WorkerPool& pool, std::span<const TokenRun> runs, HiddenSink sink = nullptr,
-                                 void* sink_context = nullptr);
+  std::span<const float> forward(WorkerPool& pool, Phase phase, std::span<const TokenRun> runs,
+                                 HiddenSink sink = nullptr, void* sink_context = nullptr);
 
   /// The final normed state of the outputs of the last forward pass: [outputs, hidden_size].
   [[nodiscard]] std::span<const float> output_states() const {
@@ -99,6 +103,7 @@ class Decoder {
   DecoderSpec spec_;
   std::shared_ptr<const WeightSource> source_;
   cpu::MatmulCompute compute_;
+  cpu::MatmulCompute phase_compute_ = compute_;  // of the pass at hand
   DecoderWeights weights_;
   Arena arena_;
   Buffers buffers_;

@@ -76,7 +76,7 @@ struct Model {
 std::vector<float> run_alone(Model& model, WorkerPool& pool, const std::vector<int32_t>& tokens) {
   TestCache cache(model.spec);
   const TokenRun run{.tokens = tokens, .length = static_cast<int64_t>(tokens.size()), .cache = &cache};
-  const auto logits = model.decoder->forward(pool, {&run, 1});
+  const auto logits = model.decoder->forward(pool, Phase::prefill, {&run, 1});
   return {logits.begin(), logits.end()};
 }
 
@@ -94,7 +94,7 @@ void check_batch(Model& model) {
     runs.push_back({.tokens = tokens, .length = static_cast<int64_t>(tokens.size()), .cache = caches.back().get()});
   }
   for (WorkerPool* pool : {&one, &two}) {
-    const auto together = model.decoder->forward(*pool, runs);
+    const auto together = model.decoder->forward(*pool, Phase::prefill, runs);
     EXPECT_EQ(std::vector<float>(together.begin(), together.end()), alone) << pool->size() << " threads";
   }
 }

@@ -128,12 +128,12 @@ void Encoder::embed(std::span<const int32_t> tokens, std::span<const int32_t> to
 
 void Encoder::norm(WorkerPool& pool, const NormWeights& weights, int64_t count) {
   const int64_t size = spec_.hidden_size;
-  cpu::layer_norm(pool, {weights.weight.data(), weights.bias.data(), size, spec_.norm_epsilon}, hidden_.data(), size,
-                  count, hidden_.data(), size);
+  cpu::layer_norm(pool, {weights.weight.data(), weights.bias.data(), size, spec_.norm_epsilon},
+                  {hidden_.data(), size, count}, {hidden_.data(), size});
 }
 
 void Encoder::matmul(WorkerPool& pool, const Linear& linear, const float* x, int64_t count, float* y) const {
-  cpu::matmul(pool, linear.weight, x, linear.weight.columns, count, y, linear.weight.rows, linear.bias_data(),
+  cpu::matmul(pool, linear.weight, {x, linear.weight.columns, count}, {y, linear.weight.rows}, linear.bias_data(),
               compute_);
 }
 
@@ -141,14 +141,13 @@ void Encoder::attend(WorkerPool& pool, int64_t count) {
   const int64_t hidden = spec_.hidden_size;
   const int64_t head_size = hidden / spec_.heads;
   const cpu::KvView kv{DType::f32, kPageTokens, spec_.heads, head_size, key_table_, value_table_};
-  cpu::store_kv(pool, kv, 0, count, key_.data(), value_.data(), hidden);
+  cpu::store_kv(pool, kv, 0, {key_.data(), hidden, count}, value_.data());
   const cpu::Attention attention{.heads = spec_.heads,
                                  .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_size))),
                                  .causal = false,
                                  .first = 0,
-                                 .count = count,
                                  .context = count};
-  cpu::attention(pool, attention, kv, query_.data(), hidden, attended_.data(), hidden);
+  cpu::attention(pool, attention, kv, {query_.data(), hidden, count}, {attended_.data(), hidden});
 }
 
 void Encoder::run_layer(WorkerPool& pool, const Layer& layer, int64_t count) {

@@ -43,7 +43,7 @@ class Encoder {
   };
 
   Encoder(const EncoderSpec& spec, std::shared_ptr<const WeightSource> source, cpu::MatmulCompute compute)
-      : spec_(spec), source_(std::move(source)), compute_(compute) {}
+      : spec_(spec), source_(std::move(source)), compute_(cpu::for_many_tokens(compute)) {}
 
   Status load();
   Status load_layer(const std::string& prefix);

@@ -70,8 +70,26 @@ void to_bf16(const float* x, int64_t size, uint16_t* out) {
   }
 }
 
+template <typename Format, int kPart, typename Scales>
+[[gnu::always_inline]] inline void store_narrow_parts(const std::byte* block, const Scales& scales, uint16_t* out) {
+  if constexpr (kPart < Format::kParts) {
+    Group w[2];
+    Format::template expand<kPart>(block, scales, w);
+    _mm512_storeu_si512(out + 32 * kPart, (__m512i)narrow(w[0].part[0], w[1].part[0]));
+    store_narrow_parts<Format, kPart + 1>(block, scales, out);
+  }
+}
+
 template <typename Format>
-constexpr FormatKernels kBf16BlockKernels = {.matmul_bf16 = fused<Format, Bf16Part>};
+void dequantize_bf16(const std::byte* row, int64_t columns, uint16_t* out) {
+  for (int64_t k = 0; k < columns; k += 32 * Format::kParts, row += Format::kBytes) {
+    store_narrow_parts<Format, 0>(row, Format::open(row), out + k);
+  }
+}
+
+template <typename Format>
+constexpr FormatKernels kBf16BlockKernels = {.matmul_bf16 = fused<Format, Bf16Part>,
+                                             .dequantize_bf16 = dequantize_bf16<Format>};
 
 }  // namespace
 

@@ -1,6 +1,3 @@
-#ifndef KHINT
-#define KHINT _MM_HINT_T0
-#endif
 #pragma once
 // Rows of activations times rows of weights, both as they lie in memory: one vector of partial sums per (row, output),
 // k in steps of one vector from 0 on, the lanes added at the end. That order is the same in every tile shape, so a
