@@ -17,11 +17,12 @@
 
 namespace kedge {
 
-/// Precision of the activations that enter a matrix product; accumulation is float32 in both.
+/// Precision of the activations that enter a matrix product; sums are float32, or exact integers in groups of 32.
 enum class Compute : uint8_t {
-  automatic,  // bf16 where the CPU multiplies bf16 and the weights are bf16, else f32
+  automatic,  // int8 or bf16 where the CPU multiplies it and the weights are no wider, else f32
   f32,
-  bf16
+  bf16,
+  int8  // for weights of 4 to 8 bits, which are laid out anew in memory; prompts may be computed in bf16
 };
 
 struct SamplingOptions {
@@ -81,14 +82,15 @@ using RequestId = uint64_t;
 
 /// What was or will be allocated, before it is. All in bytes.
 struct MemoryPlan {
-  uint64_t weights_bytes = 0;  // mapped from the file
+  uint64_t weights_bytes = 0;  // mapped from the file, less what packed_bytes replace
+  uint64_t packed_bytes = 0;   // weights laid out anew for int8
   uint64_t kv_cache_bytes = 0;
   uint64_t activation_bytes = 0;  // the arena, reused across layers
   uint64_t scratch_bytes = 0;     // logits and per-thread buffers
   uint64_t available_bytes = 0;   // what the machine had free when it was planned
   uint64_t kv_tokens = 0;         // tokens that kv_cache_bytes hold
   [[nodiscard]] uint64_t total_bytes() const {
-    return weights_bytes + kv_cache_bytes + activation_bytes + scratch_bytes;
+    return weights_bytes + packed_bytes + kv_cache_bytes + activation_bytes + scratch_bytes;
   }
 };
 

@@ -50,6 +50,7 @@ Json as_json(const Engine& engine) {
           {"has_chat_template", engine.chat_template() != nullptr},
           {"memory",
            {{"weights_bytes", plan.weights_bytes},
+            {"packed_bytes", plan.packed_bytes},
             {"kv_cache_bytes", plan.kv_cache_bytes},
             {"kv_tokens", plan.kv_tokens},
             {"activation_bytes", plan.activation_bytes},
@@ -87,6 +88,7 @@ std::string as_text(const Engine& engine) {
   line("compute", fmt::format("{} on {}, {} threads", info.compute, info.isa, info.thread_count));
   text += "  memory plan\n";
   line("  weights", megabytes(plan.weights_bytes) + "  mapped from the file");
+  if (plan.packed_bytes > 0) line("  packed", megabytes(plan.packed_bytes) + "  weights laid out for int8");
   line("  KV cache", megabytes(plan.kv_cache_bytes) + fmt::format("  {} tokens", plan.kv_tokens));
   line("  activations", megabytes(plan.activation_bytes));
   line("  scratch", megabytes(plan.scratch_bytes));

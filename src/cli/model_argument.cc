@@ -70,7 +70,7 @@ void ModelOptions::add_to(CLI::App& command, bool optional) {
 
 void ModelOptions::add_loading_to(CLI::App& command) {
   command.add_option("--compute", compute, "precision of activations in matrix products")
-      ->check(CLI::IsMember({"auto", "f32", "bf16"}))
+      ->check(CLI::IsMember({"auto", "f32", "bf16", "int8"}))
       ->capture_default_str();
   command.add_option("--threads", threads, "worker threads; 0: one per physical core")->check(CLI::Range(0, 1024));
   command.add_option("--context", context_tokens, "tokens of context; 0: the model's own");
@@ -83,7 +83,10 @@ void ModelOptions::add_loading_to(CLI::App& command) {
 
 EngineOptions ModelOptions::engine_options() const {
   EngineOptions options;
-  options.compute = compute == "f32" ? Compute::f32 : compute == "bf16" ? Compute::bf16 : Compute::automatic;
+  options.compute = compute == "f32"    ? Compute::f32
+                    : compute == "bf16" ? Compute::bf16
+                    : compute == "int8" ? Compute::int8
+                                        : Compute::automatic;
   options.thread_count = threads;
   options.context_tokens = context_tokens;
   options.kv_cache_bytes = kv_cache_bytes;

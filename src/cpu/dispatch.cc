@@ -25,11 +25,9 @@ struct Layer {
   Isa isa;
   const KernelTable* table;
 };
-constexpr Layer kLayers[] = {{Isa::scalar, &kScalarKernels},
-                             {Isa::avx2, &kAvx2Kernels},
-                             {Isa::avx512, &kAvx512Kernels},
-                             {Isa::avx512_bf16, &kAvx512Bf16Kernels},
-                             {Isa::amx, &kAmxKernels}};
+constexpr Layer kLayers[] = {{Isa::scalar, &kScalarKernels},          {Isa::avx2, &kAvx2Kernels},
+                             {Isa::avx512, &kAvx512Kernels},          {Isa::avx512_vnni, &kAvx512VnniKernels},
+                             {Isa::avx512_bf16, &kAvx512Bf16Kernels}, {Isa::amx, &kAmxKernels}};
 
 constexpr size_t kIsaCount = static_cast<size_t>(Isa::amx) + 1;
 

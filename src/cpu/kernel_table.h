@@ -24,26 +24,65 @@ using MatmulKernel = void (*)(const MatmulTile& tile);
 using DequantizeKernel = void (*)(const std::byte* row, int64_t columns, float* out);
 using DequantizeBf16Kernel = void (*)(const std::byte* row, int64_t columns, uint16_t* out);
 
-/// A block of a product in tile registers: bf16 weights times packed bf16 activations, summed over some of the columns.
-/// Sums of one block of columns after the other meet in `sums`, so that each pass reads weights and activations from
-/// the caches.
+/// A block of a product in tile registers: bf16 rows (left) times packed bf16 columns (right), summed over some of k.
+/// Sums of one block of k after the other meet in `sums`, so that each pass reads its operands from the caches. Weights
+/// may stand on either side, tokens on the other.
 struct TileProduct {
-  const std::byte* weights = nullptr;  // bf16 rows, row 0
-  size_t weight_stride = 0;            // bytes
-  int64_t outputs = 0;                 // weight rows
-  int64_t columns = 0;                 // of this block; a multiple of kTileColumns
-  const std::byte* x = nullptr;        // as pack_tokens makes it, from the block's first column on
-  size_t x_stride = 0;                 // bytes between groups of kTileSide tokens
-  int64_t count = 0;                   // tokens
-  float* sums = nullptr;               // [outputs / 16][count / 16] tiles of 16 x 16, both rounded up
-  bool first = true;                   // sums start at 0
-  bool last = true;                    // sums go to y
+  const std::byte* left = nullptr;  // rows
+  size_t left_stride = 0;           // bytes
+  int64_t left_count = 0;
+  int64_t columns = 0;               // of this block; a multiple of kTileColumns
+  const std::byte* right = nullptr;  // groups of 16: columns / 2 lines of 16 pairs, as pack_tokens makes them
+  size_t right_stride = 0;           // bytes between groups
+  int64_t right_count = 0;
+  float* sums = nullptr;  // [left_count / 16][right_count / 16] tiles of 16 x 16, both rounded up
+  bool first = true;      // sums start at 0
+  bool last = true;       // sums go to y
+  float* y = nullptr;     // [tokens, outputs]
+  int64_t y_stride = 0;
+  const float* bias = nullptr;  // of the outputs; may be null
+};
+inline constexpr int64_t kTileColumns = 32;
+inline constexpr int64_t kTileSide = 16;  // outputs and tokens of a tile
+
+/// Weights in panels of sixteen outputs, as cpu/packed_layout.h lays them out, times activations of 8 bits. Sums of
+/// codes are exact, and the scaled sums of groups are added from the first group on, so that every kernel of every
+/// instruction set gives the same bits.
+struct PackedTile {
+  const std::byte* panels = nullptr;  // the first panel
+  size_t panel_bytes = 0;
+  int64_t outputs = 0;  // the last panel may hold fewer than 16
+  int64_t columns = 0;
+  const int8_t* codes = nullptr;  // [count, columns]
+  const float* scales = nullptr;  // [count, columns / 32]
+  const int32_t* sums = nullptr;  // [count, columns / 16]: of the codes
+  int64_t count = 0;
   float* y = nullptr;
   int64_t y_stride = 0;
   const float* bias = nullptr;  // may be null
 };
-inline constexpr int64_t kTileColumns = 32;
-inline constexpr int64_t kTileSide = 16;  // outputs and tokens of a tile
+using PackedKernel = void (*)(const PackedTile& tile);
+
+/// A block of columns of packed weights times bf16 activations, in tile registers.
+struct PackedTileProduct {
+  const std::byte* panels = nullptr;  // the first panel's block
+  size_t panel_bytes = 0;
+  int64_t outputs = 0;
+  int64_t columns = 0;                // of the block; at most kPackedTileColumns
+  const std::byte* tokens = nullptr;  // bf16 rows
+  size_t token_stride = 0;            // bytes
+  int64_t count = 0;
+  float* sums = nullptr;  // 32 * 16 floats for each 16 tokens (rounded up) and each two panels (likewise)
+  bool first = true;      // as in TileProduct
+  bool last = true;
+  float* y = nullptr;
+  int64_t y_stride = 0;
+  const float* bias = nullptr;  // may be null
+};
+using PackedTileKernel = void (*)(const PackedTileProduct& product);
+inline constexpr int64_t kPackedTileColumns = 256;
+inline constexpr int64_t kPanelOutputs = 16;
+inline constexpr int64_t kGroupColumns = 32;
 
 /// Activation rows that a kernel takes at once where it has to convert the weights: more rows go through a panel of
 /// converted weights. (Formats that a kernel reads as they lie have no such limit: plain types for f32 activations,
@@ -114,10 +153,18 @@ struct KernelTable {
   void (*to_bf16)(const float* x, int64_t size, uint16_t* out) = nullptr;     // nearest even
   void (*round_to_bf16)(const float* x, int64_t size, float* out) = nullptr;  // the same, kept in f32; in place allowed
 
-  /// Products in tile registers. pack_tokens: `count` (at most kTileSide) rows of f32, `stride` floats apart, become
-  /// `columns` / 2 (rounded up to whole tiles) rows of 16 pairs of bf16, one pair a token; what is missing is 0.
+  /// Products in tile registers, weights to the left. pack_tokens: `count` (at most kTileSide) rows of f32, `stride`
+  /// floats apart, become `columns` / 2 (rounded up to whole tiles) rows of 16 pairs of bf16, one pair a token; what is
+  /// missing is 0.
   void (*tile_product)(const TileProduct& product) = nullptr;
   void (*pack_tokens)(const float* x, int64_t stride, int64_t count, int64_t columns, std::byte* out) = nullptr;
+
+  /// Products of packed weights, by layout. quantize_row: one row of activations becomes codes, a scale for each 32 and
+  /// the sums of each 16 codes.
+  PackedKernel packed_w4 = nullptr, packed_w8 = nullptr, packed_w4_k = nullptr, packed_w6_k = nullptr;
+  PackedTileKernel packed_tiles_w4 = nullptr, packed_tiles_w8 = nullptr;
+  PackedTileKernel packed_tiles_w4_k = nullptr, packed_tiles_w6_k = nullptr;
+  void (*quantize_row)(const float* x, int64_t columns, int8_t* codes, float* scales, int32_t* sums) = nullptr;
 
   void (*rms_norm)(const NormTile& norm, const float* x, float* out) = nullptr;
   void (*layer_norm)(const NormTile& norm, const float* x, float* out) = nullptr;
@@ -141,6 +188,7 @@ struct KernelTable {
 extern const KernelTable kScalarKernels;
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
+extern const KernelTable kAvx512VnniKernels;
 extern const KernelTable kAvx512Bf16Kernels;
 extern const KernelTable kAmxKernels;
 

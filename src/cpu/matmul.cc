@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/check.h"
 #include "cpu/dispatch.h"
 #include "cpu/ops.h"
 #include "cpu/scratch.h"
@@ -142,6 +143,7 @@ void matmul(WorkerPool& pool, const WeightView& w, const InputRows& x, const Out
             MatmulCompute compute) {
   const int64_t count = x.count;
   if (count <= 0 || w.rows <= 0) return;
+  KEDGE_DCHECK(compute != MatmulCompute::int8);  // weights are not packed here
   if (compute == MatmulCompute::bf16_tiles) {
     if (kernels().tile_product != nullptr) return tile_matmul(pool, kernels(), w, x, y, bias);
     compute = MatmulCompute::bf16;
@@ -172,6 +174,16 @@ void matmul(WorkerPool& pool, const WeightView& w, const InputRows& x, const Out
     pool.parallel_for(w.rows, kOutputGrain,
                       [&](int64_t begin, int64_t end, unsigned) { block({0, count}, {begin, end}); });
   }
+}
+
+MatmulCompute for_stored_weights(MatmulCompute compute) {
+  if (compute != MatmulCompute::int8) return compute;
+  return kernels().bf16.matmul_bf16 != nullptr ? MatmulCompute::bf16 : MatmulCompute::f32;
+}
+
+MatmulCompute for_many_tokens(MatmulCompute compute) {
+  if (compute == MatmulCompute::f32 || kernels().tile_product == nullptr) return compute;
+  return MatmulCompute::bf16_tiles;
 }
 
 void dequantize_row(const WeightView& w, int64_t row, float* out) {

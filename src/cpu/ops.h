@@ -45,12 +45,14 @@ enum class MatmulCompute : uint8_t {
   f32,         // weights widened to f32, activations as they are
   bf16,        // activations (and weights, where wider) rounded to bf16 to nearest even, products accumulated in f32
   bf16_tiles,  // the same in another order of summation: that of tile registers, where the CPU has them. For prompts
+  int8,        // activations rounded to 8 bits in groups of 32, codes summed exactly. For packed weights (cpu/packed.h)
 };
 
-/// The fastest form of `compute` where tokens come in numbers.
-constexpr MatmulCompute for_many_tokens(MatmulCompute compute) {
-  return compute == MatmulCompute::bf16 ? MatmulCompute::bf16_tiles : compute;
-}
+/// `compute` for weights that are not packed: int8 becomes the fastest that this CPU has for them.
+MatmulCompute for_stored_weights(MatmulCompute compute);
+
+/// The fastest form of `compute` on this CPU where tokens come in numbers.
+MatmulCompute for_many_tokens(MatmulCompute compute);
 
 /// y[i, n] = sum_k x[i, k] * w[n, k] + bias[n] for i in [0, x.count).
 /// x: rows of w.columns; y: rows of w.rows. bias may be null. Any column count (tails are masked). Dot products run

@@ -37,7 +37,7 @@ class WithIsa {
 template <typename Test>
 void for_every_isa(Test test) {
   const std::vector<Isa> runnable = runnable_isas();
-  for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_bf16, Isa::amx}) {
+  for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_vnni, Isa::avx512_bf16, Isa::amx}) {
     const bool runs = isa <= detected_isa();
     ASSERT_EQ(runs, std::find(runnable.begin(), runnable.end(), isa) != runnable.end());
     if (!runs) {

@@ -79,18 +79,18 @@ class Pass {
 
   void multiply_panel(Range outputs) const {
     thread_local Scratch sums;
-    TileProduct product{.outputs = outputs.size(),
-                        .count = x_.count,
+    TileProduct product{.left_count = outputs.size(),
+                        .right_count = x_.count,
                         .y = y_.data + outputs.begin,
                         .y_stride = y_.stride,
                         .bias = bias_ != nullptr ? bias_ + outputs.begin : nullptr};
-    const int64_t tiles = rounded_up(product.outputs, kTileSide) * rounded_up(product.count, kTileSide);
+    const int64_t tiles = rounded_up(product.left_count, kTileSide) * rounded_up(product.right_count, kTileSide);
     product.sums = reinterpret_cast<float*>(sums.take(static_cast<size_t>(tiles) * sizeof(float)));
     for (int64_t first = 0; first < columns_; first += kBlockColumns) {
       const int64_t end = std::min(columns_, first + kBlockColumns);
       product.columns = end - first;
-      product.x = packed_ + packed_offset(first);
-      product.x_stride = group_bytes(first);
+      product.right = packed_ + packed_offset(first);
+      product.right_stride = group_bytes(first);
       product.first = first == 0;
       product.last = end == columns_;
       set_weights(outputs, {first, std::min(end, w_.columns)}, product);
@@ -104,20 +104,20 @@ class Pass {
     const size_t offset = static_cast<size_t>(columns.begin) / info.block_elements * info.block_bytes;
     const std::byte* const stored = w_.data + static_cast<size_t>(outputs.begin) * w_.row_stride + offset;
     if (w_.dtype == DType::bf16 && columns.size() == product.columns && x_.count < kCopyCountMin) {
-      product.weights = stored;
-      product.weight_stride = w_.row_stride;
+      product.left = stored;
+      product.left_stride = w_.row_stride;
       return;
     }
     thread_local Scratch scratch;
-    product.weight_stride = static_cast<size_t>(product.columns) * sizeof(uint16_t);
-    std::byte* const panel = scratch.take(product.weight_stride * static_cast<size_t>(outputs.size()));
+    product.left_stride = static_cast<size_t>(product.columns) * sizeof(uint16_t);
+    std::byte* const panel = scratch.take(product.left_stride * static_cast<size_t>(outputs.size()));
     const size_t filled = static_cast<size_t>(columns.size()) * sizeof(uint16_t);
     for (int64_t n = 0; n < outputs.size(); ++n) {
-      std::byte* const row = panel + static_cast<size_t>(n) * product.weight_stride;
+      std::byte* const row = panel + static_cast<size_t>(n) * product.left_stride;
       narrow_row(stored + static_cast<size_t>(n) * w_.row_stride, columns.size(), reinterpret_cast<uint16_t*>(row));
-      std::memset(row + filled, 0, product.weight_stride - filled);
+      std::memset(row + filled, 0, product.left_stride - filled);
     }
-    product.weights = panel;
+    product.left = panel;
   }
 
   void narrow_row(const std::byte* stored, int64_t columns, uint16_t* out) const {

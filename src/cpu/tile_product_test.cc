@@ -17,7 +17,7 @@ struct EmulatedTiles {
 
   static void begin(int rows) {
     std::memset(registers, 0xee, sizeof(registers));  // nothing may be read that was not loaded
-    for (int tile = 0; tile < 8; ++tile) rows_of[tile] = tile < kTokenTile ? rows : 16;
+    for (int tile = 0; tile < 8; ++tile) rows_of[tile] = tile < kRightTile ? rows : 16;
   }
   static void end() {}
   template <int kTile>
@@ -42,14 +42,14 @@ struct EmulatedTiles {
     std::memcpy(&code, &registers[tile][row][2 * index], sizeof(code));
     return bf16_to_f32(code);
   }
-  template <int kSums, int kWeights, int kTokens>
+  template <int kSums, int kLeft, int kRight>
   static void multiply() {
     for (int m = 0; m < rows_of[kSums]; ++m) {
       for (int n = 0; n < 16; ++n) {
         float even = 0.0F, odd = 0.0F, sum = 0.0F;
         for (int k = 0; k < 16; ++k) {
-          even = std::fma(bf16_of(kWeights, m, 2 * k), bf16_of(kTokens, k, 2 * n), even);
-          odd = std::fma(bf16_of(kWeights, m, 2 * k + 1), bf16_of(kTokens, k, 2 * n + 1), odd);
+          even = std::fma(bf16_of(kLeft, m, 2 * k), bf16_of(kRight, k, 2 * n), even);
+          odd = std::fma(bf16_of(kLeft, m, 2 * k + 1), bf16_of(kRight, k, 2 * n + 1), odd);
         }
         std::memcpy(&sum, &registers[kSums][m][4 * n], sizeof(sum));
         sum += even + odd;
@@ -57,11 +57,17 @@ struct EmulatedTiles {
       }
     }
   }
-  static void write_transposed(const float* sums, int64_t outputs, int64_t tokens, const float* bias, float* y,
-                               int64_t y_stride) {
-    for (int64_t token = 0; token < tokens; ++token) {
-      for (int64_t n = 0; n < outputs; ++n) {
+  static void write_transposed(const float* sums, TilePart part, const float* bias, float* y, int64_t y_stride) {
+    for (int64_t token = 0; token < part.columns; ++token) {
+      for (int64_t n = 0; n < part.rows; ++n) {
         y[token * y_stride + n] = sums[n * 16 + token] + (bias != nullptr ? bias[n] : 0.0F);
+      }
+    }
+  }
+  static void write(const float* sums, TilePart part, const float* bias, float* y, int64_t y_stride) {
+    for (int64_t token = 0; token < part.rows; ++token) {
+      for (int64_t n = 0; n < part.columns; ++n) {
+        y[token * y_stride + n] = sums[token * 16 + n] + (bias != nullptr ? bias[n] : 0.0F);
       }
     }
   }
@@ -106,13 +112,13 @@ struct Operands {
     const auto to_line = static_cast<size_t>(-reinterpret_cast<uintptr_t>(sums.data()) % 64 / sizeof(float));
     for (int64_t k = 0; k < shape.columns; k += block) {
       const int64_t size = std::min(block, shape.columns - k);
-      kernel({.weights = reinterpret_cast<const std::byte*>(weights.data() + k),
-              .weight_stride = static_cast<size_t>(2 * shape.columns),
-              .outputs = shape.outputs,
+      kernel({.left = reinterpret_cast<const std::byte*>(weights.data() + k),
+              .left_stride = static_cast<size_t>(2 * shape.columns),
+              .left_count = shape.outputs,
               .columns = size,
-              .x = reinterpret_cast<const std::byte*>(packed_x.data() + k * 16),
-              .x_stride = static_cast<size_t>(32 * shape.columns),
-              .count = shape.count,
+              .right = reinterpret_cast<const std::byte*>(packed_x.data() + k * 16),
+              .right_stride = static_cast<size_t>(32 * shape.columns),
+              .right_count = shape.count,
               .sums = sums.data() + to_line,
               .first = k == 0,
               .last = k + size == shape.columns,
@@ -120,6 +126,26 @@ struct Operands {
               .y_stride = shape.outputs + 1,
               .bias = bias.data()});
     }
+    return y;
+  }
+
+  /// The same with the operands' sides changed: tokens to the left.
+  std::vector<float> turned_product() const {
+    const std::vector<uint16_t> packed_weights = packed(weights, shape.outputs, shape.columns);
+    const int64_t tiles = (shape.outputs + 15) / 16 * ((shape.count + 15) / 16);
+    std::vector<float> sums(static_cast<size_t>(tiles * 256), NAN);
+    std::vector<float> y(static_cast<size_t>(shape.count * (shape.outputs + 1)), -5.0F);
+    tile_product<EmulatedTiles, WeightSide::right>({.left = reinterpret_cast<const std::byte*>(x.data()),
+                                                    .left_stride = static_cast<size_t>(2 * shape.columns),
+                                                    .left_count = shape.count,
+                                                    .columns = shape.columns,
+                                                    .right = reinterpret_cast<const std::byte*>(packed_weights.data()),
+                                                    .right_stride = static_cast<size_t>(32 * shape.columns),
+                                                    .right_count = shape.outputs,
+                                                    .sums = sums.data(),
+                                                    .y = y.data(),
+                                                    .y_stride = shape.outputs + 1,
+                                                    .bias = bias.data()});
     return y;
   }
 
@@ -157,10 +183,11 @@ TEST(TileProduct, computes_the_definition_around_every_edge) {
       for (const int64_t columns : {32, 64, 96, 160}) {
         const Operands in({outputs, columns, count});
         SCOPED_TRACE(testing::Message() << outputs << " outputs, " << columns << " columns, " << count << " tokens");
-        const std::vector<float> whole = in.product(tile_product<EmulatedTiles>, columns);
+        const std::vector<float> whole = in.product(tile_product<EmulatedTiles, WeightSide::left>, columns);
         expect_defined(in, whole);
-        expect_same(in.product(tile_product<EmulatedTiles>, 32), whole);
-        expect_same(in.product(tile_product<EmulatedTiles>, 64), whole);
+        expect_same(in.product(tile_product<EmulatedTiles, WeightSide::left>, 32), whole);
+        expect_same(in.product(tile_product<EmulatedTiles, WeightSide::left>, 64), whole);
+        expect_same(in.turned_product(), whole);
         if (has_tiles) expect_same(in.product(amx, columns), whole);
         if (has_tiles) expect_same(in.product(amx, 64), whole);
       }

@@ -8,6 +8,8 @@
 #include <random>
 
 #include "core/memory_info.h"
+#include "models/decoder_weights.h"
+#include "models/packed_weights.h"
 
 namespace kedge::engine {
 namespace {
@@ -85,7 +87,9 @@ Status DecoderEngine::make_plan() {
   plan_.activation_bytes = models::Decoder::buffer_bytes(spec(), batch, outputs) - logits;
   plan_.scratch_bytes = logits;
 
-  const DType dtype = model_.compute == cpu::MatmulCompute::bf16 ? DType::bf16 : DType::f32;
+  if (model_.compute == cpu::MatmulCompute::int8) KEDGE_TRY(plan_packed());
+
+  const DType dtype = model_.compute == cpu::MatmulCompute::f32 ? DType::f32 : DType::bf16;
   const uint64_t budget = options_.kv_cache_bytes > 0 ? options_.kv_cache_bytes : plan_.available_bytes / 4;
   int64_t tokens = info.context_tokens;
   layout_ = KvLayout::plan(spec(), dtype, tokens, kSequencesMax + 1, batch);
@@ -105,11 +109,25 @@ Status DecoderEngine::make_plan() {
   return Done{};
 }
 
+Status DecoderEngine::plan_packed() {
+  KEDGE_ASSIGN(const models::DecoderWeights weights, models::load_decoder_weights(spec(), *model_.source));
+  const models::PackingPlan packing = models::plan_packing(weights);
+  if (packing.packed_bytes == 0) {
+    return Error{
+        ErrorKind::unsupported,
+        fmt::format("{}: --compute int8 needs weights of type Q4_0, Q8_0, Q4_K or Q6_K, and the model has none",
+                    model_.info.name)};
+  }
+  plan_.packed_bytes = packing.packed_bytes;
+  plan_.weights_bytes -= std::min(plan_.weights_bytes, packing.replaced_bytes);
+  return Done{};
+}
+
 Status DecoderEngine::allocate() {
   const int64_t batch = std::min<int64_t>(options_.batch_tokens_max, model_.info.context_tokens);
   const int64_t outputs = std::min<int64_t>(kOutputsMax, std::max<int64_t>(batch, kSequencesMax));
   workers_ = std::make_unique<WorkerPool>(model_.info.thread_count, true);
-  KEDGE_ASSIGN(decoder_, models::Decoder::open(spec(), model_.source, model_.compute, batch, outputs));
+  KEDGE_ASSIGN(decoder_, models::Decoder::open(*workers_, spec(), model_.source, model_.compute, batch, outputs));
   KEDGE_ASSIGN(kv_pool_, KvPool::create(layout_));
   context_ = {.runtime = {decoder_.get(), kv_pool_.get(), workers_.get(), batch, outputs},
               .tokenizer = model_.tokenizer.get(),

@@ -12,6 +12,10 @@ namespace kedge::engine {
 Result<std::unique_ptr<Engine>> EncoderEngine::open(LoadedModel model, const EngineOptions& options) {
   std::unique_ptr<EncoderEngine> engine(new EncoderEngine(std::move(model)));
   ModelInfo& info = engine->model_.info;
+  if (engine->model_.compute == cpu::MatmulCompute::int8) {
+    return Error{ErrorKind::unsupported,
+                 fmt::format("{}: --compute int8 is for decoders, expected auto, f32 or bf16", info.name)};
+  }
   MemoryPlan& plan = engine->plan_;
   plan.available_bytes = available_memory_bytes();
   for (const auto& [dtype, bytes] : info.dtype_bytes) plan.weights_bytes += bytes;

@@ -7,6 +7,7 @@
 
 #include "core/memory_info.h"
 #include "cpu/isa.h"
+#include "cpu/packed.h"
 #include "models/registry.h"
 #include "text/template_source.h"
 
@@ -20,13 +21,28 @@ std::string model_name(const std::filesystem::path& path) {
   return name.empty() ? path.string() : name.string();
 }
 
-/// bf16 where the CPU multiplies it and the weights lose nothing (or are coarser) by it.
+bool is_packable(std::string_view dtype) {
+  for (const DType candidate : {DType::q4_0, DType::q8_0, DType::q4_k, DType::q6_k}) {
+    if (name_of(candidate) == dtype) return cpu::has_packed_form(candidate);
+  }
+  return false;
+}
+
+/// The narrowest that the CPU multiplies and that costs the weights nothing (or little beside what they lost already).
 cpu::MatmulCompute choose_compute(Compute wanted, const ModelInfo& info) {
   if (wanted == Compute::f32) return cpu::MatmulCompute::f32;
   if (wanted == Compute::bf16) return cpu::MatmulCompute::bf16;
+  if (wanted == Compute::int8) return cpu::MatmulCompute::int8;
   const auto largest = std::ranges::max_element(info.dtype_bytes, {}, &std::pair<std::string, uint64_t>::second);
   const bool wide = largest == info.dtype_bytes.end() || largest->first == "F32" || largest->first == "F16";
+  const bool packed = info.kind == ModelKind::decoder && !wide && is_packable(largest->first);
+  if (packed && cpu::active_isa() >= cpu::Isa::avx512_vnni) return cpu::MatmulCompute::int8;
   return cpu::active_isa() >= cpu::Isa::avx512_bf16 && !wide ? cpu::MatmulCompute::bf16 : cpu::MatmulCompute::f32;
+}
+
+std::string_view name_of(cpu::MatmulCompute compute) {
+  if (compute == cpu::MatmulCompute::int8) return "int8";
+  return compute == cpu::MatmulCompute::bf16 ? "bf16" : "f32";
 }
 
 void describe_weights(const models::WeightSource& source, ModelInfo& info) {
@@ -97,7 +113,7 @@ Result<LoadedModel> load_model(const std::filesystem::path& path, const EngineOp
   describe_weights(*model.source, info);
   describe_network(model.spec, info);
   model.compute = choose_compute(options.compute, info);
-  info.compute = model.compute == cpu::MatmulCompute::bf16 ? "bf16" : "f32";
+  info.compute = name_of(model.compute);
   info.isa = cpu::name_of(cpu::active_isa());
   return model;
 }
@@ -106,11 +122,13 @@ Status check_plan(const ModelInfo& info, const MemoryPlan& plan) {
   if (plan.total_bytes() <= plan.available_bytes) return Done{};
   return Error{
       ErrorKind::out_of_memory,
-      fmt::format("{}: needs {:.2f} GiB (weights {:.2f}, KV cache {:.2f} for {} tokens, activations {:.2f}, scratch "
+      fmt::format("{}: needs {:.2f} GiB (weights {:.2f}, packed {:.2f}, KV cache {:.2f} for {} tokens, activations "
+                  "{:.2f}, scratch "
                   "{:.2f}) and {:.2f} GiB are available; use a smaller --context or --kv-cache-bytes, or weights of "
                   "fewer bits",
-                  info.name, gib(plan.total_bytes()), gib(plan.weights_bytes), gib(plan.kv_cache_bytes), plan.kv_tokens,
-                  gib(plan.activation_bytes), gib(plan.scratch_bytes), gib(plan.available_bytes))};
+                  info.name, gib(plan.total_bytes()), gib(plan.weights_bytes), gib(plan.packed_bytes),
+                  gib(plan.kv_cache_bytes), plan.kv_tokens, gib(plan.activation_bytes), gib(plan.scratch_bytes),
+                  gib(plan.available_bytes))};
 }
 
 }  // namespace kedge::engine

@@ -325,5 +325,92 @@ TEST(GgufReference, logits_match) {
   }
 }
 
+struct Generated {
+  std::vector<TokenId> tokens;
+  std::vector<double> logprobs;
+};
+
+Generated generate_with_logprobs(Engine& engine, const std::vector<TokenId>& prompt, uint32_t count) {
+  Generated generated;
+  std::promise<void> done;
+  Request request{.prompt_tokens = prompt, .new_tokens_max = count, .ignore_eos = true, .top_logprobs = 0};
+  request.sampling.temperature = 0;
+  auto id = engine.submit(
+      request,
+      [&](const TokenEvent& event) {
+        if (!event.token || event.is_prompt) return;
+        generated.tokens.push_back(*event.token);
+        generated.logprobs.push_back(event.logprob.has_value() ? event.logprob->logprob : NAN);
+      },
+      [&](const RequestTimings&) { done.set_value(); });
+  EXPECT_TRUE(id.ok());
+  if (id.ok()) done.get_future().wait();
+  return generated;
+}
+
+double spread(const std::vector<float>& values) {
+  double sum = 0, squares = 0;
+  for (const float value : values) {
+    sum += static_cast<double>(value);
+    squares += static_cast<double>(value) * static_cast<double>(value);
+  }
+  const auto count = static_cast<double>(values.size());
+  return std::sqrt(squares / count - sum / count * sum / count);
+}
+
+/// Activations of 8 bits move the logits of these random models by some per cent of their spread.
+void check_int8(Engine& narrow, Engine& exact, const std::vector<TokenId>& prompt) {
+  constexpr double kRelativeErrorMax = 0.04;
+  const auto want = exact.forward(prompt, 0, false);
+  const auto got = narrow.forward(prompt, 0, false);
+  ASSERT_TRUE(want.ok() && got.ok());
+  std::vector<float> difference(want.value().logits.size());
+  for (size_t i = 0; i < difference.size(); ++i) difference[i] = got.value().logits[i] - want.value().logits[i];
+  const double scale = spread(want.value().logits);
+  EXPECT_LE(spread(difference), kRelativeErrorMax * scale);
+  for (const uint32_t chunk : {1U, 5U}) {
+    const auto pieces = narrow.forward(prompt, chunk, false);
+    ASSERT_TRUE(pieces.ok());
+    EXPECT_EQ(pieces.value().logits, got.value().logits) << "chunks of " << chunk << " change the logits";
+  }
+  // Steps of decoding: what they think of their own tokens, and what exact weights think.
+  const Generated generated = generate_with_logprobs(narrow, prompt, 8);
+  const auto score = exact.score(prompt, generated.tokens);
+  ASSERT_TRUE(score.ok());
+  for (size_t i = 0; i < generated.tokens.size(); ++i) {
+    EXPECT_NEAR(generated.logprobs[i], score.value().token_logprobs[i], 4 * kRelativeErrorMax * scale) << "step " << i;
+  }
+}
+
+// Goal: packed weights give the logits of the stored ones but for the rounding of activations.
+TEST(GgufReference, int8_stays_near) {
+  const std::vector<fs::path> found = folders(kModels / "gguf");
+  if (found.empty()) GTEST_SKIP() << "NO REFERENCE DATA at " << kModels << ": nothing was checked";
+  int checked = 0;
+  for (const fs::path& folder : found) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().extension() != ".gguf") continue;
+      SCOPED_TRACE(entry.path().string());
+      const auto record = read_json_file((folder / entry.path().stem()).string() + ".expected.json");
+      ASSERT_TRUE(record.ok());
+      auto narrow =
+          Engine::open(entry.path(), {.compute = Compute::int8, .thread_count = 2, .without_tokenizer = true});
+      if (entry.path().string().find("F16") != std::string::npos) {
+        ASSERT_FALSE(narrow.ok()) << "there is nothing to pack";
+        EXPECT_EQ(narrow.error().kind, ErrorKind::unsupported);
+        continue;
+      }
+      ASSERT_TRUE(narrow.ok()) << narrow.error().message;
+      EXPECT_GT(narrow.value()->plan().packed_bytes, 0U);
+      const std::unique_ptr<Engine> exact = open_engine(entry.path());
+      for (const Json& prompt : record.value()["prompts"]) {
+        check_int8(*narrow.value(), *exact, prompt["token_ids"].get<std::vector<TokenId>>());
+        ++checked;
+      }
+    }
+  }
+  EXPECT_GT(checked, 0);
+}
+
 }  // namespace
 }  // namespace kedge

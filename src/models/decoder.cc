@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "models/packed_weights.h"
 #include "models/routing.h"
 
 namespace kedge::models {
@@ -43,8 +44,9 @@ uint64_t Decoder::buffer_bytes(const DecoderSpec& spec, int64_t tokens_max, int6
   return bytes;
 }
 
-Result<std::unique_ptr<Decoder>> Decoder::open(const DecoderSpec& spec, std::shared_ptr<const WeightSource> source,
-                                               cpu::MatmulCompute compute, int64_t tokens_max, int64_t outputs_max) {
+Result<std::unique_ptr<Decoder>> Decoder::open(WorkerPool& pool, const DecoderSpec& spec,
+                                               std::shared_ptr<const WeightSource> source, cpu::MatmulCompute compute,
+                                               int64_t tokens_max, int64_t outputs_max) {
   std::unique_ptr<Decoder> decoder(new Decoder(spec, std::move(source), compute));
   KEDGE_ASSIGN(decoder->weights_, load_decoder_weights(spec, *decoder->source_));
   const uint64_t bytes = buffer_bytes(spec, tokens_max, outputs_max);
@@ -57,13 +59,21 @@ Result<std::unique_ptr<Decoder>> Decoder::open(const DecoderSpec& spec, std::sha
   std::span<float>* const parts[] = {&b.hidden, &b.normed, &b.qkv,    &b.attended, &b.projected, &b.inner,
                                      &b.cosine, &b.sine,   &b.router, &b.gathered, &b.outputs,   &b.logits};
   for (size_t i = 0; i < sizes.size(); ++i) *parts[i] = decoder->arena_.take<float>(sizes[i]);
+  if (compute == cpu::MatmulCompute::int8) {
+    KEDGE_ASSIGN(decoder->packed_, pack_weights(pool, decoder->weights_));
+  }
   decoder->routed_.resize(static_cast<size_t>(spec.mixture.experts));
   return decoder;
 }
 
 std::span<const float> Decoder::forward(WorkerPool& pool, Phase phase, std::span<const TokenRun> runs, HiddenSink sink,
                                         void* sink_context) {
-  phase_compute_ = phase == Phase::prefill ? cpu::for_many_tokens(compute_) : compute_;
+  stored_compute_ = cpu::for_stored_weights(compute_);
+  packed_compute_ = cpu::MatmulCompute::int8;
+  if (phase == Phase::prefill) {
+    stored_compute_ = cpu::for_many_tokens(stored_compute_);
+    packed_compute_ = cpu::for_many_tokens(packed_compute_);
+  }
   token_count_ = 0;
   for (const TokenRun& run : runs) token_count_ += static_cast<int64_t>(run.tokens.size());
   KEDGE_CHECK(static_cast<size_t>(token_count_) * hidden() <= buffers_.hidden.size());
@@ -120,23 +130,25 @@ void Decoder::norm(WorkerPool& pool, const NormWeights& weights, const float* x,
   }
 }
 
-void Decoder::matmul(WorkerPool& pool, const Linear& linear, const float* x, int64_t count, float* y,
-                     int64_t y_stride) const {
-  cpu::matmul(pool, linear.weight, {x, linear.weight.columns, count}, {y, y_stride}, linear.bias_data(),
-              phase_compute_);
+void Decoder::matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, const cpu::OutputRows& y) const {
+  if (linear.packed.data != nullptr) {
+    cpu::packed_matmul(pool, linear.packed, x, y, linear.bias_data(), packed_compute_);
+  } else {
+    cpu::matmul(pool, linear.weight, x, y, linear.bias_data(), stored_compute_);
+  }
 }
 
 void Decoder::project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer) {
-  const float* x = buffers_.normed.data();
+  const cpu::InputRows x{buffers_.normed.data(), spec_.hidden_size, token_count_};
   const int64_t stride = qkv_size(spec_);
   float* q = buffers_.qkv.data();
   if (spec_.fused_qkv) {
-    matmul(pool, layer.qkv, x, token_count_, q, stride);
+    matmul(pool, layer.qkv, x, {q, stride});
     return;
   }
-  matmul(pool, layer.query, x, token_count_, q, stride);
-  matmul(pool, layer.key, x, token_count_, q + query_size(spec_), stride);
-  matmul(pool, layer.value, x, token_count_, q + query_size(spec_) + key_size(spec_), stride);
+  matmul(pool, layer.query, x, {q, stride});
+  matmul(pool, layer.key, x, {q + query_size(spec_), stride});
+  matmul(pool, layer.value, x, {q + query_size(spec_) + key_size(spec_), stride});
 }
 
 void Decoder::rotate(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index) {
@@ -198,7 +210,8 @@ void Decoder::attention_block(WorkerPool& pool, std::span<const TokenRun> runs, 
     q += count * stride;
     out += count * query_size(spec_);
   }
-  matmul(pool, layer.output, buffers_.attended.data(), token_count_, buffers_.projected.data(), spec_.hidden_size);
+  matmul(pool, layer.output, {buffers_.attended.data(), query_size(spec_), token_count_},
+         {buffers_.projected.data(), spec_.hidden_size});
   if (spec_.sandwich_norms) {
     norm(pool, layer.attention_output_norm, buffers_.projected.data(), token_count_, buffers_.projected.data());
   }
@@ -209,11 +222,11 @@ void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const float* x, int
   const int64_t inner = spec_.intermediate_size;
   float* gate = buffers_.inner.data();
   float* up = gate + inner;
-  matmul(pool, mlp.gate, x, count, gate, 2 * inner);
-  if (mlp.up.weight.rows > 0) matmul(pool, mlp.up, x, count, up, 2 * inner);
+  const cpu::InputRows rows{x, spec_.hidden_size, count};
+  matmul(pool, mlp.gate, rows, {gate, 2 * inner});
+  if (mlp.up.weight.rows > 0) matmul(pool, mlp.up, rows, {up, 2 * inner});
   cpu::gated_activation(pool, spec_.activation, {gate, 2 * inner, count}, up, inner, {gate, 2 * inner});
-  cpu::matmul(pool, mlp.down.weight, {gate, 2 * inner, count}, {y, spec_.hidden_size}, mlp.down.bias_data(),
-              phase_compute_);
+  matmul(pool, mlp.down, {gate, 2 * inner, count}, {y, spec_.hidden_size});
 }
 
 void Decoder::route(WorkerPool& pool, const DecoderLayerWeights& layer) {
@@ -280,7 +293,8 @@ void Decoder::collect_outputs(WorkerPool& pool, std::span<const TokenRun> runs) 
   if (output_count_ == 0) return;
   const auto count = static_cast<int64_t>(output_count_);
   norm(pool, weights_.final_norm, buffers_.outputs.data(), count, buffers_.outputs.data());
-  matmul(pool, weights_.head, buffers_.outputs.data(), count, buffers_.logits.data(), spec_.vocabulary_size);
+  matmul(pool, weights_.head, {buffers_.outputs.data(), spec_.hidden_size, count},
+         {buffers_.logits.data(), spec_.vocabulary_size});
   const int64_t size = count * spec_.vocabulary_size;
   if (spec_.logit_softcap > 0) cpu::softcap(pool, spec_.logit_softcap, buffers_.logits.data(), size);
 }

@@ -46,8 +46,10 @@ class Decoder {
  public:
   /// `tokens_max`: tokens of one batch; `outputs_max`: rows of logits of one batch.
   /// Fails with corrupt_data (tensors) or out_of_memory (buffers).
-  static Result<std::unique_ptr<Decoder>> open(const DecoderSpec& spec, std::shared_ptr<const WeightSource> source,
-                                               cpu::MatmulCompute compute, int64_t tokens_max, int64_t outputs_max);
+  /// compute: with int8, weights that have a packed form are packed on `pool` here.
+  static Result<std::unique_ptr<Decoder>> open(WorkerPool& pool, const DecoderSpec& spec,
+                                               std::shared_ptr<const WeightSource> source, cpu::MatmulCompute compute,
+                                               int64_t tokens_max, int64_t outputs_max);
 
   /// Bytes of the work buffers that `open` will take.
   static uint64_t buffer_bytes(const DecoderSpec& spec, int64_t tokens_max, int64_t outputs_max);
@@ -97,14 +99,16 @@ class Decoder {
   void mixture(WorkerPool& pool, const DecoderLayerWeights& layer);
   void route(WorkerPool& pool, const DecoderLayerWeights& layer);
   void norm(WorkerPool& pool, const NormWeights& weights, const float* x, int64_t count, float* out) const;
-  void matmul(WorkerPool& pool, const Linear& linear, const float* x, int64_t count, float* y, int64_t y_stride) const;
+  void matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, const cpu::OutputRows& y) const;
   void collect_outputs(WorkerPool& pool, std::span<const TokenRun> runs);
 
   DecoderSpec spec_;
   std::shared_ptr<const WeightSource> source_;
   cpu::MatmulCompute compute_;
-  cpu::MatmulCompute phase_compute_ = compute_;  // of the pass at hand
+  cpu::MatmulCompute stored_compute_ = compute_;  // of the pass at hand, with weights as they are stored
+  cpu::MatmulCompute packed_compute_ = cpu::MatmulCompute::int8;  // and with packed ones
   DecoderWeights weights_;
+  PageBuffer packed_;
   Arena arena_;
   Buffers buffers_;
   std::vector<std::vector<Expert>> routed_;  // tokens of each expert, of the layer at hand

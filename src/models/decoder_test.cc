@@ -49,7 +49,7 @@ struct Model {
     const auto built = build_spec(*source.value());
     EXPECT_TRUE(built.ok());
     spec = std::get<DecoderSpec>(built.value().network);
-    auto opened = Decoder::open(spec, source.value(), cpu::MatmulCompute::f32, 128, 128);
+    auto opened = Decoder::open(pool, spec, source.value(), cpu::MatmulCompute::f32, 128, 128);
     EXPECT_TRUE(opened.ok()) << opened.error().message;
     decoder = std::move(opened).value();
   }
@@ -69,6 +69,7 @@ struct Model {
   }
 
   TemporaryFolder folder;
+  WorkerPool pool{1};
   DecoderSpec spec;
   std::unique_ptr<Decoder> decoder;
 };

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cpu/ops.h"
+#include "cpu/packed.h"
 #include "kedge/result.h"
 #include "models/spec.h"
 #include "models/weight_source.h"
@@ -19,6 +20,7 @@ struct NormWeights {
 /// A matrix product with an optional bias. An empty view means "not there".
 struct Linear {
   cpu::WeightView weight;
+  cpu::PackedView packed;  // empty unless models/packed_weights.h filled it
   std::vector<float> bias;
   [[nodiscard]] const float* bias_data() const { return bias.empty() ? nullptr : bias.data(); }
 };

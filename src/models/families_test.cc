@@ -29,8 +29,9 @@ std::string error_after(const std::function<void(Json&, Shapes&)>& change, DType
   if (!source.ok()) return source.error().message;
   const auto spec = build_spec(*source.value());
   if (!spec.ok()) return spec.error().message;
+  WorkerPool pool(1);
   const auto decoder =
-      Decoder::open(std::get<DecoderSpec>(spec.value().network), source.value(), cpu::MatmulCompute::f32, 16, 4);
+      Decoder::open(pool, std::get<DecoderSpec>(spec.value().network), source.value(), cpu::MatmulCompute::f32, 16, 4);
   return decoder.ok() ? "" : decoder.error().message;
 }
 

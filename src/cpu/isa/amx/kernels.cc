@@ -1,6 +1,9 @@
-// Products of bf16 in AMX tile registers, for many tokens. Everything else falls back to isa/avx512_bf16.
+// Products of bf16 in AMX tile registers, for many tokens: of weights as they are stored, and of packed weights.
+// Everything else falls back to isa/avx512_bf16.
 
 #include "cpu/isa/avx512/vector.h"
+// The order matters: groups are written in terms of vectors.
+#include "cpu/isa/avx512_vnni/groups.h"
 #include "cpu/isa/tiles/product.h"
 #include "cpu/kernel_table.h"
 
@@ -46,12 +49,12 @@ inline void transpose(__m512i (&rows)[16]) {
 
 /// The processor's registers. The intrinsics take a register's number as a literal only, hence the assembly.
 struct AmxTiles {
-  /// Weights and sums of `rows` rows; activations of 16 pairs.
+  /// Left operands and sums of `rows` rows; right operands of 16 lines of pairs.
   static void begin(int rows) {
     TileConfig config;
     for (int tile = 0; tile < 8; ++tile) {
       config.row_bytes[tile] = 64;
-      config.rows[tile] = static_cast<uint8_t>(tile < kTokenTile ? rows : 16);
+      config.rows[tile] = static_cast<uint8_t>(tile < kRightTile ? rows : 16);
     }
     asm volatile("ldtilecfg %0" : : "m"(config));
   }
@@ -68,23 +71,89 @@ struct AmxTiles {
   static void store(float* rows, size_t stride) {
     asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(rows), "r"(stride), "i"(kTile) : "memory");
   }
-  template <int kSums, int kWeights, int kTokens>
+  template <int kSums, int kLeft, int kRight>
   static void multiply() {
-    asm volatile("tdpbf16ps %%tmm%c0, %%tmm%c1, %%tmm%c2" : : "i"(kTokens), "i"(kWeights), "i"(kSums));
+    asm volatile("tdpbf16ps %%tmm%c0, %%tmm%c1, %%tmm%c2" : : "i"(kRight), "i"(kLeft), "i"(kSums));
   }
-  static void write_transposed(const float* sums, int64_t outputs, int64_t tokens, const float* bias, float* y,
-                               int64_t y_stride) {
+  static void write_transposed(const float* sums, TilePart part, const float* bias, float* y, int64_t y_stride) {
     __m512i rows[16];
     for (int i = 0; i < 16; ++i) rows[i] = _mm512_load_si512(sums + 16 * i);
     transpose(rows);
-    const LaneMask mask = first_lanes(outputs);
-    const Vector add_to = bias != nullptr ? load_first(bias, outputs) : cpu::zero();
-    for (int64_t token = 0; token < tokens; ++token) {
+    const LaneMask mask = first_lanes(part.rows);
+    const Vector addend = bias != nullptr ? load_first(bias, part.rows) : cpu::zero();
+    for (int64_t token = 0; token < part.columns; ++token) {
       const Vector value = _mm512_castsi512_ps(rows[token]);
-      _mm512_mask_storeu_ps(y + token * y_stride, mask, bias != nullptr ? add(value, add_to) : value);
+      _mm512_mask_storeu_ps(y + token * y_stride, mask, bias != nullptr ? add(value, addend) : value);
+    }
+  }
+  static void write(const float* sums, TilePart part, const float* bias, float* y, int64_t y_stride) {
+    const LaneMask mask = first_lanes(part.columns);
+    const Vector addend = bias != nullptr ? load_first(bias, part.columns) : cpu::zero();
+    for (int64_t token = 0; token < part.rows; ++token) {
+      const Vector value = cpu::load(sums + 16 * token);
+      _mm512_mask_storeu_ps(y + token * y_stride, mask, bias != nullptr ? add(value, addend) : value);
     }
   }
 };
+
+/// A group of packed weights as a right operand: line p holds columns 2 p and 2 p + 1 of the sixteen outputs.
+// Bound: some 20 operations for each 64 weights, once for all tokens of a pass.
+template <typename Group>
+[[gnu::always_inline]] inline void expand_group(const Group& group, std::byte* out) {
+  const __m512i interleaved = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
+                                               6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i byte = _mm512_set1_epi32(255);
+  const auto store_pair = [&](std::byte* line, Vector first, Vector second) {
+    const auto pairs = (__m512i)_mm512_cvtne2ps_pbh(second, first);
+    _mm512_store_si512(line, _mm512_permutexvar_epi16(interleaved, pairs));
+  };
+  for (int quad = 0; quad < kQuads; ++quad, out += 128) {
+    const __m512i codes = group.codes[quad];
+    store_pair(out, group.weights(quad, _mm512_and_si512(codes, byte)),
+               group.weights(quad, _mm512_and_si512(_mm512_srli_epi32(codes, 8), byte)));
+    store_pair(out + 64, group.weights(quad, _mm512_and_si512(_mm512_srli_epi32(codes, 16), byte)),
+               group.weights(quad, _mm512_srli_epi32(codes, 24)));
+  }
+}
+
+template <typename Group>
+void expand_panel(const std::byte* block, int64_t columns, std::byte* out) {
+  constexpr PackedShape kShape = Group::kShape;
+  for (int64_t k = 0; k < columns; k += kShape.block_columns, block += bytes_of_block(kShape)) {
+    const typename Group::Block head = Group::open(block);
+    const std::byte* at = block + kShape.head_bytes;
+    for (int64_t g = 0; g < kShape.block_columns / kGroupColumns; ++g, at += kShape.group_bytes, out += 1024) {
+      expand_group(Group(head, at), out);
+    }
+  }
+}
+
+/// Two panels at a time are expanded into the first-level cache (16 KB) and multiplied with all tokens.
+template <typename Group>
+void packed_tiles(const PackedTileProduct& t) {
+  alignas(64) std::byte expanded[2 * kPackedTileColumns * kPanelOutputs * 2];
+  const auto tile_bytes = static_cast<size_t>(t.columns * kPanelOutputs * 2);
+  const int64_t sums = (t.count + kTileSide - 1) / kTileSide * 2 * 256;
+  TileProduct p{.left = t.tokens,
+                .left_stride = t.token_stride,
+                .left_count = t.count,
+                .columns = t.columns,
+                .right = expanded,
+                .right_stride = tile_bytes,
+                .first = t.first,
+                .last = t.last,
+                .y_stride = t.y_stride};
+  const std::byte* panel = t.panels;
+  for (int64_t output = 0; output < t.outputs; output += 2 * kPanelOutputs, panel += 2 * t.panel_bytes) {
+    p.right_count = t.outputs - output < 2 * kPanelOutputs ? t.outputs - output : 2 * kPanelOutputs;
+    expand_panel<Group>(panel, t.columns, expanded);
+    if (p.right_count > kPanelOutputs) expand_panel<Group>(panel + t.panel_bytes, t.columns, expanded + tile_bytes);
+    p.sums = t.sums + output / (2 * kPanelOutputs) * sums;
+    p.y = t.y + output;
+    p.bias = t.bias != nullptr ? t.bias + output : nullptr;
+    tile_product<AmxTiles, WeightSide::right>(p);
+  }
+}
 
 void pack_tokens(const float* x, int64_t stride, int64_t count, int64_t columns, std::byte* out) {
   for (int64_t k = 0; k < columns; k += kTileColumns, out += 1024) {
@@ -110,8 +179,12 @@ void pack_tokens(const float* x, int64_t stride, int64_t count, int64_t columns,
 }  // namespace
 
 const KernelTable kAmxKernels = {
-    .tile_product = tile_product<AmxTiles>,
+    .tile_product = tile_product<AmxTiles, WeightSide::left>,
     .pack_tokens = pack_tokens,
+    .packed_tiles_w4 = packed_tiles<W4>,
+    .packed_tiles_w8 = packed_tiles<W8>,
+    .packed_tiles_w4_k = packed_tiles<W4K>,
+    .packed_tiles_w6_k = packed_tiles<W6K>,
 };
 
 }  // namespace kedge::cpu

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/isa/scalar/packed.h"
 #include "cpu/kernel_table.h"
 
 namespace kedge::cpu {
@@ -234,6 +235,11 @@ const KernelTable kScalarKernels = {
     .f32 = {.matmul_f32 = matmul_f32},
     .to_bf16 = to_bf16,
     .round_to_bf16 = round_to_bf16,
+    .packed_w4 = packed_product<kW4Shape, add_w4>,
+    .packed_w8 = packed_product<kW8Shape, add_w8>,
+    .packed_w4_k = packed_product<kW4KShape, add_w4_k>,
+    .packed_w6_k = packed_product<kW6KShape, add_w6_k>,
+    .quantize_row = quantize_row,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .rope_split = rope_split,

@@ -1,0 +1,325 @@
+#include "cpu/packed.h"
+
+#include <array>
+#include <cstring>
+
+#include "core/check.h"
+#include "cpu/dispatch.h"
+#include "cpu/packed_layout.h"
+#include "cpu/scratch.h"
+
+namespace kedge::cpu {
+namespace {
+
+/// The codes, scales and minimums of one block of a stored row, in the terms of packed_layout.h.
+struct Block {
+  std::array<uint8_t, 256> codes{};
+  uint16_t scale = 0;    // f16
+  uint16_t minimum = 0;  // f16
+  std::array<uint8_t, 16> group_scales{};
+  std::array<uint8_t, 8> group_minimums{};
+};
+
+uint8_t u8(const std::byte* bytes, int index) {
+  return std::to_integer<uint8_t>(bytes[index]);
+}
+uint16_t u16(const std::byte* bytes) {
+  uint16_t value = 0;
+  std::memcpy(&value, bytes, sizeof(value));
+  return value;
+}
+
+void read_q4_0(const std::byte* stored, Block& block) {
+  block.scale = u16(stored);
+  for (size_t i = 0; i < 16; ++i) {
+    const uint8_t pair = u8(stored + 2, static_cast<int>(i));
+    block.codes[i] = pair & 15U;
+    block.codes[i + 16] = pair >> 4;
+  }
+}
+
+void read_q8_0(const std::byte* stored, Block& block) {
+  block.scale = u16(stored);
+  for (size_t i = 0; i < 32; ++i) block.codes[i] = static_cast<uint8_t>(u8(stored + 2, static_cast<int>(i)) + 128U);
+}
+
+/// The 6-bit scales and minimums of Q4_K: see k_scale of cpu/dequantize.cc.
+void read_q4_k(const std::byte* stored, Block& block) {
+  const std::byte* const packed = stored + 4;
+  block.scale = u16(stored);
+  block.minimum = u16(stored + 2);
+  for (int g = 0; g < 4; ++g) {
+    const unsigned nibbles = u8(packed, g + 8);
+    const unsigned scale_top = u8(packed, g) >> 6, minimum_top = u8(packed, g + 4) >> 6;
+    const auto at = static_cast<size_t>(g);
+    block.group_scales[at] = u8(packed, g) & 63U;
+    block.group_minimums[at] = u8(packed, g + 4) & 63U;
+    block.group_scales[at + 4] = static_cast<uint8_t>((nibbles & 15U) | scale_top << 4);
+    block.group_minimums[at + 4] = static_cast<uint8_t>(nibbles >> 4 | minimum_top << 4);
+  }
+  for (size_t i = 0; i < 128; ++i) {
+    const uint8_t pair = u8(stored + 16, static_cast<int>(i));
+    const size_t at = i / 32 * 64 + i % 32;
+    block.codes[at] = pair & 15U;
+    block.codes[at + 32] = pair >> 4;
+  }
+}
+
+void read_q6_k(const std::byte* stored, Block& block) {
+  block.scale = u16(stored + 208);
+  for (size_t i = 0; i < 16; ++i) block.group_scales[i] = u8(stored + 192, static_cast<int>(i));
+  for (size_t i = 0; i < 256; ++i) {
+    const size_t half = i / 128, run = i % 128 / 32;
+    const unsigned low = u8(stored, static_cast<int>(half * 64 + i % 64)) >> (4 * (run / 2)) & 15U;
+    const unsigned high = u8(stored, static_cast<int>(128 + half * 32 + i % 32)) >> (2 * run) & 3U;
+    block.codes[i] = static_cast<uint8_t>(low | high << 4);
+  }
+}
+
+/// Byte 4 * output + c of quad t is column 4 t + c.
+void write_nibbles(const uint8_t* codes, size_t output, std::byte* out) {
+  for (size_t k = 0; k < 32; ++k) {
+    const size_t quad = k / 4;
+    const std::byte code{static_cast<uint8_t>((codes[k] & 15U) << (4 * (quad % 2)))};
+    out[quad / 2 * 64 + output * 4 + k % 4] |= code;
+  }
+}
+void write_high_bits(const uint8_t* codes, size_t output, std::byte* out) {
+  for (size_t k = 0; k < 32; ++k) {
+    const size_t quad = k / 4;
+    const std::byte bits{static_cast<uint8_t>((codes[k] >> 4U) << (2 * (quad % 4)))};
+    out[quad / 4 * 64 + output * 4 + k % 4] |= bits;
+  }
+}
+void write_bytes(const uint8_t* codes, size_t output, std::byte* out) {
+  for (size_t k = 0; k < 32; ++k) out[k / 4 * 64 + output * 4 + k % 4] = std::byte{codes[k]};
+}
+void write_u16(uint16_t value, size_t output, std::byte* out) {
+  std::memcpy(out + 2 * output, &value, sizeof(value));
+}
+
+// Each writes one output's part of a zeroed block.
+
+void write_w4(const Block& block, size_t output, std::byte* out) {
+  write_nibbles(block.codes.data(), output, out);
+  write_u16(block.scale, output, out + 256);
+}
+
+void write_w8(const Block& block, size_t output, std::byte* out) {
+  write_bytes(block.codes.data(), output, out);
+  write_u16(block.scale, output, out + 512);
+}
+
+void write_w4_k(const Block& block, size_t output, std::byte* out) {
+  write_u16(block.scale, output, out);
+  write_u16(block.minimum, output, out + 32);
+  for (size_t g = 0; g < 8; ++g) {
+    std::byte* const group = out + kW4KShape.head_bytes + static_cast<int64_t>(g) * kW4KShape.group_bytes;
+    write_nibbles(block.codes.data() + 32 * g, output, group);
+    group[256 + output] = std::byte{block.group_scales[g]};
+    group[272 + output] = std::byte{block.group_minimums[g]};
+  }
+}
+
+void write_w6_k(const Block& block, size_t output, std::byte* out) {
+  write_u16(block.scale, output, out);
+  for (size_t g = 0; g < 8; ++g) {
+    std::byte* const group = out + kW6KShape.head_bytes + static_cast<int64_t>(g) * kW6KShape.group_bytes;
+    write_nibbles(block.codes.data() + 32 * g, output, group);
+    write_high_bits(block.codes.data() + 32 * g, output, group + 256);
+    group[384 + output] = std::byte{block.group_scales[2 * g]};
+    group[400 + output] = std::byte{block.group_scales[2 * g + 1]};
+  }
+}
+
+struct Form {
+  DType dtype;
+  PackedShape shape;
+  PackedKernel KernelTable::*kernel;
+  PackedTileKernel KernelTable::*tile_kernel;
+  void (*read)(const std::byte* stored, Block& block);
+  void (*write)(const Block& block, size_t output, std::byte* out);
+};
+constexpr Form kForms[] = {
+    {DType::q4_0, kW4Shape, &KernelTable::packed_w4, &KernelTable::packed_tiles_w4, read_q4_0, write_w4},
+    {DType::q8_0, kW8Shape, &KernelTable::packed_w8, &KernelTable::packed_tiles_w8, read_q8_0, write_w8},
+    {DType::q4_k, kW4KShape, &KernelTable::packed_w4_k, &KernelTable::packed_tiles_w4_k, read_q4_k, write_w4_k},
+    {DType::q6_k, kW6KShape, &KernelTable::packed_w6_k, &KernelTable::packed_tiles_w6_k, read_q6_k, write_w6_k},
+};
+
+const Form* find_form(DType dtype) {
+  for (const Form& form : kForms) {
+    if (form.dtype == dtype) return &form;
+  }
+  return nullptr;
+}
+
+int64_t panels_of(int64_t rows) {
+  return (rows + kPanelOutputs - 1) / kPanelOutputs;
+}
+size_t panel_bytes(const Form& form, int64_t columns) {
+  return static_cast<size_t>(columns / form.shape.block_columns * bytes_of_block(form.shape));
+}
+
+/// Activations of 8 bits in this thread's scratch.
+struct Quantized {
+  int8_t* codes = nullptr;
+  float* scales = nullptr;
+  int32_t* sums = nullptr;
+};
+
+Quantized quantize(WorkerPool& pool, const KernelTable& table, const InputRows& x, int64_t columns) {
+  thread_local Scratch codes, scales, sums;
+  const auto size = static_cast<size_t>(x.count * columns);
+  const Quantized q{reinterpret_cast<int8_t*>(codes.take(size)),
+                    reinterpret_cast<float*>(scales.take(size / 32 * sizeof(float))),
+                    reinterpret_cast<int32_t*>(sums.take(size / 16 * sizeof(int32_t)))};
+  const int64_t grain = std::max<int64_t>(1, 32768 / columns);  // fewer elements are not worth waking a worker
+  pool.parallel_for(x.count, grain, [&](int64_t begin, int64_t end, unsigned) {
+    for (int64_t i = begin; i < end; ++i) {
+      table.quantize_row(x.data + i * x.stride, columns, q.codes + i * columns, q.scales + i * (columns / 32),
+                         q.sums + i * (columns / 16));
+    }
+  });
+  return q;
+}
+
+// A worker's blocks stay in its second-level cache (2 MB on Sapphire Rapids): 256 columns of the tokens (256 KB) and
+// the sums of 256 outputs (512 KB).
+constexpr int64_t kTilePassTokens = 512;
+constexpr int64_t kTilePassOutputs = 256;
+
+/// One pass of at most kTilePassTokens tokens through tile registers.
+class TilePass {
+ public:
+  TilePass(const PackedView& w, const InputRows& x, const OutputRows& y, const float* bias)
+      : form_(*find_form(w.dtype)), w_(w), x_(x), y_(y), bias_(bias) {}
+
+  void run(WorkerPool& pool) {
+    narrow_tokens(pool);
+    pool.parallel_for(w_.rows, 2 * kPanelOutputs, [&](int64_t begin, int64_t end, unsigned) {
+      for (int64_t first = begin; first < end; first += kTilePassOutputs) {
+        multiply(first, std::min(kTilePassOutputs, end - first));
+      }
+    });
+  }
+
+ private:
+  static constexpr int64_t kColumns = kPackedTileColumns;
+
+  /// Tokens as bf16, block of columns by block of columns: whole rows a power of two apart would meet in few sets.
+  void narrow_tokens(WorkerPool& pool) {
+    thread_local Scratch scratch;
+    tokens_ = scratch.take(static_cast<size_t>(x_.count * w_.columns) * sizeof(uint16_t));
+    pool.parallel_for(x_.count, 16, [&](int64_t begin, int64_t end, unsigned) {
+      for (int64_t i = begin; i < end; ++i) {
+        for (int64_t first = 0; first < w_.columns; first += kColumns) {
+          const int64_t columns = std::min(kColumns, w_.columns - first);
+          std::byte* const out = tokens_ + static_cast<size_t>(first * x_.count + i * columns) * sizeof(uint16_t);
+          kernels().to_bf16(x_.data + i * x_.stride + first, columns, reinterpret_cast<uint16_t*>(out));
+        }
+      }
+    });
+  }
+
+  void multiply(int64_t output, int64_t outputs) const {
+    thread_local Scratch sums;
+    const int64_t pairs = (outputs + 2 * kPanelOutputs - 1) / (2 * kPanelOutputs);
+    const int64_t pair_sums = (x_.count + kTileSide - 1) / kTileSide * kTileSide * 2 * kPanelOutputs;
+    const size_t panel = panel_bytes(form_, w_.columns);
+    PackedTileProduct product{
+        .panel_bytes = panel,
+        .outputs = outputs,
+        .count = x_.count,
+        .sums = reinterpret_cast<float*>(sums.take(static_cast<size_t>(pairs * pair_sums) * sizeof(float))),
+        .y = y_.data + output,
+        .y_stride = y_.stride,
+        .bias = bias_ != nullptr ? bias_ + output : nullptr};
+    const std::byte* const panels = w_.data + static_cast<size_t>(output / kPanelOutputs) * panel;
+    for (int64_t first = 0; first < w_.columns; first += kColumns) {
+      product.columns = std::min(kColumns, w_.columns - first);
+      product.panels = panels + first / form_.shape.block_columns * bytes_of_block(form_.shape);
+      product.tokens = tokens_ + static_cast<size_t>(first * x_.count) * sizeof(uint16_t);
+      product.token_stride = static_cast<size_t>(product.columns) * sizeof(uint16_t);
+      product.first = first == 0;
+      product.last = first + product.columns == w_.columns;
+      (kernels().*form_.tile_kernel)(product);
+    }
+  }
+
+  const Form& form_;
+  const PackedView& w_;
+  const InputRows& x_;
+  OutputRows y_;
+  const float* bias_;
+  std::byte* tokens_ = nullptr;
+};
+
+}  // namespace
+
+bool has_packed_form(DType dtype) {
+  return find_form(dtype) != nullptr;
+}
+
+size_t packed_bytes(const WeightView& w) {
+  const Form* const form = find_form(w.dtype);
+  KEDGE_CHECK(form != nullptr);
+  return static_cast<size_t>(panels_of(w.rows)) * panel_bytes(*form, w.columns);
+}
+
+void pack(WorkerPool& pool, const WeightView& w, std::byte* out) {
+  const Form& form = *find_form(w.dtype);
+  const size_t bytes = panel_bytes(form, w.columns);
+  const int64_t blocks = w.columns / form.shape.block_columns;
+  const size_t stored_bytes = w.row_stride / static_cast<size_t>(blocks);
+  pool.parallel_for(panels_of(w.rows), 1, [&](int64_t begin, int64_t end, unsigned) {
+    Block block;
+    for (int64_t panel = begin; panel < end; ++panel) {
+      std::byte* const target = out + static_cast<size_t>(panel) * bytes;
+      std::memset(target, 0, bytes);
+      const int64_t first = panel * kPanelOutputs;
+      const int64_t count = std::min(kPanelOutputs, w.rows - first);
+      for (int64_t b = 0; b < blocks; ++b) {
+        for (int64_t n = 0; n < count; ++n) {
+          const std::byte* const row = w.data + static_cast<size_t>(first + n) * w.row_stride;
+          form.read(row + static_cast<size_t>(b) * stored_bytes, block);
+          form.write(block, static_cast<size_t>(n), target + b * bytes_of_block(form.shape));
+        }
+      }
+    }
+  });
+}
+
+void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, const OutputRows& y, const float* bias,
+                   MatmulCompute compute) {
+  if (x.count <= 0 || w.rows <= 0) return;
+  const KernelTable& table = kernels();
+  if (compute == MatmulCompute::bf16_tiles) {
+    for (int64_t first = 0; first < x.count; first += kTilePassTokens) {
+      const InputRows part{x.data + first * x.stride, x.stride, std::min(kTilePassTokens, x.count - first)};
+      TilePass(w, part, {y.data + first * y.stride, y.stride}, bias).run(pool);
+    }
+    return;
+  }
+  KEDGE_DCHECK(compute == MatmulCompute::int8);
+  const Form& form = *find_form(w.dtype);
+  const PackedKernel kernel = table.*form.kernel;
+  const Quantized q = quantize(pool, table, x, w.columns);
+  const size_t bytes = panel_bytes(form, w.columns);
+  pool.parallel_for(panels_of(w.rows), 1, [&](int64_t begin, int64_t end, unsigned) {
+    const int64_t first = begin * kPanelOutputs;
+    kernel({.panels = w.data + static_cast<size_t>(begin) * bytes,
+            .panel_bytes = bytes,
+            .outputs = std::min(w.rows, end * kPanelOutputs) - first,
+            .columns = w.columns,
+            .codes = q.codes,
+            .scales = q.scales,
+            .sums = q.sums,
+            .count = x.count,
+            .y = y.data + first,
+            .y_stride = y.stride,
+            .bias = bias != nullptr ? bias + first : nullptr});
+  });
+}
+
+}  // namespace kedge::cpu

@@ -1,0 +1,35 @@
+#pragma once
+// Weights laid out once for fast products with activations of 8 bits: `--compute int8`.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/dtype.h"
+#include "core/thread_pool.h"
+#include "cpu/ops.h"
+
+namespace kedge::cpu {
+
+/// A packed matrix: the bytes that `pack` wrote, on a cache-line border.
+struct PackedView {
+  DType dtype = DType::f32;  // what it was packed from
+  const std::byte* data = nullptr;
+  int64_t rows = 0;
+  int64_t columns = 0;
+};
+
+/// Whether `dtype` has a packed form.
+bool has_packed_form(DType dtype);
+
+/// REQUIRES: has_packed_form(w.dtype).
+size_t packed_bytes(const WeightView& w);
+/// Rearranges every code and scale of `w`; no value changes. out: packed_bytes(w) bytes on a cache-line border.
+void pack(WorkerPool& pool, const WeightView& w, std::byte* out);
+
+/// y = x * w + bias. compute int8: each row of x rounded to 8 bits in groups of 32 (scale = largest magnitude / 127,
+/// codes to nearest even); the same bits on every instruction set, whatever x.count is. compute bf16_tiles: the bits of
+/// `matmul` in bf16_tiles with the stored weights. REQUIRES: for bf16_tiles, a CPU with tile registers.
+void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, const OutputRows& y, const float* bias,
+                   MatmulCompute compute);
+
+}  // namespace kedge::cpu

@@ -1,0 +1,177 @@
+// Goal: packing loses nothing, and every instruction set multiplies packed weights as the scalar kernels define.
+// Method: random weights of every type with a packed form, sizes around every panel and token edge; against sums in
+// double over dequantized weights and rounded activations, and bit for bit against the scalar kernels.
+
+#include "cpu/packed.h"
+
+#include <cmath>
+
+#include "cpu/dequantize.h"
+#include "cpu/test_support.h"
+
+namespace kedge::cpu {
+namespace {
+
+constexpr DType kPackable[] = {DType::q4_0, DType::q8_0, DType::q4_k, DType::q6_k};
+
+/// A packed copy of random weights.
+class Packed {
+ public:
+  Packed(WorkerPool& pool, const WeightView& w) : bytes_(packed_bytes(w) + 64, std::byte{0xee}) {
+    std::byte* const data = bytes_.data() + -reinterpret_cast<uintptr_t>(bytes_.data()) % 64;
+    pack(pool, w, data);
+    view_ = {w.dtype, data, w.rows, w.columns};
+  }
+  [[nodiscard]] const PackedView& view() const { return view_; }
+
+ private:
+  std::vector<std::byte> bytes_;
+  PackedView view_;
+};
+
+std::vector<float> product(WorkerPool& pool, const PackedView& w, const std::vector<float>& x, int64_t count,
+                           const float* bias, MatmulCompute compute = MatmulCompute::int8) {
+  std::vector<float> y(static_cast<size_t>(count * w.rows), NAN);
+  packed_matmul(pool, w, {x.data(), w.columns, count}, {y.data(), w.rows}, bias, compute);
+  return y;
+}
+
+/// The activations that products see: the definition in double.
+std::vector<double> rounded_to_8_bits(const std::vector<float>& x) {
+  std::vector<double> out(x.size());
+  for (size_t group = 0; group < x.size(); group += 32) {
+    float largest = 0.0F;
+    for (size_t k = group; k < group + 32; ++k) largest = std::max(largest, std::abs(x[k]));
+    const float inverse = 127.0F / largest, scale = largest / 127.0F;
+    for (size_t k = group; k < group + 32; ++k) {
+      out[k] = static_cast<double>(std::nearbyint(x[k] * inverse)) * static_cast<double>(scale);
+    }
+  }
+  return out;
+}
+
+void expect_defined(WorkerPool& pool, DType dtype, int64_t rows, int64_t columns, int64_t count) {
+  SCOPED_TRACE(testing::Message() << name_of(dtype) << " [" << rows << ", " << columns << "], " << count << " tokens");
+  const Weights weights(dtype, rows, columns, 1);
+  const Packed packed(pool, weights.view());
+  const auto x = random_floats(static_cast<size_t>(count * columns), 2);
+  const auto bias = random_floats(static_cast<size_t>(rows), 3);
+  const auto seen = rounded_to_8_bits(x);
+  const auto y = product(pool, packed.view(), x, count, bias.data());
+  std::vector<float> row(static_cast<size_t>(columns));
+  for (int64_t n = 0; n < rows; ++n) {
+    dequantize_row_scalar(dtype, weights.view().data + static_cast<size_t>(n) * weights.view().row_stride, columns,
+                          row.data());
+    for (int64_t i = 0; i < count; ++i) {
+      double sum = static_cast<double>(bias[static_cast<size_t>(n)]), size = std::abs(sum);
+      for (int64_t k = 0; k < columns; ++k) {
+        const double term =
+            static_cast<double>(row[static_cast<size_t>(k)]) * seen[static_cast<size_t>(i * columns + k)];
+        sum += term;
+        size += std::abs(term);
+      }
+      // A sum of groups rounds a few times a group; Q4_K adds codes and minimums that partly cancel.
+      ASSERT_NEAR(static_cast<double>(y[static_cast<size_t>(i * rows + n)]), sum,
+                  size * 6e-8 * (16.0 + static_cast<double>(columns) / 8.0))
+          << "token " << i << ", output " << n;
+    }
+  }
+}
+
+TEST(Packed, every_isa_and_type_computes_the_definition) {
+  WorkerPool pool(2);
+  for_every_isa([&](Isa) {
+    for (const DType dtype : kPackable) {
+      const int64_t block = info_of(dtype).block_elements;
+      for (const int64_t rows : {1, 15, 16, 17, 33}) {
+        for (const int64_t count : {1, 3, 8, 11}) expect_defined(pool, dtype, rows, 2 * block, count);
+      }
+      expect_defined(pool, dtype, 40, 1024, 2);
+    }
+  });
+}
+
+TEST(Packed, every_isa_gives_the_scalar_kernels_bits) {
+  WorkerPool pool(2);
+  for (const DType dtype : kPackable) {
+    const int64_t block = info_of(dtype).block_elements;
+    for (const int64_t columns : {block, 3 * block, 1024L}) {
+      const Weights weights(dtype, 37, columns, 4);
+      const Packed packed(pool, weights.view());
+      const auto x = random_floats(static_cast<size_t>(19 * columns), 5);
+      const auto scalar = [&] {
+        const WithIsa capped(Isa::scalar);
+        return product(pool, packed.view(), x, 19, nullptr);
+      }();
+      for_every_isa([&](Isa) { expect_same(product(pool, packed.view(), x, 19, nullptr), scalar); });
+    }
+  }
+}
+
+TEST(Packed, a_row_does_not_depend_on_the_others) {
+  WorkerPool one(1);
+  WorkerPool three(3);
+  for_every_isa([&](Isa) {
+    for (const DType dtype : kPackable) {
+      const Weights weights(dtype, 50, 512, 6);
+      const Packed packed(one, weights.view());
+      const auto x = random_floats(size_t{37} * 512, 7);
+      const auto all = product(three, packed.view(), x, 37, nullptr);
+      for (const int64_t size : {1, 2, 7, 9, 16}) {
+        for (int64_t first = 0; first + size <= 37; first += 5) {
+          const std::vector<float> part(x.begin() + first * 512, x.begin() + (first + size) * 512);
+          const std::vector<float> expected(all.begin() + first * 50, all.begin() + (first + size) * 50);
+          expect_same(product(one, packed.view(), part, size, nullptr), expected);
+        }
+      }
+    }
+  });
+}
+
+TEST(Packed, tiles_give_the_bits_of_stored_weights) {
+  if (detected_isa() < Isa::amx)
+    GTEST_SKIP() << "this CPU has no tile registers; packed weights in them are NOT TESTED";
+  WorkerPool pool(2);
+  for (const DType dtype : kPackable) {
+    const int64_t block = info_of(dtype).block_elements;
+    for (const int64_t rows : {1, 16, 17, 32, 33, 300}) {
+      for (const int64_t columns : {block, 3 * block, 1024L}) {
+        for (const int64_t count : {1, 15, 16, 33, 70}) {
+          SCOPED_TRACE(testing::Message() << name_of(dtype) << " [" << rows << ", " << columns << "], " << count);
+          const Weights weights(dtype, rows, columns, 9);
+          const Packed packed(pool, weights.view());
+          const auto x = random_floats(static_cast<size_t>(count * columns), 10);
+          const auto bias = random_floats(static_cast<size_t>(rows), 11);
+          std::vector<float> expected(static_cast<size_t>(count * rows), NAN);
+          matmul(pool, weights.view(), {x.data(), columns, count}, {expected.data(), rows}, bias.data(),
+                 MatmulCompute::bf16_tiles);
+          expect_same(product(pool, packed.view(), x, count, bias.data(), MatmulCompute::bf16_tiles), expected);
+        }
+      }
+    }
+  }
+}
+
+TEST(Packed, zeros_tiny_and_endless_activations) {
+  WorkerPool pool(1);
+  const Weights weights(DType::q4_0, 16, 64, 8);
+  const Packed packed(pool, weights.view());
+  for_every_isa([&](Isa) {
+    for (const float value : {0.0F, -0.0F, 1e-31F, 1e-41F}) {
+      for (const float y : product(pool, packed.view(), std::vector<float>(64, value), 1, nullptr)) EXPECT_EQ(y, 0.0F);
+    }
+    for (const float value : {1e-29F, 1e30F}) {
+      for (const float y : product(pool, packed.view(), std::vector<float>(64, value), 1, nullptr)) {
+        EXPECT_TRUE(std::isfinite(y));
+      }
+    }
+    for (const float value : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+      std::vector<float> x(64, 1.0F);
+      x[40] = value;
+      for (const float y : product(pool, packed.view(), x, 1, nullptr)) EXPECT_TRUE(std::isnan(y));
+    }
+  });
+}
+
+}  // namespace
+}  // namespace kedge::cpu
