@@ -1,10 +1,12 @@
 #pragma once
 // Working memory that a thread keeps: it grows to the largest size asked for and is reused, so that a warm call
-// allocates nothing.
+// allocates nothing. On huge pages where it is large: small ones lie anywhere in physical memory, and crowd some sets
+// of the second-level cache.
 
 #include <cstddef>
-#include <memory>
-#include <new>
+
+#include "core/aligned.h"
+#include "core/check.h"
 
 namespace kedge::cpu {
 
@@ -13,21 +15,16 @@ class Scratch {
  public:
   /// At least `bytes` bytes on a cache-line border.
   std::byte* take(size_t bytes) {
-    if (bytes > size_) {
-      bytes_.reset();
-      bytes_.reset(new (kAlignment) std::byte[bytes]);
-      size_ = bytes;
+    if (bytes > buffer_.size()) {
+      buffer_ = PageBuffer();
+      buffer_ = PageBuffer(bytes);
+      KEDGE_CHECK(buffer_.data() != nullptr);
     }
-    return bytes_.get();
+    return buffer_.data();
   }
 
  private:
-  static constexpr std::align_val_t kAlignment{64};
-  struct Free {
-    void operator()(std::byte* bytes) const { ::operator delete[](bytes, kAlignment); }
-  };
-  std::unique_ptr<std::byte[], Free> bytes_;
-  size_t size_ = 0;
+  PageBuffer buffer_;
 };
 
 }  // namespace kedge::cpu

@@ -10,10 +10,11 @@ namespace kedge::cpu {
 namespace {
 
 // The caches hold a worker's blocks (Sapphire Rapids: 48 KB and 2 MB a core): two tiles of weights by 256 columns and
-// two of tokens (16 KB each) meet in the first; the tokens' 256 columns (256 KB), the panel's (128 KB) and its sums
-// (512 KB) stay in the second. Of 128 to 2048 columns, 256 was the fastest: 2.2 of 3.2 TFLOP/s on one core, 512: 1.9.
+// two of tokens (16 KB each) meet in the first; 256 columns of the tokens and of the panel (256 KB each) and the sums
+// (1 MB) stay in the second. Of 128 to 2048 columns, 256 was the fastest: 2.2 of 3.2 TFLOP/s on one core, 512: 1.9. A
+// byte that comes from beyond the second cache is used 256 times: at 2 TFLOP/s, 8 GB/s for each core.
 constexpr int64_t kTokensMax = 512;
-constexpr int64_t kPanelOutputs = 256;
+constexpr int64_t kPanelOutputs = 512;
 constexpr int64_t kBlockColumns = 256;  // a multiple of every stored block
 // From here on a copy of the weights pays: rows that lie a power of two apart meet in few sets of the first cache.
 constexpr int64_t kCopyCountMin = 64;
@@ -87,37 +88,49 @@ class Pass {
     const int64_t tiles = rounded_up(product.left_count, kTileSide) * rounded_up(product.right_count, kTileSide);
     product.sums = reinterpret_cast<float*>(sums.take(static_cast<size_t>(tiles) * sizeof(float)));
     for (int64_t first = 0; first < columns_; first += kBlockColumns) {
-      const int64_t end = std::min(columns_, first + kBlockColumns);
-      product.columns = end - first;
+      product.columns = std::min(columns_, first + kBlockColumns) - first;
       product.right = packed_ + packed_offset(first);
       product.right_stride = group_bytes(first);
       product.first = first == 0;
-      product.last = end == columns_;
-      set_weights(outputs, {first, std::min(end, w_.columns)}, product);
+      product.last = first + product.columns == columns_;
+      if (in_place()) {
+        product.left = stored(outputs.begin, first);
+        product.left_stride = w_.row_stride;
+      } else {
+        product.left = narrow_block(outputs, {first, first + product.columns});
+        product.left_stride = static_cast<size_t>(product.columns) * sizeof(uint16_t);
+      }
       table_.tile_product(product);
     }
   }
 
-  /// Weights of the panel's rows and the block's columns as bf16: in place, or in this thread's scratch.
-  void set_weights(Range outputs, Range columns, TileProduct& product) const {
+  /// Whether products read the weights where they are stored.
+  [[nodiscard]] bool in_place() const {
+    return w_.dtype == DType::bf16 && w_.columns == columns_ && x_.count < kCopyCountMin;
+  }
+
+  [[nodiscard]] const std::byte* stored(int64_t row, int64_t column) const {
     const DTypeInfo& info = info_of(w_.dtype);
-    const size_t offset = static_cast<size_t>(columns.begin) / info.block_elements * info.block_bytes;
-    const std::byte* const stored = w_.data + static_cast<size_t>(outputs.begin) * w_.row_stride + offset;
-    if (w_.dtype == DType::bf16 && columns.size() == product.columns && x_.count < kCopyCountMin) {
-      product.left = stored;
-      product.left_stride = w_.row_stride;
-      return;
-    }
+    const size_t offset = static_cast<size_t>(column) / info.block_elements * info.block_bytes;
+    return w_.data + static_cast<size_t>(row) * w_.row_stride + offset;
+  }
+
+  /// The weights of a panel's rows and a block's columns as bf16 in this thread's scratch.
+  [[nodiscard]] const std::byte* narrow_block(Range outputs, Range columns) const {
     thread_local Scratch scratch;
-    product.left_stride = static_cast<size_t>(product.columns) * sizeof(uint16_t);
-    std::byte* const panel = scratch.take(product.left_stride * static_cast<size_t>(outputs.size()));
-    const size_t filled = static_cast<size_t>(columns.size()) * sizeof(uint16_t);
+    auto* const block = reinterpret_cast<uint16_t*>(
+        scratch.take(static_cast<size_t>(outputs.size() * columns.size()) * sizeof(uint16_t)));
+    const int64_t filled = std::min(columns.end, w_.columns) - columns.begin;
     for (int64_t n = 0; n < outputs.size(); ++n) {
-      std::byte* const row = panel + static_cast<size_t>(n) * product.left_stride;
-      narrow_row(stored + static_cast<size_t>(n) * w_.row_stride, columns.size(), reinterpret_cast<uint16_t*>(row));
-      std::memset(row + filled, 0, product.left_stride - filled);
+      const std::byte* const row = stored(outputs.begin + n, columns.begin);
+      // The next block's part of this row: too short a run for the hardware to fetch ahead.
+      const std::byte* const next = stored(outputs.begin + n, std::min(columns.end, w_.columns));
+      for (const std::byte* line = next; line < next + (next - row); line += 64) __builtin_prefetch(line, 0, 2);
+      uint16_t* const out = block + n * columns.size();
+      narrow_row(row, filled, out);
+      std::memset(out + filled, 0, static_cast<size_t>(columns.size() - filled) * sizeof(uint16_t));
     }
-    product.left = panel;
+    return reinterpret_cast<const std::byte*>(block);
   }
 
   void narrow_row(const std::byte* stored, int64_t columns, uint16_t* out) const {

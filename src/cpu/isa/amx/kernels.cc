@@ -128,10 +128,16 @@ void expand_panel(const std::byte* block, int64_t columns, std::byte* out) {
   }
 }
 
+/// Asks for bytes that are read soon; beyond the end of the weights this does nothing.
+inline void fetch(const std::byte* bytes, int64_t count) {
+  for (int64_t i = 0; i < count; i += 64) _mm_prefetch(reinterpret_cast<const char*>(bytes + i), _MM_HINT_T1);
+}
+
 /// Two panels at a time are expanded into the first-level cache (16 KB) and multiplied with all tokens.
 template <typename Group>
 void packed_tiles(const PackedTileProduct& t) {
   alignas(64) std::byte expanded[2 * kPackedTileColumns * kPanelOutputs * 2];
+  const int64_t block_bytes = t.columns / Group::kShape.block_columns * bytes_of_block(Group::kShape);
   const auto tile_bytes = static_cast<size_t>(t.columns * kPanelOutputs * 2);
   const int64_t sums = (t.count + kTileSide - 1) / kTileSide * 2 * 256;
   TileProduct p{.left = t.tokens,
@@ -151,6 +157,8 @@ void packed_tiles(const PackedTileProduct& t) {
     p.sums = t.sums + output / (2 * kPanelOutputs) * sums;
     p.y = t.y + output;
     p.bias = t.bias != nullptr ? t.bias + output : nullptr;
+    fetch(panel + 2 * t.panel_bytes, block_bytes);
+    fetch(panel + 3 * t.panel_bytes, block_bytes);
     tile_product<AmxTiles, WeightSide::right>(p);
   }
 }

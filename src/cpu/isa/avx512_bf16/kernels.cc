@@ -27,6 +27,7 @@ inline __mmask32 first_pairs(int64_t count) {
 
 /// 32 elements of a row as bf16: as stored, or rounded on the way.
 struct StoredBf16 {
+  static constexpr int64_t kElementBytes = 2;
   static __m512bh load(const std::byte* row, int64_t k) { return load_pairs_of_bf16(row + 2 * k); }
   static __m512bh load_first(const std::byte* row, int64_t k, int64_t count) {
     return (__m512bh)_mm512_maskz_loadu_epi16(first_pairs(count), row + 2 * k);
@@ -34,6 +35,7 @@ struct StoredBf16 {
 };
 template <typename Row>
 struct RoundedRow {
+  static constexpr int64_t kElementBytes = Row::kElementBytes;
   static __m512bh load(const std::byte* row, int64_t k) {
     return narrow(Row::load(row, k), Row::load(row, k + kLanes));
   }

@@ -90,6 +90,11 @@ template <typename Dot, int kRows, int kOutputs>
     for (int r = 0; r < kRows; ++r) vx[r] = Dot::Activations::load(x[r], k);
     for (int n = 0; n < kOutputs; ++n) {
       const auto vw = Dot::Weights::load(w[n], k);
+      // Rows of few pages are too short for the hardware to find out where the next ones start.
+      if constexpr (kRows == 1) {
+        const std::byte* const next = w[n] + kOutputs * t.weight_stride + k * Dot::Weights::kElementBytes;
+        _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T0);
+      }
       for (int r = 0; r < kRows; ++r) sums[r][n] = Dot::add_products(sums[r][n], vx[r], vw);
     }
   }
