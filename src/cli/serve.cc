@@ -85,7 +85,8 @@ struct Announcement {
 Status announce(const Announcement& announcement, const ServeOptions& options) {
   std::string names;
   for (const std::string& name : announcement.names) names += (names.empty() ? "" : ", ") + name;
-  say(fmt::format("kedge: {} is ready; chat at {}/ or try\n  {}", names, announcement.url, announcement.curl));
+  const char* verb = announcement.names.size() == 1 ? "is" : "are";
+  say(fmt::format("kedge: {} {} ready; chat at {}/ or try\n  {}", names, verb, announcement.url, announcement.curl));
   if (!is_loopback(options.server.http.host) && options.server.api_key.empty()) {
     say("kedge: everybody who reaches this address may use the models; --api-key asks for a key");
   }
