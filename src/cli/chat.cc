@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "cli/answer.h"
+#include "cli/interrupt.h"
 #include "cli/line_editor.h"
 #include "cli/prompt.h"
 #include "cli/standard_io.h"
@@ -72,6 +73,7 @@ class Chat {
         editor_(history_path()) {}
 
   Status run() {
+    const InterruptsIgnored ignored;
     say(fmt::format("{}: type a message, /help for commands, Ctrl-D to leave", engine_.info().name));
     // The marks around the color tell the editor that it takes no room.
     const std::string prompt = *colors_.user == '\0' ? "> " : fmt::format("\1{}\1> \1{}\1", colors_.user, colors_.off);

@@ -11,6 +11,7 @@ constexpr int kInterruptedExit = 5;
 
 std::atomic<int> interrupt_count = 0;
 struct sigaction previous_action {};
+struct sigaction action_outside {};  // what SIGINT did before InterruptsIgnored
 
 void on_interrupt(int) {
   if (interrupt_count.fetch_add(1) > 0) _exit(kInterruptedExit);
@@ -32,6 +33,17 @@ InterruptGuard::~InterruptGuard() {
 
 bool InterruptGuard::interrupted() const {
   return interrupt_count > 0;
+}
+
+InterruptsIgnored::InterruptsIgnored() {
+  struct sigaction action {};
+  action.sa_handler = SIG_IGN;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, &action_outside);
+}
+
+InterruptsIgnored::~InterruptsIgnored() {
+  sigaction(SIGINT, &action_outside, nullptr);
 }
 
 }  // namespace kedge::cli

@@ -16,4 +16,14 @@ class InterruptGuard {
   [[nodiscard]] bool interrupted() const;
 };
 
+/// While it lives, SIGINT does nothing outside of an InterruptGuard: in a chat, a Ctrl-C that comes between an answer
+/// and the prompt after it must not end the program.
+class InterruptsIgnored {
+ public:
+  InterruptsIgnored();
+  InterruptsIgnored(const InterruptsIgnored&) = delete;
+  InterruptsIgnored& operator=(const InterruptsIgnored&) = delete;
+  ~InterruptsIgnored();
+};
+
 }  // namespace kedge::cli

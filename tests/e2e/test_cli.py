@@ -369,6 +369,7 @@ class Terminal(unittest.TestCase):
         self.type("Hello\n")
         self.wait_for("tokens")
         self.type("\x03")  # at the prompt: the program lives on
+        os.kill(self.child, signal.SIGINT)  # as a Ctrl-C does before the editor has the keyboard
         self.type("/help\n")
         self.wait_for("/regen")
         self.type("/exit\n")
