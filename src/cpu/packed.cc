@@ -1,5 +1,6 @@
 #include "cpu/packed.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -257,6 +258,15 @@ class TilePass {
 
 }  // namespace
 
+std::span<const DType> packable_types() {
+  static const auto types = [] {
+    std::array<DType, std::size(kForms)> all{};
+    std::ranges::transform(kForms, all.begin(), &Form::dtype);
+    return all;
+  }();
+  return types;
+}
+
 bool has_packed_form(DType dtype) {
   return find_form(dtype) != nullptr;
 }
@@ -271,7 +281,7 @@ void pack(WorkerPool& pool, const WeightView& w, std::byte* out) {
   const Form& form = *find_form(w.dtype);
   const size_t bytes = panel_bytes(form, w.columns);
   const int64_t blocks = w.columns / form.shape.block_columns;
-  const size_t stored_bytes = w.row_stride / static_cast<size_t>(blocks);
+  const size_t stored_bytes = info_of(w.dtype).block_bytes;  // a packed block is a stored block of sixteen rows
   pool.parallel_for(panels_of(w.rows), 1, [&](int64_t begin, int64_t end, unsigned) {
     Block block;
     for (int64_t panel = begin; panel < end; ++panel) {

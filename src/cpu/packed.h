@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "core/dtype.h"
 #include "core/thread_pool.h"
@@ -18,7 +19,8 @@ struct PackedView {
   int64_t columns = 0;
 };
 
-/// Whether `dtype` has a packed form.
+/// The stored types that have a packed form.
+std::span<const DType> packable_types();
 bool has_packed_form(DType dtype);
 
 /// REQUIRES: has_packed_form(w.dtype).

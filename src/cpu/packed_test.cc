@@ -12,8 +12,6 @@
 namespace kedge::cpu {
 namespace {
 
-constexpr DType kPackable[] = {DType::q4_0, DType::q8_0, DType::q4_k, DType::q6_k};
-
 /// A packed copy of random weights.
 class Packed {
  public:
@@ -81,7 +79,7 @@ void expect_defined(WorkerPool& pool, DType dtype, int64_t rows, int64_t columns
 TEST(Packed, every_isa_and_type_computes_the_definition) {
   WorkerPool pool(2);
   for_every_isa([&](Isa) {
-    for (const DType dtype : kPackable) {
+    for (const DType dtype : packable_types()) {
       const int64_t block = info_of(dtype).block_elements;
       for (const int64_t rows : {1, 15, 16, 17, 33}) {
         for (const int64_t count : {1, 3, 8, 11}) expect_defined(pool, dtype, rows, 2 * block, count);
@@ -93,7 +91,7 @@ TEST(Packed, every_isa_and_type_computes_the_definition) {
 
 TEST(Packed, every_isa_gives_the_scalar_kernels_bits) {
   WorkerPool pool(2);
-  for (const DType dtype : kPackable) {
+  for (const DType dtype : packable_types()) {
     const int64_t block = info_of(dtype).block_elements;
     for (const int64_t columns : {block, 3 * block, 1024L}) {
       const Weights weights(dtype, 37, columns, 4);
@@ -112,7 +110,7 @@ TEST(Packed, a_row_does_not_depend_on_the_others) {
   WorkerPool one(1);
   WorkerPool three(3);
   for_every_isa([&](Isa) {
-    for (const DType dtype : kPackable) {
+    for (const DType dtype : packable_types()) {
       const Weights weights(dtype, 50, 512, 6);
       const Packed packed(one, weights.view());
       const auto x = random_floats(size_t{37} * 512, 7);
@@ -132,7 +130,7 @@ TEST(Packed, tiles_give_the_bits_of_stored_weights) {
   if (detected_isa() < Isa::amx)
     GTEST_SKIP() << "this CPU has no tile registers; packed weights in them are NOT TESTED";
   WorkerPool pool(2);
-  for (const DType dtype : kPackable) {
+  for (const DType dtype : packable_types()) {
     const int64_t block = info_of(dtype).block_elements;
     for (const int64_t rows : {1, 16, 17, 32, 33, 300}) {
       for (const int64_t columns : {block, 3 * block, 1024L}) {

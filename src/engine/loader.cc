@@ -22,10 +22,7 @@ std::string model_name(const std::filesystem::path& path) {
 }
 
 bool is_packable(std::string_view dtype) {
-  for (const DType candidate : {DType::q4_0, DType::q8_0, DType::q4_k, DType::q6_k}) {
-    if (name_of(candidate) == dtype) return cpu::has_packed_form(candidate);
-  }
-  return false;
+  return std::ranges::any_of(cpu::packable_types(), [&](DType type) { return kedge::name_of(type) == dtype; });
 }
 
 /// The narrowest that the CPU multiplies and that costs the weights nothing (or little beside what they lost already).
