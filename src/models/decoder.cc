@@ -167,8 +167,8 @@ void Decoder::rotate(WorkerPool& pool, std::span<const TokenRun> runs, int64_t l
   if (rope.query_log_beta == 0.0) return;
   for (const TokenRun& run : runs) {
     for (size_t i = 0; i < run.tokens.size(); ++i, q += stride) {
-      const auto turns = static_cast<double>((run.first + static_cast<int64_t>(i)) / rope.original_context);
-      const auto factor = static_cast<float>(1.0 + rope.query_log_beta * std::log(1.0 + turns));
+      const int64_t turns = (run.first + static_cast<int64_t>(i)) / rope.original_context;
+      const auto factor = static_cast<float>(1.0 + rope.query_log_beta * std::log(1.0 + static_cast<double>(turns)));
       for (int64_t j = 0; j < query_size(spec_); ++j) q[j] *= factor;
     }
   }
