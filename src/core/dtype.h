@@ -1,5 +1,6 @@
 #pragma once
-// Element types of stored tensors: plain numbers, and the block formats of GGUF.
+// Element types of stored tensors: plain numbers, the block formats of GGUF, and what quantized checkpoints are laid
+// out as.
 
 #include <cstddef>
 #include <cstdint>
@@ -29,6 +30,11 @@ enum class DType : uint8_t {
   q6_k,
   iq4_nl,
   iq4_xs,
+  // 32 elements beside their scale, from checkpoints that keep codes and scales apart; in no file. value = scale *
+  // (code - zero); both f32 scale first.
+  int4_scaled,  // then u8 zero, and nibbles: element i in the low half of byte i, element i + 16 in its high half
+  int8_scaled,  // then i8 zero, and 32 signed codes
+  f8_scaled,    // then 32 of F8_E4M3; no zero
 };
 
 struct DTypeInfo {

@@ -70,4 +70,24 @@ constexpr float f8_e4m3_to_f32(uint8_t value) {
   return std::bit_cast<float>(sign | ((exponent + 120) << 23) | (mantissa << 20));
 }
 
+/// float32 to FP8 E4M3, to nearest even; beyond 464 (half a step past the largest, 448) NaN.
+constexpr uint8_t f32_to_f8_e4m3(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  const auto sign = static_cast<uint8_t>(bits >> 24 & 0x80U);
+  const uint32_t magnitude = bits & 0x7FFFFFFFU;
+  if (magnitude > 0x43E80000U) return static_cast<uint8_t>(sign | 0x7FU);
+  if (magnitude >= 0x3C800000U) {  // at least 2^-6: a normal number
+    const uint32_t rebiased = magnitude - (120U << 23);
+    return static_cast<uint8_t>(sign | ((rebiased + 0x7FFFFU + ((rebiased >> 20) & 1U)) >> 20));
+  }
+  if (magnitude <= 0x3A800000U) return sign;  // at most half of the smallest subnormal, 2^-9
+  const uint32_t mantissa = (magnitude & 0x7FFFFFU) | 0x800000U;
+  const uint32_t shift = 141U - (magnitude >> 23);  // 21 to 24: mantissa >> shift counts units of 2^-9
+  const uint32_t units = mantissa >> shift;
+  const uint32_t rest = mantissa & ((1U << shift) - 1);
+  const uint32_t half_unit = 1U << (shift - 1);
+  const bool up = rest > half_unit || (rest == half_unit && (units & 1U) != 0);
+  return static_cast<uint8_t>(sign | (units + (up ? 1U : 0U)));
+}
+
 }  // namespace kedge

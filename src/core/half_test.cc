@@ -92,6 +92,19 @@ TEST(Half, f32_to_bf16_rounds_to_nearest_even) {
   EXPECT_TRUE(std::isnan(bf16_to_f32(f32_to_bf16(std::bit_cast<float>(0xFFFFFFFFU)))));
 }
 
+TEST(Half, f8_e4m3_rounds_to_the_nearest_and_ties_to_even) {
+  for (uint32_t code = 0; code < 0x7E; ++code) {
+    const float low = f8_e4m3_to_f32(static_cast<uint8_t>(code));
+    const float high = f8_e4m3_to_f32(static_cast<uint8_t>(code + 1));
+    const float middle = (low + high) / 2;
+    EXPECT_EQ(f32_to_f8_e4m3(low), code);
+    EXPECT_EQ(f32_to_f8_e4m3(-low), code | 0x80U);
+    EXPECT_EQ(f32_to_f8_e4m3(middle), code % 2 == 0 ? code : code + 1);
+    EXPECT_EQ(f32_to_f8_e4m3(std::nextafter(middle, 0.0F)), code);
+    EXPECT_EQ(f32_to_f8_e4m3(std::nextafter(middle, 1e9F)), code + 1);
+  }
+}
+
 TEST(Half, every_f8_e4m3_has_the_value_of_its_bits) {
   for (uint32_t bits = 0; bits < 0x100; ++bits) {
     const float found = f8_e4m3_to_f32(static_cast<uint8_t>(bits));
@@ -110,6 +123,8 @@ static_assert(f16_to_f32(0x3C00) == 1.0F);
 static_assert(f32_to_f16(1.0F) == 0x3C00);
 static_assert(f32_to_bf16(1.0F) == 0x3F80);
 static_assert(f8_e4m3_to_f32(0x7E) == 448.0F);
+static_assert(f32_to_f8_e4m3(464.0F) == 0x7E && f32_to_f8_e4m3(464.1F) == 0x7F && f32_to_f8_e4m3(-1e30F) == 0xFF);
+static_assert(f32_to_f8_e4m3(0x1p-10F) == 0 && f32_to_f8_e4m3(0x1.01p-10F) == 1 && f32_to_f8_e4m3(-0.0F) == 0x80);
 
 }  // namespace
 }  // namespace kedge

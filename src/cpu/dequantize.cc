@@ -209,6 +209,29 @@ void f8_e4m3(const std::byte* bytes, float* out) {
   *out = f8_e4m3_to_f32(load<uint8_t>(bytes));
 }
 
+// Codes of quantized checkpoints beside their scale (core/dtype.h).
+
+void int4_scaled(const std::byte* block, float* out) {
+  const auto scale = load<float>(block);
+  const auto zero = static_cast<int>(byte_at(block, 4));
+  for (int i = 0; i < 16; ++i) {
+    const uint32_t pair = byte_at(block, 5 + i);
+    out[i] = scale * static_cast<float>(static_cast<int>(pair & 15U) - zero);
+    out[i + 16] = scale * static_cast<float>(static_cast<int>(pair >> 4) - zero);
+  }
+}
+
+void int8_scaled(const std::byte* block, float* out) {
+  const auto scale = load<float>(block);
+  const int zero = load<int8_t>(block + 4);
+  for (int i = 0; i < 32; ++i) out[i] = scale * static_cast<float>(load<int8_t>(block + 5 + i) - zero);
+}
+
+void f8_scaled(const std::byte* block, float* out) {
+  const auto scale = load<float>(block);
+  for (int i = 0; i < 32; ++i) out[i] = scale * f8_e4m3_to_f32(load<uint8_t>(block + 4 + i));
+}
+
 /// One function a type for a whole row, so that the block's code is inlined into the loop.
 template <DType kDType, void (*kBlock)(const std::byte*, float*)>
 void row_of(const std::byte* row, int64_t columns, float* out) {
@@ -262,6 +285,12 @@ RowFunction row_function(DType dtype) {
       return row_of<DType::iq4_nl, iq4_nl>;
     case DType::iq4_xs:
       return row_of<DType::iq4_xs, iq4_xs>;
+    case DType::int4_scaled:
+      return row_of<DType::int4_scaled, int4_scaled>;
+    case DType::int8_scaled:
+      return row_of<DType::int8_scaled, int8_scaled>;
+    case DType::f8_scaled:
+      return row_of<DType::f8_scaled, f8_scaled>;
   }
   return nullptr;
 }

@@ -94,6 +94,12 @@ const FormatKernels& format_of(const KernelTable& table, DType dtype) {
       return table.iq4_nl;
     case DType::iq4_xs:
       return table.iq4_xs;
+    case DType::int4_scaled:
+      return table.int4_scaled;
+    case DType::int8_scaled:
+      return table.int8_scaled;
+    case DType::f8_scaled:
+      return table.f8_scaled;
     case DType::i8:
     case DType::i32:
     case DType::i64:

@@ -53,6 +53,7 @@ struct PackedTile {
   size_t panel_bytes = 0;
   int64_t outputs = 0;  // the last panel may hold fewer than 16
   int64_t columns = 0;
+  int64_t block_columns = 0;      // that share a head
   const int8_t* codes = nullptr;  // [count, columns]
   const float* scales = nullptr;  // [count, columns / 32]
   const int32_t* sums = nullptr;  // [count, columns / 16]: of the codes
@@ -69,6 +70,7 @@ struct PackedTileProduct {
   size_t panel_bytes = 0;
   int64_t outputs = 0;
   int64_t columns = 0;                // of the block; at most kPackedTileColumns
+  int64_t block_columns = 0;          // that share a head
   const std::byte* tokens = nullptr;  // bf16 rows
   size_t token_stride = 0;            // bytes
   int64_t count = 0;
@@ -149,6 +151,7 @@ struct KernelTable {
   FormatKernels f32, f16, bf16, f8_e4m3;
   FormatKernels q4_0, q4_1, q5_0, q5_1, q8_0;
   FormatKernels q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs;
+  FormatKernels int4_scaled, int8_scaled, f8_scaled;
 
   void (*to_bf16)(const float* x, int64_t size, uint16_t* out) = nullptr;     // nearest even
   void (*round_to_bf16)(const float* x, int64_t size, float* out) = nullptr;  // the same, kept in f32; in place allowed
@@ -162,8 +165,10 @@ struct KernelTable {
   /// Products of packed weights, by layout. quantize_row: one row of activations becomes codes, a scale for each 32 and
   /// the sums of each 16 codes.
   PackedKernel packed_w4 = nullptr, packed_w8 = nullptr, packed_w4_k = nullptr, packed_w6_k = nullptr;
+  PackedKernel packed_w4_g = nullptr, packed_w8_g = nullptr;
   PackedTileKernel packed_tiles_w4 = nullptr, packed_tiles_w8 = nullptr;
   PackedTileKernel packed_tiles_w4_k = nullptr, packed_tiles_w6_k = nullptr;
+  PackedTileKernel packed_tiles_w4_g = nullptr, packed_tiles_w8_g = nullptr;
   void (*quantize_row)(const float* x, int64_t columns, int8_t* codes, float* scales, int32_t* sums) = nullptr;
 
   void (*rms_norm)(const NormTile& norm, const float* x, float* out) = nullptr;

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <vector>
 
 #include "core/check.h"
 #include "cpu/dispatch.h"
+#include "cpu/gather.h"
 #include "cpu/ops.h"
 #include "cpu/scratch.h"
 #include "cpu/tile_matmul.h"
@@ -144,6 +146,11 @@ void matmul(WorkerPool& pool, const WeightView& w, const InputRows& x, const Out
   const int64_t count = x.count;
   if (count <= 0 || w.rows <= 0) return;
   KEDGE_DCHECK(compute != MatmulCompute::int8);  // weights are not packed here
+  if (w.column_order != nullptr) {
+    WeightView in_order = w;
+    in_order.column_order = nullptr;
+    return matmul(pool, in_order, gathered(pool, x, w.column_order, w.columns), y, bias, compute);
+  }
   if (compute == MatmulCompute::bf16_tiles) {
     if (kernels().tile_product != nullptr) return tile_matmul(pool, kernels(), w, x, y, bias);
     compute = MatmulCompute::bf16;
@@ -187,7 +194,11 @@ MatmulCompute for_many_tokens(MatmulCompute compute) {
 }
 
 void dequantize_row(const WeightView& w, int64_t row, float* out) {
-  dequantize(kernels(), w.dtype, w.data + static_cast<size_t>(row) * w.row_stride, w.columns, out);
+  const std::byte* const stored = w.data + static_cast<size_t>(row) * w.row_stride;
+  if (w.column_order == nullptr) return dequantize(kernels(), w.dtype, stored, w.columns, out);
+  std::vector<float> values(static_cast<size_t>(w.columns));
+  dequantize(kernels(), w.dtype, stored, w.columns, values.data());
+  for (int64_t k = 0; k < w.columns; ++k) out[w.column_order[k]] = values[static_cast<size_t>(k)];
 }
 
 }  // namespace kedge::cpu

@@ -27,17 +27,23 @@ struct OutputRows {
 };
 
 /// A weight matrix as stored: `rows` rows (outputs) of `columns` elements (inputs), each `row_stride` bytes apart.
-/// dtype: f32, f16, bf16, f8_e4m3 or any GGUF block type.
+/// dtype: f32, f16, bf16, f8_e4m3 or any block type.
 struct WeightView {
   DType dtype = DType::f32;
   const std::byte* data = nullptr;
   int64_t rows = 0;
   int64_t columns = 0;
   size_t row_stride = 0;
+  int64_t scale_columns = 0;  // INT4, INT8: columns that share a scale and a zero, where known to be more than a block
+  /// Element k of a row is of input column_order[k], where columns lie in another order than the inputs. May be null.
+  const int32_t* column_order = nullptr;
 
   /// Rows [first, first + count) of this matrix (a fused qkv_proj holds three).
   [[nodiscard]] WeightView slice(int64_t first, int64_t count) const {
-    return {dtype, data + static_cast<size_t>(first) * row_stride, count, columns, row_stride};
+    WeightView part = *this;
+    part.data += static_cast<size_t>(first) * row_stride;
+    part.rows = count;
+    return part;
   }
 };
 

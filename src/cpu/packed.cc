@@ -6,15 +6,21 @@
 
 #include "core/check.h"
 #include "cpu/dispatch.h"
+#include "cpu/gather.h"
 #include "cpu/packed_layout.h"
 #include "cpu/scratch.h"
 
 namespace kedge::cpu {
 namespace {
 
-/// The codes, scales and minimums of one block of a stored row, in the terms of packed_layout.h.
+static_assert(kPackedRows == kPanelOutputs);
+
+/// The codes, scales and minimums of one packed block of a row, in the terms of packed_layout.h.
 struct Block {
+  size_t groups = 8;  // of 32 columns
   std::array<uint8_t, 256> codes{};
+  float wide_scale = 0.0F;
+  uint8_t zero = 0;
   uint16_t scale = 0;    // f16
   uint16_t minimum = 0;  // f16
   std::array<uint8_t, 16> group_scales{};
@@ -58,48 +64,89 @@ void read_q4_k(const std::byte* stored, Block& block) {
     block.group_scales[at + 4] = static_cast<uint8_t>((nibbles & 15U) | scale_top << 4);
     block.group_minimums[at + 4] = static_cast<uint8_t>(nibbles >> 4 | minimum_top << 4);
   }
-  for (size_t i = 0; i < 128; ++i) {
-    const uint8_t pair = u8(stored + 16, static_cast<int>(i));
-    const size_t at = i / 32 * 64 + i % 32;
-    block.codes[at] = pair & 15U;
-    block.codes[at + 32] = pair >> 4;
+  for (size_t part = 0; part < 4; ++part) {
+    const auto* const pairs = reinterpret_cast<const uint8_t*>(stored) + 16 + 32 * part;
+    uint8_t* const codes = block.codes.data() + 64 * part;
+    for (size_t i = 0; i < 32; ++i) {
+      codes[i] = pairs[i] & 15U;
+      codes[i + 32] = pairs[i] >> 4;
+    }
   }
 }
 
 void read_q6_k(const std::byte* stored, Block& block) {
   block.scale = u16(stored + 208);
-  for (size_t i = 0; i < 16; ++i) block.group_scales[i] = u8(stored + 192, static_cast<int>(i));
-  for (size_t i = 0; i < 256; ++i) {
-    const size_t half = i / 128, run = i % 128 / 32;
-    const unsigned low = u8(stored, static_cast<int>(half * 64 + i % 64)) >> (4 * (run / 2)) & 15U;
-    const unsigned high = u8(stored, static_cast<int>(128 + half * 32 + i % 32)) >> (2 * run) & 3U;
-    block.codes[i] = static_cast<uint8_t>(low | high << 4);
+  std::memcpy(block.group_scales.data(), stored + 192, 16);
+  for (size_t half = 0; half < 2; ++half) {
+    const auto* const low = reinterpret_cast<const uint8_t*>(stored) + 64 * half;
+    const auto* const high = reinterpret_cast<const uint8_t*>(stored) + 128 + 32 * half;
+    uint8_t* const codes = block.codes.data() + 128 * half;
+    for (size_t i = 0; i < 32; ++i) {
+      codes[i] = static_cast<uint8_t>((low[i] & 15U) | (high[i] & 3U) << 4);
+      codes[i + 32] = static_cast<uint8_t>((low[i + 32] & 15U) | (high[i] >> 2 & 3U) << 4);
+      codes[i + 64] = static_cast<uint8_t>(low[i] >> 4 | (high[i] >> 4 & 3U) << 4);
+      codes[i + 96] = static_cast<uint8_t>(low[i + 32] >> 4 | static_cast<unsigned>(high[i] >> 6) << 4);
+    }
   }
 }
 
-/// Byte 4 * output + c of quad t is column 4 t + c.
+/// A packed block is as many stored blocks as share a scale.
+void read_int4(const std::byte* stored, Block& block) {
+  std::memcpy(&block.wide_scale, stored, sizeof(block.wide_scale));
+  block.zero = u8(stored, 4);
+  const auto bytes = static_cast<int>(info_of(DType::int4_scaled).block_bytes);
+  for (size_t g = 0; g < block.groups; ++g) {
+    for (size_t i = 0; i < 16; ++i) {
+      const uint8_t pair = u8(stored, static_cast<int>(g) * bytes + 5 + static_cast<int>(i));
+      block.codes[32 * g + i] = pair & 15U;
+      block.codes[32 * g + i + 16] = pair >> 4;
+    }
+  }
+}
+
+void read_int8(const std::byte* stored, Block& block) {
+  std::memcpy(&block.wide_scale, stored, sizeof(block.wide_scale));
+  block.zero = static_cast<uint8_t>(u8(stored, 4) + 128U);
+  const auto bytes = static_cast<int>(info_of(DType::int8_scaled).block_bytes);
+  for (size_t k = 0; k < 32 * block.groups; ++k) {
+    const int at = static_cast<int>(k / 32) * bytes + 5 + static_cast<int>(k % 32);
+    block.codes[k] = static_cast<uint8_t>(u8(stored, at) + 128U);
+  }
+}
+
+/// Columns 4 t to 4 t + 3, one a byte.
+uint32_t quad_of(const uint8_t* codes, size_t t) {
+  uint32_t quad = 0;
+  std::memcpy(&quad, codes + 4 * t, sizeof(quad));
+  return quad;
+}
+void write_quad(uint32_t quad, size_t line, size_t output, std::byte* out) {
+  std::memcpy(out + 64 * line + 4 * output, &quad, sizeof(quad));
+}
+
 void write_nibbles(const uint8_t* codes, size_t output, std::byte* out) {
-  for (size_t k = 0; k < 32; ++k) {
-    const size_t quad = k / 4;
-    const std::byte code{static_cast<uint8_t>((codes[k] & 15U) << (4 * (quad % 2)))};
-    out[quad / 2 * 64 + output * 4 + k % 4] |= code;
+  constexpr uint32_t kNibbles = 0x0f0f0f0f;
+  for (size_t line = 0; line < 4; ++line) {
+    const uint32_t low = quad_of(codes, 2 * line) & kNibbles, high = quad_of(codes, 2 * line + 1) & kNibbles;
+    write_quad(low | high << 4, line, output, out);
   }
 }
 void write_high_bits(const uint8_t* codes, size_t output, std::byte* out) {
-  for (size_t k = 0; k < 32; ++k) {
-    const size_t quad = k / 4;
-    const std::byte bits{static_cast<uint8_t>((codes[k] >> 4U) << (2 * (quad % 4)))};
-    out[quad / 4 * 64 + output * 4 + k % 4] |= bits;
+  constexpr uint32_t kPairs = 0x03030303;
+  for (size_t line = 0; line < 2; ++line) {
+    uint32_t bits = 0;
+    for (size_t i = 0; i < 4; ++i) bits |= (quad_of(codes, 4 * line + i) >> 4 & kPairs) << (2 * i);
+    write_quad(bits, line, output, out);
   }
 }
 void write_bytes(const uint8_t* codes, size_t output, std::byte* out) {
-  for (size_t k = 0; k < 32; ++k) out[k / 4 * 64 + output * 4 + k % 4] = std::byte{codes[k]};
+  for (size_t line = 0; line < 8; ++line) write_quad(quad_of(codes, line), line, output, out);
 }
 void write_u16(uint16_t value, size_t output, std::byte* out) {
   std::memcpy(out + 2 * output, &value, sizeof(value));
 }
 
-// Each writes one output's part of a zeroed block.
+// Each writes one output's part of a block. Byte 4 * output + c of quad t is column 4 t + c.
 
 void write_w4(const Block& block, size_t output, std::byte* out) {
   write_nibbles(block.codes.data(), output, out);
@@ -133,9 +180,30 @@ void write_w6_k(const Block& block, size_t output, std::byte* out) {
   }
 }
 
+void write_scale_and_zero(const Block& block, size_t output, std::byte* out) {
+  std::memcpy(out + 4 * output, &block.wide_scale, sizeof(block.wide_scale));
+  out[64 + output] = std::byte{block.zero};
+}
+
+void write_w4_g(const Block& block, size_t output, std::byte* out) {
+  write_scale_and_zero(block, output, out);
+  out += kW4GShape.head_bytes;
+  for (size_t g = 0; g < block.groups; ++g, out += kW4GShape.group_bytes) {
+    write_nibbles(block.codes.data() + 32 * g, output, out);
+  }
+}
+
+void write_w8_g(const Block& block, size_t output, std::byte* out) {
+  write_scale_and_zero(block, output, out);
+  out += kW8GShape.head_bytes;
+  for (size_t g = 0; g < block.groups; ++g, out += kW8GShape.group_bytes) {
+    write_bytes(block.codes.data() + 32 * g, output, out);
+  }
+}
+
 struct Form {
   DType dtype;
-  PackedShape shape;
+  PackedShape layout;
   PackedKernel KernelTable::*kernel;
   PackedTileKernel KernelTable::*tile_kernel;
   void (*read)(const std::byte* stored, Block& block);
@@ -146,6 +214,8 @@ constexpr Form kForms[] = {
     {DType::q8_0, kW8Shape, &KernelTable::packed_w8, &KernelTable::packed_tiles_w8, read_q8_0, write_w8},
     {DType::q4_k, kW4KShape, &KernelTable::packed_w4_k, &KernelTable::packed_tiles_w4_k, read_q4_k, write_w4_k},
     {DType::q6_k, kW6KShape, &KernelTable::packed_w6_k, &KernelTable::packed_tiles_w6_k, read_q6_k, write_w6_k},
+    {DType::int4_scaled, kW4GShape, &KernelTable::packed_w4_g, &KernelTable::packed_tiles_w4_g, read_int4, write_w4_g},
+    {DType::int8_scaled, kW8GShape, &KernelTable::packed_w8_g, &KernelTable::packed_tiles_w8_g, read_int8, write_w8_g},
 };
 
 const Form* find_form(DType dtype) {
@@ -158,8 +228,21 @@ const Form* find_form(DType dtype) {
 int64_t panels_of(int64_t rows) {
   return (rows + kPanelOutputs - 1) / kPanelOutputs;
 }
-size_t panel_bytes(const Form& form, int64_t columns) {
-  return static_cast<size_t>(columns / form.shape.block_columns * bytes_of_block(form.shape));
+size_t panel_bytes(const PackedShape& shape, int64_t columns) {
+  return static_cast<size_t>(columns / shape.block_columns * bytes_of_block(shape));
+}
+
+/// Where a layout leaves it open: the most columns, up to a pass of the tiles, that share a scale and come out even.
+PackedShape shape_of(const Form& form, const WeightView& w) {
+  int64_t columns = kPackedTileColumns;
+  while (columns > kGroupColumns &&
+         (w.columns % columns != 0 || w.scale_columns % columns != 0 || w.scale_columns == 0)) {
+    columns /= 2;
+  }
+  return with_block(form.layout, columns);
+}
+PackedShape shape_of(const Form& form, const PackedView& w) {
+  return with_block(form.layout, w.block_columns);
 }
 
 /// Activations of 8 bits in this thread's scratch.
@@ -194,7 +277,7 @@ constexpr int64_t kTilePassOutputs = 256;
 class TilePass {
  public:
   TilePass(const PackedView& w, const InputRows& x, const OutputRows& y, const float* bias)
-      : form_(*find_form(w.dtype)), w_(w), x_(x), y_(y), bias_(bias) {}
+      : form_(*find_form(w.dtype)), shape_(shape_of(form_, w)), w_(w), x_(x), y_(y), bias_(bias) {}
 
   void run(WorkerPool& pool) {
     narrow_tokens(pool);
@@ -227,10 +310,11 @@ class TilePass {
     thread_local Scratch sums;
     const int64_t pairs = (outputs + 2 * kPanelOutputs - 1) / (2 * kPanelOutputs);
     const int64_t pair_sums = (x_.count + kTileSide - 1) / kTileSide * kTileSide * 2 * kPanelOutputs;
-    const size_t panel = panel_bytes(form_, w_.columns);
+    const size_t panel = panel_bytes(shape_, w_.columns);
     PackedTileProduct product{
         .panel_bytes = panel,
         .outputs = outputs,
+        .block_columns = shape_.block_columns,
         .count = x_.count,
         .sums = reinterpret_cast<float*>(sums.take(static_cast<size_t>(pairs * pair_sums) * sizeof(float))),
         .y = y_.data + output,
@@ -239,7 +323,7 @@ class TilePass {
     const std::byte* const panels = w_.data + static_cast<size_t>(output / kPanelOutputs) * panel;
     for (int64_t first = 0; first < w_.columns; first += kColumns) {
       product.columns = std::min(kColumns, w_.columns - first);
-      product.panels = panels + first / form_.shape.block_columns * bytes_of_block(form_.shape);
+      product.panels = panels + first / shape_.block_columns * bytes_of_block(shape_);
       product.tokens = tokens_ + static_cast<size_t>(first * x_.count) * sizeof(uint16_t);
       product.token_stride = static_cast<size_t>(product.columns) * sizeof(uint16_t);
       product.first = first == 0;
@@ -249,6 +333,7 @@ class TilePass {
   }
 
   const Form& form_;
+  PackedShape shape_;
   const PackedView& w_;
   const InputRows& x_;
   OutputRows y_;
@@ -274,36 +359,48 @@ bool has_packed_form(DType dtype) {
 size_t packed_bytes(const WeightView& w) {
   const Form* const form = find_form(w.dtype);
   KEDGE_CHECK(form != nullptr);
-  return static_cast<size_t>(panels_of(w.rows)) * panel_bytes(*form, w.columns);
+  return static_cast<size_t>(panels_of(w.rows)) * panel_bytes(shape_of(*form, w), w.columns);
 }
 
-void pack(WorkerPool& pool, const WeightView& w, std::byte* out) {
+PackedView pack(WorkerPool& pool, const WeightView& w, std::byte* out) {
   const Form& form = *find_form(w.dtype);
-  const size_t bytes = panel_bytes(form, w.columns);
-  const int64_t blocks = w.columns / form.shape.block_columns;
-  const size_t stored_bytes = info_of(w.dtype).block_bytes;  // a packed block is a stored block of sixteen rows
+  const PackedShape shape = shape_of(form, w);
+  const size_t bytes = panel_bytes(shape, w.columns);
+  const int64_t blocks = w.columns / shape.block_columns;
+  // A packed block is as much of sixteen rows: one stored block of each, or several of one scale.
+  const auto stored_bytes = static_cast<size_t>(*row_bytes(w.dtype, static_cast<uint64_t>(shape.block_columns)));
   pool.parallel_for(panels_of(w.rows), 1, [&](int64_t begin, int64_t end, unsigned) {
-    Block block;
+    Block block{.groups = static_cast<size_t>(shape.block_columns / kGroupColumns)};
     for (int64_t panel = begin; panel < end; ++panel) {
       std::byte* const target = out + static_cast<size_t>(panel) * bytes;
-      std::memset(target, 0, bytes);
       const int64_t first = panel * kPanelOutputs;
       const int64_t count = std::min(kPanelOutputs, w.rows - first);
+      if (count < kPanelOutputs) std::memset(target, 0, bytes);
       for (int64_t b = 0; b < blocks; ++b) {
         for (int64_t n = 0; n < count; ++n) {
           const std::byte* const row = w.data + static_cast<size_t>(first + n) * w.row_stride;
           form.read(row + static_cast<size_t>(b) * stored_bytes, block);
-          form.write(block, static_cast<size_t>(n), target + b * bytes_of_block(form.shape));
+          form.write(block, static_cast<size_t>(n), target + b * bytes_of_block(shape));
         }
       }
     }
   });
+  return packed_view(w, out);
+}
+
+PackedView packed_view(const WeightView& w, const std::byte* data) {
+  return {w.dtype, data, w.rows, w.columns, shape_of(*find_form(w.dtype), w).block_columns, w.column_order};
 }
 
 void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, const OutputRows& y, const float* bias,
                    MatmulCompute compute) {
   if (x.count <= 0 || w.rows <= 0) return;
   const KernelTable& table = kernels();
+  if (w.column_order != nullptr) {
+    PackedView in_order = w;
+    in_order.column_order = nullptr;
+    return packed_matmul(pool, in_order, gathered(pool, x, w.column_order, w.columns), y, bias, compute);
+  }
   if (compute == MatmulCompute::bf16_tiles) {
     for (int64_t first = 0; first < x.count; first += kTilePassTokens) {
       const InputRows part{x.data + first * x.stride, x.stride, std::min(kTilePassTokens, x.count - first)};
@@ -315,13 +412,14 @@ void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, co
   const Form& form = *find_form(w.dtype);
   const PackedKernel kernel = table.*form.kernel;
   const Quantized q = quantize(pool, table, x, w.columns);
-  const size_t bytes = panel_bytes(form, w.columns);
+  const size_t bytes = panel_bytes(shape_of(form, w), w.columns);
   pool.parallel_for(panels_of(w.rows), 1, [&](int64_t begin, int64_t end, unsigned) {
     const int64_t first = begin * kPanelOutputs;
     kernel({.panels = w.data + static_cast<size_t>(begin) * bytes,
             .panel_bytes = bytes,
             .outputs = std::min(w.rows, end * kPanelOutputs) - first,
             .columns = w.columns,
+            .block_columns = w.block_columns,
             .codes = q.codes,
             .scales = q.scales,
             .sums = q.sums,

@@ -17,7 +17,12 @@ struct PackedView {
   const std::byte* data = nullptr;
   int64_t rows = 0;
   int64_t columns = 0;
+  int64_t block_columns = 0;              // that share a head in the packed form
+  const int32_t* column_order = nullptr;  // as in WeightView
 };
+
+/// Outputs of a panel: matrices that lie side by side are one where all but the last have whole panels.
+inline constexpr int64_t kPackedRows = 16;
 
 /// The stored types that have a packed form.
 std::span<const DType> packable_types();
@@ -25,8 +30,10 @@ bool has_packed_form(DType dtype);
 
 /// REQUIRES: has_packed_form(w.dtype).
 size_t packed_bytes(const WeightView& w);
+/// What `pack` made of `w`, at `data`.
+PackedView packed_view(const WeightView& w, const std::byte* data);
 /// Rearranges every code and scale of `w`; no value changes. out: packed_bytes(w) bytes on a cache-line border.
-void pack(WorkerPool& pool, const WeightView& w, std::byte* out);
+PackedView pack(WorkerPool& pool, const WeightView& w, std::byte* out);
 
 /// y = x * w + bias. compute int8: each row of x rounded to 8 bits in groups of 32 (scale = largest magnitude / 127,
 /// codes to nearest even); the same bits on every instruction set, whatever x.count is. compute bf16_tiles: the bits of

@@ -5,6 +5,7 @@
 #include "cpu/packed.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "cpu/dequantize.h"
 #include "cpu/test_support.h"
@@ -17,8 +18,7 @@ class Packed {
  public:
   Packed(WorkerPool& pool, const WeightView& w) : bytes_(packed_bytes(w) + 64, std::byte{0xee}) {
     std::byte* const data = bytes_.data() + -reinterpret_cast<uintptr_t>(bytes_.data()) % 64;
-    pack(pool, w, data);
-    view_ = {w.dtype, data, w.rows, w.columns};
+    view_ = pack(pool, w, data);
   }
   [[nodiscard]] const PackedView& view() const { return view_; }
 
@@ -148,6 +148,65 @@ TEST(Packed, tiles_give_the_bits_of_stored_weights) {
       }
     }
   }
+}
+
+/// Weights whose groups of `scale_columns` share a scale and a zero, as quantized checkpoints have them.
+Weights grouped(DType dtype, int64_t rows, int64_t columns, int64_t scale_columns) {
+  Weights weights(dtype, rows, columns, 12);
+  const auto block_bytes = static_cast<size_t>(info_of(dtype).block_bytes);
+  for (int64_t n = 0; n < rows; ++n) {
+    for (int64_t block = 0; block < columns / 32; ++block) {
+      const int64_t first = block * 32 / scale_columns * scale_columns / 32;
+      std::memcpy(weights.row(n) + static_cast<size_t>(block) * block_bytes,
+                  weights.row(n) + static_cast<size_t>(first) * block_bytes, 5);
+    }
+  }
+  return weights;
+}
+
+TEST(Packed, wide_groups_share_a_head_and_change_no_bit) {
+  WorkerPool pool(2);
+  for (const DType dtype : {DType::int4_scaled, DType::int8_scaled}) {
+    for (const int64_t columns : {96L, 256L, 768L}) {
+      for (const int64_t group : {32L, 64L, 96L, 128L, 256L, columns}) {
+        if (columns % group != 0) continue;
+        SCOPED_TRACE(testing::Message() << name_of(dtype) << ", " << columns << " columns in groups of " << group);
+        Weights weights = grouped(dtype, 37, columns, group);
+        const Packed narrow(pool, weights.view());
+        WeightView view = weights.view();
+        view.scale_columns = group;
+        const Packed wide(pool, view);
+        EXPECT_EQ(wide.view().block_columns % 32, 0);
+        EXPECT_EQ(group % wide.view().block_columns, 0);
+        EXPECT_LE(packed_bytes(view), packed_bytes(weights.view()));
+        const auto x = random_floats(static_cast<size_t>(19 * columns), 13);
+        for_every_isa([&](Isa isa) {
+          expect_same(product(pool, wide.view(), x, 19, nullptr), product(pool, narrow.view(), x, 19, nullptr));
+          if (isa < Isa::amx) return;
+          expect_same(product(pool, wide.view(), x, 19, nullptr, MatmulCompute::bf16_tiles),
+                      product(pool, narrow.view(), x, 19, nullptr, MatmulCompute::bf16_tiles));
+        });
+      }
+    }
+  }
+}
+
+TEST(Packed, columns_in_another_order) {
+  WorkerPool pool(2);
+  const int64_t columns = 128;
+  Weights weights(DType::int4_scaled, 20, columns, 14);
+  std::vector<int32_t> order(static_cast<size_t>(columns));
+  for (size_t k = 0; k < order.size(); ++k) order[k] = static_cast<int32_t>(k * 37 % order.size());
+  const auto x = random_floats(static_cast<size_t>(6 * columns), 15);
+  std::vector<float> ordered(x.size());
+  for (size_t i = 0; i < 6; ++i) {
+    for (size_t k = 0; k < order.size(); ++k) ordered[i * 128 + k] = x[i * 128 + static_cast<size_t>(order[k])];
+  }
+  const Packed plain(pool, weights.view());
+  WeightView view = weights.view();
+  view.column_order = order.data();
+  const Packed turned(pool, view);
+  expect_same(product(pool, turned.view(), x, 6, nullptr), product(pool, plain.view(), ordered, 6, nullptr));
 }
 
 TEST(Packed, zeros_tiny_and_endless_activations) {

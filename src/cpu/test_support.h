@@ -21,8 +21,9 @@
 namespace kedge::cpu {
 
 inline constexpr DType kWeightTypes[] = {
-    DType::f32,  DType::f16,  DType::bf16, DType::f8_e4m3, DType::q4_0, DType::q4_1, DType::q5_0,   DType::q5_1,
-    DType::q8_0, DType::q2_k, DType::q3_k, DType::q4_k,    DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs};
+    DType::f32,    DType::f16,    DType::bf16,        DType::f8_e4m3,     DType::q4_0,     DType::q4_1, DType::q5_0,
+    DType::q5_1,   DType::q8_0,   DType::q2_k,        DType::q3_k,        DType::q4_k,     DType::q5_k, DType::q6_k,
+    DType::iq4_nl, DType::iq4_xs, DType::int4_scaled, DType::int8_scaled, DType::f8_scaled};
 
 /// Caps the instruction set for one scope.
 class WithIsa {
@@ -80,6 +81,10 @@ class Weights {
       const uint16_t half = f32_to_f16(0.02F * normal(rng));
       std::memcpy(at, &half, sizeof(half));
     };
+    const auto scale_at = [&](std::byte* at) {
+      const float scale = 0.02F * normal(rng);
+      std::memcpy(at, &scale, sizeof(scale));
+    };
     const DTypeInfo& info = info_of(view_.dtype);
     for (std::byte* block = row; block < row + size; block += info.block_bytes) {
       const float value = normal(rng);
@@ -108,6 +113,19 @@ class Weights {
         case DType::q4_k:
         case DType::q5_k:
           half_at(block), half_at(block + 2);
+          break;
+        case DType::int4_scaled:
+          block[4] &= std::byte{15};
+          scale_at(block);
+          break;
+        case DType::int8_scaled:
+          scale_at(block);
+          break;
+        case DType::f8_scaled:
+          for (std::byte* code = block + 4; code < block + 36; ++code) {
+            if ((std::to_integer<int>(*code) & 0x78) == 0x78) *code &= std::byte{0x3f};
+          }
+          scale_at(block);
           break;
         default:
           half_at(block);

@@ -117,12 +117,11 @@ template <typename Group>
 }
 
 template <typename Group>
-void expand_panel(const std::byte* block, int64_t columns, std::byte* out) {
-  constexpr PackedShape kShape = Group::kShape;
-  for (int64_t k = 0; k < columns; k += kShape.block_columns, block += bytes_of_block(kShape)) {
+void expand_panel(const PackedShape& shape, const std::byte* block, int64_t columns, std::byte* out) {
+  for (int64_t k = 0; k < columns; k += shape.block_columns, block += bytes_of_block(shape)) {
     const typename Group::Block head = Group::open(block);
-    const std::byte* at = block + kShape.head_bytes;
-    for (int64_t g = 0; g < kShape.block_columns / kGroupColumns; ++g, at += kShape.group_bytes, out += 1024) {
+    const std::byte* at = block + shape.head_bytes;
+    for (int64_t g = 0; g < shape.block_columns / kGroupColumns; ++g, at += shape.group_bytes, out += 1024) {
       expand_group(Group(head, at), out);
     }
   }
@@ -137,7 +136,8 @@ inline void fetch(const std::byte* bytes, int64_t count) {
 template <typename Group>
 void packed_tiles(const PackedTileProduct& t) {
   alignas(64) std::byte expanded[2 * kPackedTileColumns * kPanelOutputs * 2];
-  const int64_t block_bytes = t.columns / Group::kShape.block_columns * bytes_of_block(Group::kShape);
+  const PackedShape shape = with_block(Group::kShape, t.block_columns);
+  const int64_t block_bytes = t.columns / shape.block_columns * bytes_of_block(shape);
   const auto tile_bytes = static_cast<size_t>(t.columns * kPanelOutputs * 2);
   const int64_t sums = (t.count + kTileSide - 1) / kTileSide * 2 * 256;
   TileProduct p{.left = t.tokens,
@@ -152,8 +152,9 @@ void packed_tiles(const PackedTileProduct& t) {
   const std::byte* panel = t.panels;
   for (int64_t output = 0; output < t.outputs; output += 2 * kPanelOutputs, panel += 2 * t.panel_bytes) {
     p.right_count = t.outputs - output < 2 * kPanelOutputs ? t.outputs - output : 2 * kPanelOutputs;
-    expand_panel<Group>(panel, t.columns, expanded);
-    if (p.right_count > kPanelOutputs) expand_panel<Group>(panel + t.panel_bytes, t.columns, expanded + tile_bytes);
+    expand_panel<Group>(shape, panel, t.columns, expanded);
+    if (p.right_count > kPanelOutputs)
+      expand_panel<Group>(shape, panel + t.panel_bytes, t.columns, expanded + tile_bytes);
     p.sums = t.sums + output / (2 * kPanelOutputs) * sums;
     p.y = t.y + output;
     p.bias = t.bias != nullptr ? t.bias + output : nullptr;
@@ -193,6 +194,8 @@ const KernelTable kAmxKernels = {
     .packed_tiles_w8 = packed_tiles<W8>,
     .packed_tiles_w4_k = packed_tiles<W4K>,
     .packed_tiles_w6_k = packed_tiles<W6K>,
+    .packed_tiles_w4_g = packed_tiles<W4G>,
+    .packed_tiles_w8_g = packed_tiles<W8G>,
 };
 
 }  // namespace kedge::cpu

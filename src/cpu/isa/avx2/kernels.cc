@@ -7,6 +7,7 @@
 #include "cpu/isa/vector/formats.h"
 #include "cpu/isa/vector/fused.h"
 #include "cpu/isa/vector/attention.h"
+#include "cpu/isa/avx2/packed.h"
 // clang-format on
 #include "cpu/kernel_table.h"
 
@@ -29,8 +30,18 @@ const KernelTable kAvx2Kernels = {
     .q6_k = kF32BlockKernels<Q6K>,
     .iq4_nl = kF32BlockKernels<Iq4Nl>,
     .iq4_xs = kF32BlockKernels<Iq4Xs>,
+    .int4_scaled = kF32BlockKernels<Int4Scaled>,
+    .int8_scaled = kF32BlockKernels<Int8Scaled>,
+    .f8_scaled = kF32BlockKernels<F8Scaled>,
     .to_bf16 = to_bf16,
     .round_to_bf16 = round_to_bf16,
+    .packed_w4 = packed_product<W4>,
+    .packed_w8 = packed_product<W8>,
+    .packed_w4_k = packed_product<W4K>,
+    .packed_w6_k = packed_product<W6K>,
+    .packed_w4_g = packed_product<W4G>,
+    .packed_w8_g = packed_product<W8G>,
+    .quantize_row = quantize_row,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .rope_split = rope_split,

@@ -111,6 +111,9 @@ const KernelTable kAvx512Bf16Kernels = {
     .q6_k = kBf16BlockKernels<Q6K>,
     .iq4_nl = kBf16BlockKernels<Iq4Nl>,
     .iq4_xs = kBf16BlockKernels<Iq4Xs>,
+    .int4_scaled = kBf16BlockKernels<Int4Scaled>,
+    .int8_scaled = kBf16BlockKernels<Int8Scaled>,
+    .f8_scaled = kBf16BlockKernels<F8Scaled>,
     .to_bf16 = to_bf16,
 };
 

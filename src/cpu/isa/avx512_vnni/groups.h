@@ -152,5 +152,54 @@ struct W6K {
   Vector scale[2];
 };
 
+/// Scales and zeros of a block of one scale: what w4_g and w8_g share.
+struct ScaledBlock {
+  Vector scale;
+  __m512i zero;
+  static ScaledBlock open(const std::byte* block) {
+    return {_mm512_loadu_ps(block), _mm512_cvtepu8_epi32(bytes_at(block + 64))};
+  }
+};
+
+/// `products` minus zero * (sum of the token's codes): both factors fit into 16 bits (255 and 32 * 127).
+inline __m512i minus_zeros(__m512i products, __m512i zero, const TokenGroup& x) {
+  const __m512i sum = _mm512_set1_epi32(-(x.sums[0] + x.sums[1]) & 0xffff);
+  return _mm512_add_epi32(products, _mm512_madd_epi16(zero, sum));
+}
+
+struct W4G {
+  static constexpr PackedShape kShape = kW4GShape;
+  using Block = ScaledBlock;
+  static Block open(const std::byte* block) { return Block::open(block); }
+  W4G(const Block& block, const std::byte* group) : head(block) { unpack_nibbles(group, codes); }
+  [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
+    const __m512i products = minus_zeros(dot<0, kQuads>(codes, x.codes, 0), head.zero, x);
+    return multiply_add(_mm512_cvtepi32_ps(products), multiply(head.scale, broadcast(x.scale)), sum);
+  }
+  [[nodiscard]] Vector weights(int, __m512i code) const {
+    return multiply(head.scale, _mm512_cvtepi32_ps(_mm512_sub_epi32(code, head.zero)));
+  }
+  __m512i codes[kQuads];
+  Block head;
+};
+
+struct W8G {
+  static constexpr PackedShape kShape = kW8GShape;
+  using Block = ScaledBlock;
+  static Block open(const std::byte* block) { return Block::open(block); }
+  W8G(const Block& block, const std::byte* group) : head(block) {
+    for (int quad = 0; quad < kQuads; ++quad) codes[quad] = line_at(group + 64 * quad);
+  }
+  [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
+    const __m512i products = minus_zeros(dot<0, kQuads>(codes, x.codes, 0), head.zero, x);
+    return multiply_add(_mm512_cvtepi32_ps(products), multiply(head.scale, broadcast(x.scale)), sum);
+  }
+  [[nodiscard]] Vector weights(int, __m512i code) const {
+    return multiply(head.scale, _mm512_cvtepi32_ps(_mm512_sub_epi32(code, head.zero)));
+  }
+  __m512i codes[kQuads];
+  Block head;
+};
+
 }  // namespace
 }  // namespace kedge::cpu

@@ -13,17 +13,17 @@ namespace {
 // two ports of VPDPBUSD: 8 of 11 operations there are products.
 template <typename Group, int kTokens>
 [[gnu::noinline]] void panel_times(const PackedTile& t, const std::byte* block, int64_t output, int64_t token) {
-  constexpr PackedShape kShape = Group::kShape;
+  const PackedShape shape = with_block(Group::kShape, t.block_columns);
   const int64_t groups = t.columns / kGroupColumns;
   const int8_t* codes = t.codes + token * t.columns;
   const float* scales = t.scales + token * groups;
   const int32_t* sums = t.sums + token * 2 * groups;
   Vector y[kTokens];
   for (int i = 0; i < kTokens; ++i) y[i] = zero();
-  for (int64_t k = 0; k < t.columns; k += kShape.block_columns, block += bytes_of_block(kShape)) {
+  for (int64_t k = 0; k < t.columns; k += shape.block_columns, block += bytes_of_block(shape)) {
     const typename Group::Block head = Group::open(block);
-    const std::byte* at = block + kShape.head_bytes;
-    for (int64_t g = 0; g < kShape.block_columns / kGroupColumns; ++g, at += kShape.group_bytes) {
+    const std::byte* at = block + shape.head_bytes;
+    for (int64_t g = 0; g < shape.block_columns / kGroupColumns; ++g, at += shape.group_bytes) {
       const Group group(head, at);
       for (int i = 0; i < kTokens; ++i) {
         y[i] = group.add_to(y[i], {codes + i * t.columns, scales[i * groups], sums + i * 2 * groups});
@@ -97,6 +97,8 @@ const KernelTable kAvx512VnniKernels = {
     .packed_w8 = packed_product<W8>,
     .packed_w4_k = packed_product<W4K>,
     .packed_w6_k = packed_product<W6K>,
+    .packed_w4_g = packed_product<W4G>,
+    .packed_w8_g = packed_product<W8G>,
     .quantize_row = quantize_row,
 };
 

@@ -86,17 +86,34 @@ inline float add_w6_k(const std::byte* block, const std::byte* group, int64_t ou
   return sum;
 }
 
-template <const PackedShape& kShape,
+inline float scale_at(const std::byte* block, int64_t output) {
+  float scale = 0.0F;
+  __builtin_memcpy(&scale, block + 4 * output, sizeof(scale));
+  return scale;
+}
+inline float add_w4_g(const std::byte* block, const std::byte* group, int64_t output, const TokenGroup& x, float sum) {
+  const auto zero = static_cast<int32_t>(byte_of(block, 64 + output));
+  const int32_t codes = dot<nibble_code>(group, output, x, 0, 32) - zero * (x.sums[0] + x.sums[1]);
+  return __builtin_fmaf(static_cast<float>(codes), scale_at(block, output) * x.scale, sum);
+}
+inline float add_w8_g(const std::byte* block, const std::byte* group, int64_t output, const TokenGroup& x, float sum) {
+  const auto zero = static_cast<int32_t>(byte_of(block, 64 + output));
+  const int32_t codes = dot<byte_code>(group, output, x, 0, 32) - zero * (x.sums[0] + x.sums[1]);
+  return __builtin_fmaf(static_cast<float>(codes), scale_at(block, output) * x.scale, sum);
+}
+
+template <const PackedShape& kLayout,
           float (*kAdd)(const std::byte*, const std::byte*, int64_t, const TokenGroup&, float)>
 void packed_product(const PackedTile& t) {
-  constexpr int64_t kGroups = kShape.block_columns / kGroupColumns;
+  const PackedShape shape = with_block(kLayout, t.block_columns);
+  const int64_t groups = shape.block_columns / kGroupColumns;
   for (int64_t i = 0; i < t.count; ++i) {
     for (int64_t n = 0; n < t.outputs; ++n) {
       const std::byte* const panel = t.panels + static_cast<size_t>(n / kPanelOutputs) * t.panel_bytes;
       float sum = 0.0F;
       for (int64_t g = 0; g < t.columns / kGroupColumns; ++g) {
-        const std::byte* const block = panel + g / kGroups * bytes_of_block(kShape);
-        const std::byte* const group = block + kShape.head_bytes + g % kGroups * kShape.group_bytes;
+        const std::byte* const block = panel + g / groups * bytes_of_block(shape);
+        const std::byte* const group = block + shape.head_bytes + g % groups * shape.group_bytes;
         const TokenGroup x{t.codes + i * t.columns + g * kGroupColumns, t.scales[i * (t.columns / kGroupColumns) + g],
                            t.sums + i * (t.columns / 16) + 2 * g};
         sum = kAdd(block, group, n % kPanelOutputs, x, sum);

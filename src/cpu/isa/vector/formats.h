@@ -1,5 +1,5 @@
 #pragma once
-// GGUF's block formats as vectors of floats, bit for bit the values of cpu/dequantize.cc, which also says how each
+// Block formats as vectors of floats, bit for bit the values of cpu/dequantize.cc, which also says how each
 // block is laid out. Every format hands out its block in parts of 32 elements, as two groups of 16 in order; the part
 // is a template parameter, so that shifts are constants. Include after vector.h.
 
@@ -118,6 +118,51 @@ struct Q8_0 {
   static void expand(const std::byte* block, Vector scale, Group (&w)[2]) {
     w[0] = scaled_codes(read_16(block + 2), scale);
     w[1] = scaled_codes(read_16(block + 18), scale);
+  }
+};
+
+// Codes of quantized checkpoints beside their scale (core/dtype.h).
+
+struct Int4Scaled {
+  static constexpr int64_t kBytes = 21;
+  static constexpr int kParts = 1;
+  static Codebook open(const std::byte* block) {
+    const __m128i zero = _mm_set1_epi8(static_cast<char>(block[4]));
+    return codebook(_mm_sub_epi8(counting(), zero), broadcast(read<float>(block)));
+  }
+  template <int kPart>
+  static void expand(const std::byte* block, const Codebook& book, Group (&w)[2]) {
+    const __m128i bytes = read_16(block + 5);
+    w[0] = look_up_low(book, bytes);
+    w[1] = look_up_high(book, bytes);
+  }
+};
+
+struct Int8Scaled {
+  struct Scale {
+    Vector scale, minus_zero;
+  };
+  static constexpr int64_t kBytes = 37;
+  static constexpr int kParts = 1;
+  static Scale open(const std::byte* block) {
+    const auto zero = static_cast<float>(read<int8_t>(block + 4));
+    return {broadcast(read<float>(block)), broadcast(0.0F - zero)};
+  }
+  template <int kPart>
+  static void expand(const std::byte* block, const Scale& s, Group (&w)[2]) {
+    w[0] = scaled(plus(widen_i8(read_16(block + 5)), s.minus_zero), s.scale);
+    w[1] = scaled(plus(widen_i8(read_16(block + 21)), s.minus_zero), s.scale);
+  }
+};
+
+struct F8Scaled {
+  static constexpr int64_t kBytes = 36;
+  static constexpr int kParts = 1;
+  static Vector open(const std::byte* block) { return broadcast(read<float>(block)); }
+  template <int kPart>
+  static void expand(const std::byte* block, Vector scale, Group (&w)[2]) {
+    w[0] = scaled(widen_f8(read_16(block + 4)), scale);
+    w[1] = scaled(widen_f8(read_16(block + 20)), scale);
   }
 };
 
