@@ -83,7 +83,7 @@ using RequestId = uint64_t;
 /// What was or will be allocated, before it is. All in bytes.
 struct MemoryPlan {
   uint64_t weights_bytes = 0;  // mapped from the file, less what packed_bytes replace
-  uint64_t packed_bytes = 0;   // weights laid out anew for int8
+  uint64_t packed_bytes = 0;   // weights laid out anew: for int8, or from a quantized checkpoint
   uint64_t kv_cache_bytes = 0;
   uint64_t activation_bytes = 0;  // the arena, reused across layers
   uint64_t scratch_bytes = 0;     // logits and per-thread buffers
@@ -109,17 +109,23 @@ struct ModelInfo {
   std::string compute;  // "f32" or "bf16"
   std::string isa;
   unsigned thread_count = 0;
+  bool packed_from_cache = false;  // packed_bytes of the plan are mapped from the cache
+  std::string packed_not_stored;   // why they could not be kept there; empty: they could, or need not
 };
 
 struct EngineOptions {
   Compute compute = Compute::automatic;
-  uint64_t kv_cache_bytes = 0;      // 0: enough for one full context, at most a quarter of the free memory
-  uint32_t context_tokens = 0;      // 0: the model's own
-  uint32_t batch_tokens_max = 512;  // prompt tokens per forward pass
-  unsigned thread_count = 0;        // 0: one per physical core
-  bool plan_only = false;           // check and plan, map nothing that needs memory (kedge inspect)
+  uint64_t kv_cache_bytes = 0;        // 0: enough for one full context, at most a quarter of the free memory
+  uint32_t context_tokens = 0;        // 0: the model's own
+  uint32_t batch_tokens_max = 512;    // prompt tokens per forward pass
+  unsigned thread_count = 0;          // 0: one per physical core
+  bool quantize_activations = false;  // as a quantized checkpoint's settings say (W8A8, FP8), on any `compute`
+  bool plan_only = false;             // check and plan, map nothing that needs memory (kedge inspect)
   bool without_tokenizer = false;
-  std::filesystem::path chat_template_file;  // overrides the model's own
+  /// Where weights that are laid out anew are kept, to be mapped at the next start; empty: nowhere.
+  std::filesystem::path packed_cache_folder;
+  std::function<void(uint64_t done, uint64_t total)> on_packing;  // while they are laid out, in bytes; may be empty
+  std::filesystem::path chat_template_file;                       // overrides the model's own
 };
 
 struct ForwardOutput {

@@ -38,12 +38,14 @@ fs::path expanded(const Environment& environment, const std::string& path) {
   return path;
 }
 
+fs::path user_cache(const Environment& environment) {
+  const std::string cache = text_of(environment, "XDG_CACHE_HOME");
+  return cache.empty() ? home_folder(environment) / ".cache" : expanded(environment, cache);
+}
+
 fs::path hub_home(const Environment& environment) {
   if (const std::string home = text_of(environment, "HF_HOME"); !home.empty()) return expanded(environment, home);
-  if (const std::string cache = text_of(environment, "XDG_CACHE_HOME"); !cache.empty()) {
-    return expanded(environment, cache) / "huggingface";
-  }
-  return home_folder(environment) / ".cache" / "huggingface";
+  return user_cache(environment) / "huggingface";
 }
 
 std::string trimmed(std::string_view text) {
@@ -72,6 +74,11 @@ fs::path hub_cache_root(const Environment& environment) {
   return hub_home(environment) / "hub";
 }
 
+fs::path packed_cache_root(const Environment& environment) {
+  const std::string cache = text_of(environment, "KEDGE_CACHE");
+  return (cache.empty() ? user_cache(environment) / "kedge" : expanded(environment, cache)) / "packed";
+}
+
 net::HubOptions hub_options(const Environment& environment) {
   net::HubOptions options;
   if (const std::string endpoint = text_of(environment, "HF_ENDPOINT"); !endpoint.empty()) options.endpoint = endpoint;
@@ -87,6 +94,9 @@ net::HubOptions hub_options(const Environment& environment) {
 
 fs::path hub_cache_root() {
   return hub_cache_root(std::getenv);
+}
+fs::path packed_cache_root() {
+  return packed_cache_root(std::getenv);
 }
 net::HubOptions hub_options() {
   return hub_options(std::getenv);

@@ -6,6 +6,7 @@
 
 #include "cli/demo_model.h"
 #include "cli/hub_environment.h"
+#include "cli/packing_report.h"
 #include "net/hub.h"
 
 namespace kedge::cli {
@@ -72,12 +73,17 @@ void ModelOptions::add_loading_to(CLI::App& command) {
   command.add_option("--compute", compute, "precision of activations in matrix products")
       ->check(CLI::IsMember({"auto", "f32", "bf16", "int8"}))
       ->capture_default_str();
+  command.add_flag("--quantize-activations", quantize_activations,
+                   "round activations to 8 bits as a quantized checkpoint's settings say (W8A8, FP8)");
   command.add_option("--threads", threads, "worker threads; 0: one per physical core")->check(CLI::Range(0, 1024));
   command.add_option("--context", context_tokens, "tokens of context; 0: the model's own");
   command
       .add_option("--kv-cache-bytes", kv_cache_bytes,
                   "memory for keys and values (accepts 2GiB); 0: as the context needs")
       ->transform(CLI::AsSizeValue(false));
+  command.add_option(
+      "--packed-cache", packed_cache,
+      "where weights that are laid out anew are kept; none: nowhere (default: kedge/packed in the user's cache)");
   command.add_option("--chat-template", chat_template, "a Jinja file to use instead of the model's own template");
 }
 
@@ -87,10 +93,14 @@ EngineOptions ModelOptions::engine_options() const {
                     : compute == "bf16" ? Compute::bf16
                     : compute == "int8" ? Compute::int8
                                         : Compute::automatic;
+  options.quantize_activations = quantize_activations;
   options.thread_count = threads;
   options.context_tokens = context_tokens;
   options.kv_cache_bytes = kv_cache_bytes;
   options.chat_template_file = chat_template;
+  if (packed_cache != "none")
+    options.packed_cache_folder = packed_cache.empty() ? packed_cache_root() : fs::path(packed_cache);
+  options.on_packing = PackingReport();
   return options;
 }
 

@@ -20,10 +20,12 @@ Result<std::filesystem::path> resolve_model(const std::string& model);
 struct ModelOptions {
   std::string model;
   std::string compute = "auto";
+  bool quantize_activations = false;
   uint32_t threads = 0;
   uint32_t context_tokens = 0;
   uint64_t kv_cache_bytes = 0;
   std::string chat_template;
+  std::string packed_cache;
 
   /// Adds MODEL and the options. `optional`: MODEL may be left out.
   void add_to(CLI::App& command, bool optional = false);

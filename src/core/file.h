@@ -28,6 +28,10 @@ class MappedFile {
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
+  /// Gives the pages that lie wholly within `part` back to the system; they come again when they are read. Bytes of
+  /// other owners are left alone.
+  void forget(std::span<const std::byte> part) const;
+
  private:
   MappedFile(std::filesystem::path path, std::span<const std::byte> bytes) : path_(std::move(path)), bytes_(bytes) {}
 

@@ -75,6 +75,14 @@ Result<std::unique_ptr<Engine>> DecoderEngine::open(LoadedModel model, const Eng
 
 Status DecoderEngine::make_plan() {
   ModelInfo& info = model_.info;
+  const models::Quantization* const quantization = model_.source->quantization();
+  if (options_.quantize_activations &&
+      (quantization == nullptr || quantization->input.kind == cpu::InputRoundingKind::none)) {
+    return Error{
+        ErrorKind::unsupported,
+        fmt::format("{}: activations are not quantized in this checkpoint, and --quantize-activations was given",
+                    info.name)};
+  }
   if (options_.batch_tokens_max == 0) options_.batch_tokens_max = 512;
   if (options_.context_tokens > 0) {
     info.context_tokens = std::min<int64_t>(info.context_tokens, options_.context_tokens);
@@ -87,7 +95,7 @@ Status DecoderEngine::make_plan() {
   plan_.activation_bytes = models::Decoder::buffer_bytes(spec(), batch, outputs) - logits;
   plan_.scratch_bytes = logits;
 
-  if (model_.compute == cpu::MatmulCompute::int8) KEDGE_TRY(plan_packed());
+  KEDGE_TRY(plan_layout());
 
   const DType dtype = model_.compute == cpu::MatmulCompute::f32 ? DType::f32 : DType::bf16;
   const uint64_t budget = options_.kv_cache_bytes > 0 ? options_.kv_cache_bytes : plan_.available_bytes / 4;
@@ -109,17 +117,18 @@ Status DecoderEngine::make_plan() {
   return Done{};
 }
 
-Status DecoderEngine::plan_packed() {
+Status DecoderEngine::plan_layout() {
   KEDGE_ASSIGN(const models::DecoderWeights weights, models::load_decoder_weights(spec(), *model_.source));
-  const models::PackingPlan packing = models::plan_packing(weights);
-  if (packing.packed_bytes == 0) {
-    return Error{
-        ErrorKind::unsupported,
-        fmt::format("{}: --compute int8 needs weights of type Q4_0, Q8_0, Q4_K or Q6_K, and the model has none",
-                    model_.info.name)};
+  const bool pack = model_.compute == cpu::MatmulCompute::int8;
+  const models::LayoutPlan layout = models::plan_layout(weights, pack);
+  if (pack && layout.packed_bytes == 0) {
+    return Error{ErrorKind::unsupported,
+                 fmt::format("{}: --compute int8 needs weights of type Q4_0, Q8_0, Q4_K, Q6_K, INT4 or INT8, and the "
+                             "model has none",
+                             model_.info.name)};
   }
-  plan_.packed_bytes = packing.packed_bytes;
-  plan_.weights_bytes -= std::min(plan_.weights_bytes, packing.replaced_bytes);
+  plan_.packed_bytes = layout.bytes();
+  plan_.weights_bytes -= std::min(plan_.weights_bytes, layout.replaced_bytes);
   return Done{};
 }
 
@@ -127,7 +136,17 @@ Status DecoderEngine::allocate() {
   const int64_t batch = std::min<int64_t>(options_.batch_tokens_max, model_.info.context_tokens);
   const int64_t outputs = std::min<int64_t>(kOutputsMax, std::max<int64_t>(batch, kSequencesMax));
   workers_ = std::make_unique<WorkerPool>(model_.info.thread_count, true);
-  KEDGE_ASSIGN(decoder_, models::Decoder::open(*workers_, spec(), model_.source, model_.compute, batch, outputs));
+  KEDGE_ASSIGN(decoder_, models::Decoder::open(*workers_, spec(), model_.source,
+                                               {.compute = model_.compute,
+                                                .round_inputs = options_.quantize_activations,
+                                                .tokens_max = batch,
+                                                .outputs_max = outputs,
+                                                .layout = {.cache_folder = options_.packed_cache_folder,
+                                                           .cache_name = model_.info.name,
+                                                           .source_key = model_.source_key,
+                                                           .on_progress = options_.on_packing}}));
+  model_.info.packed_from_cache = decoder_->laid_out().file != nullptr;
+  if (decoder_->laid_out().not_stored) model_.info.packed_not_stored = decoder_->laid_out().not_stored->message;
   KEDGE_ASSIGN(kv_pool_, KvPool::create(layout_));
   context_ = {.runtime = {decoder_.get(), kv_pool_.get(), workers_.get(), batch, outputs},
               .tokenizer = model_.tokenizer.get(),

@@ -37,7 +37,7 @@ class DecoderEngine final : public Engine {
   DecoderEngine(LoadedModel model, const EngineOptions& options) : model_(std::move(model)), options_(options) {}
 
   Status make_plan();
-  Status plan_packed();
+  Status plan_layout();
   Status allocate();
   [[nodiscard]] const models::DecoderSpec& spec() const { return std::get<models::DecoderSpec>(model_.spec.network); }
   [[nodiscard]] Status check_tokens(std::span<const TokenId> tokens) const;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <map>
+#include <system_error>
+#include <vector>
 
 #include "core/memory_info.h"
 #include "cpu/isa.h"
@@ -45,10 +47,9 @@ std::string_view name_of(cpu::MatmulCompute compute) {
 void describe_weights(const models::WeightSource& source, ModelInfo& info) {
   std::map<std::string, uint64_t> bytes;
   for (const TensorView* tensor : source.tensors()) {
-    uint64_t count = 1;
-    for (const int64_t size : tensor->shape) count *= static_cast<uint64_t>(size);
-    info.parameter_count += count;
-    bytes[std::string(name_of(tensor->dtype))] += tensor->data.size();
+    const models::WeightSource::Description description = source.describe(*tensor);
+    info.parameter_count += description.parameters;
+    bytes[std::string(description.type)] += tensor->data.size();
   }
   info.dtype_bytes.assign(bytes.begin(), bytes.end());
 }
@@ -90,6 +91,27 @@ Status load_text(const std::filesystem::path& path, const EngineOptions& options
   return Done{};
 }
 
+/// Weights that were laid out from files of another key are not believed.
+std::string source_key(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> lines;
+  std::error_code ignored;
+  const auto add = [&](const fs::path& file) {
+    lines.push_back(fmt::format("{} {} {}", file.filename().string(), fs::file_size(file, ignored),
+                                fs::last_write_time(file, ignored).time_since_epoch().count()));
+  };
+  if (!fs::is_directory(path, ignored)) {
+    add(path);
+  } else {
+    for (const auto& entry : fs::directory_iterator(path, ignored)) {
+      const fs::path extension = entry.path().extension();
+      if (extension == ".safetensors" || extension == ".json") add(entry.path());
+    }
+  }
+  std::ranges::sort(lines);
+  return fmt::format("{}", fmt::join(lines, "\n"));
+}
+
 double gib(uint64_t bytes) {
   return static_cast<double>(bytes) / static_cast<double>(uint64_t{1} << 30);
 }
@@ -112,6 +134,7 @@ Result<LoadedModel> load_model(const std::filesystem::path& path, const EngineOp
   model.compute = choose_compute(options.compute, info);
   info.compute = name_of(model.compute);
   info.isa = cpu::name_of(cpu::active_isa());
+  model.source_key = source_key(path);
   return model;
 }
 

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "cpu/ops.h"
 #include "kedge/engine.h"
@@ -20,6 +21,7 @@ struct LoadedModel {
   std::shared_ptr<const Tokenizer> tokenizer;               // may be null
   std::shared_ptr<const text::ChatTemplate> chat_template;  // may be null
   ModelInfo info;
+  std::string source_key;  // the files of the weights, as they are now: names, sizes, times
   cpu::MatmulCompute compute = cpu::MatmulCompute::f32;
 };
 

@@ -54,6 +54,10 @@ class GgufFile {
 
   [[nodiscard]] uint32_t version() const { return version_; }
   [[nodiscard]] const std::string& name() const { return name_; }
+  /// See MappedFile::forget.
+  void forget(std::span<const std::byte> bytes) const {
+    if (file_ != nullptr) file_->forget(bytes);
+  }
   [[nodiscard]] const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }
   [[nodiscard]] const std::vector<TensorView>& tensors() const { return tensors_; }
   [[nodiscard]] const TensorView* find(std::string_view name) const;
@@ -74,7 +78,7 @@ class GgufFile {
 
   std::string name_;
   uint32_t version_ = 3;
-  std::shared_ptr<const MappedFile> file_;
+  std::shared_ptr<const MappedFile> file_;  // null: the bytes are the caller's
   std::map<std::string, GgufValue, std::less<>> metadata_;
   std::vector<TensorView> tensors_;
   std::map<std::string, size_t, std::less<>> index_;

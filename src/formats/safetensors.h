@@ -35,6 +35,10 @@ class SafetensorsFile {
   [[nodiscard]] const TensorView* find(std::string_view name) const;
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const { return metadata_; }
   [[nodiscard]] const std::string& name() const { return name_; }
+  /// See MappedFile::forget.
+  void forget(std::span<const std::byte> bytes) const {
+    if (file_ != nullptr) file_->forget(bytes);
+  }
 
  private:
   SafetensorsFile() = default;
@@ -58,6 +62,10 @@ class SafetensorsFolder {
   [[nodiscard]] std::vector<const TensorView*> tensors() const;
   /// The file that holds `name`, for messages.
   [[nodiscard]] std::string file_of(std::string_view name) const;
+  /// See MappedFile::forget.
+  void forget(std::span<const std::byte> bytes) const {
+    for (const auto& file : files_) file->forget(bytes);
+  }
 
  private:
   SafetensorsFolder() = default;

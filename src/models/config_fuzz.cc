@@ -31,6 +31,7 @@ class SettingsOnly final : public kedge::models::WeightSource {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto json = kedge::parse_json({reinterpret_cast<const char*>(data), size}, "config.json");
   if (!json.ok()) return 0;
+  (void)kedge::models::read_quantization(json.value(), "config.json");
   const SettingsOnly source(std::move(json).value());
   auto spec = kedge::models::build_spec(source);
   if (!spec.ok()) return 0;

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "core/check.h"
-#include "models/packed_weights.h"
 #include "models/routing.h"
 
 namespace kedge::models {
@@ -45,9 +44,10 @@ uint64_t Decoder::buffer_bytes(const DecoderSpec& spec, int64_t tokens_max, int6
 }
 
 Result<std::unique_ptr<Decoder>> Decoder::open(WorkerPool& pool, const DecoderSpec& spec,
-                                               std::shared_ptr<const WeightSource> source, cpu::MatmulCompute compute,
-                                               int64_t tokens_max, int64_t outputs_max) {
-  std::unique_ptr<Decoder> decoder(new Decoder(spec, std::move(source), compute));
+                                               std::shared_ptr<const WeightSource> source,
+                                               const DecoderOptions& options) {
+  const int64_t tokens_max = options.tokens_max, outputs_max = options.outputs_max;
+  std::unique_ptr<Decoder> decoder(new Decoder(spec, std::move(source), options));
   KEDGE_ASSIGN(decoder->weights_, load_decoder_weights(spec, *decoder->source_));
   const uint64_t bytes = buffer_bytes(spec, tokens_max, outputs_max);
   decoder->arena_ = Arena(bytes);
@@ -59,9 +59,10 @@ Result<std::unique_ptr<Decoder>> Decoder::open(WorkerPool& pool, const DecoderSp
   std::span<float>* const parts[] = {&b.hidden, &b.normed, &b.qkv,    &b.attended, &b.projected, &b.inner,
                                      &b.cosine, &b.sine,   &b.router, &b.gathered, &b.outputs,   &b.logits};
   for (size_t i = 0; i < sizes.size(); ++i) *parts[i] = decoder->arena_.take<float>(sizes[i]);
-  if (compute == cpu::MatmulCompute::int8) {
-    KEDGE_ASSIGN(decoder->packed_, pack_weights(pool, decoder->weights_));
-  }
+  LayoutOptions layout = options.layout;
+  layout.source = decoder->source_.get();
+  layout.pack = options.compute == cpu::MatmulCompute::int8;
+  KEDGE_ASSIGN(decoder->laid_out_, lay_out_weights(pool, decoder->weights_, layout));
   decoder->routed_.resize(static_cast<size_t>(spec.mixture.experts));
   return decoder;
 }
@@ -131,10 +132,13 @@ void Decoder::norm(WorkerPool& pool, const NormWeights& weights, const float* x,
 }
 
 void Decoder::matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, const cpu::OutputRows& y) const {
+  const bool rounded = round_inputs_ && linear.quantized != nullptr;
+  const cpu::InputRows inputs =
+      rounded ? cpu::rounded_inputs(pool, x, linear.weight.columns, linear.quantized->input()) : x;
   if (linear.packed.data != nullptr) {
-    cpu::packed_matmul(pool, linear.packed, x, y, linear.bias_data(), packed_compute_);
+    cpu::packed_matmul(pool, linear.packed, inputs, y, linear.bias_data(), packed_compute_);
   } else {
-    cpu::matmul(pool, linear.weight, x, y, linear.bias_data(), stored_compute_);
+    cpu::matmul(pool, linear.weight, inputs, y, linear.bias_data(), stored_compute_);
   }
 }
 
@@ -142,7 +146,7 @@ void Decoder::project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer) {
   const cpu::InputRows x{buffers_.normed.data(), spec_.hidden_size, token_count_};
   const int64_t stride = qkv_size(spec_);
   float* q = buffers_.qkv.data();
-  if (spec_.fused_qkv) {
+  if (layer.qkv.weight.rows > 0) {
     matmul(pool, layer.qkv, x, {q, stride});
     return;
   }
@@ -223,8 +227,12 @@ void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const float* x, int
   float* gate = buffers_.inner.data();
   float* up = gate + inner;
   const cpu::InputRows rows{x, spec_.hidden_size, count};
-  matmul(pool, mlp.gate, rows, {gate, 2 * inner});
-  if (mlp.up.weight.rows > 0) matmul(pool, mlp.up, rows, {up, 2 * inner});
+  if (mlp.gate_up.weight.rows > 0) {
+    matmul(pool, mlp.gate_up, rows, {gate, 2 * inner});
+  } else {
+    matmul(pool, mlp.gate, rows, {gate, 2 * inner});
+    if (mlp.up.weight.rows > 0) matmul(pool, mlp.up, rows, {up, 2 * inner});
+  }
   cpu::gated_activation(pool, spec_.activation, {gate, 2 * inner, count}, up, inner, {gate, 2 * inner});
   matmul(pool, mlp.down, {gate, 2 * inner, count}, {y, spec_.hidden_size});
 }

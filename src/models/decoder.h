@@ -11,6 +11,7 @@
 #include "cpu/ops.h"
 #include "kedge/result.h"
 #include "models/decoder_weights.h"
+#include "models/packed_weights.h"
 #include "models/spec.h"
 #include "models/weight_source.h"
 
@@ -41,15 +42,22 @@ enum class Phase : uint8_t { prefill, decode };
 /// states: [tokens of the batch, hidden_size].
 using HiddenSink = void (*)(void* context, int64_t layer, const float* states);
 
+struct DecoderOptions {
+  cpu::MatmulCompute compute = cpu::MatmulCompute::f32;  // int8: weights that have a packed form are packed
+  bool round_inputs = false;  // activations as a quantized checkpoint's settings say (cpu/input_rounding.h)
+  int64_t tokens_max = 0;     // of one batch
+  int64_t outputs_max = 0;    // rows of logits of one batch
+  LayoutOptions layout;       // `pack` follows `compute`
+};
+
 /// Immutable weights and one set of work buffers: one forward pass at a time.
 class Decoder {
  public:
-  /// `tokens_max`: tokens of one batch; `outputs_max`: rows of logits of one batch.
+  /// Weights that are laid out anew are so here, on `pool`.
   /// Fails with corrupt_data (tensors) or out_of_memory (buffers).
-  /// compute: with int8, weights that have a packed form are packed on `pool` here.
   static Result<std::unique_ptr<Decoder>> open(WorkerPool& pool, const DecoderSpec& spec,
-                                               std::shared_ptr<const WeightSource> source, cpu::MatmulCompute compute,
-                                               int64_t tokens_max, int64_t outputs_max);
+                                               std::shared_ptr<const WeightSource> source,
+                                               const DecoderOptions& options);
 
   /// Bytes of the work buffers that `open` will take.
   static uint64_t buffer_bytes(const DecoderSpec& spec, int64_t tokens_max, int64_t outputs_max);
@@ -63,6 +71,9 @@ class Decoder {
   [[nodiscard]] std::span<const float> output_states() const {
     return {buffers_.outputs.data(), output_count_ * hidden()};
   }
+
+  /// Weights that were laid out anew: mapped from the cache, or why they could not be kept there.
+  [[nodiscard]] const LaidOutWeights& laid_out() const { return laid_out_; }
 
   [[nodiscard]] const DecoderSpec& spec() const { return spec_; }
 
@@ -85,8 +96,8 @@ class Decoder {
     float weight;
   };
 
-  Decoder(const DecoderSpec& spec, std::shared_ptr<const WeightSource> source, cpu::MatmulCompute compute)
-      : spec_(spec), source_(std::move(source)), compute_(compute) {}
+  Decoder(const DecoderSpec& spec, std::shared_ptr<const WeightSource> source, const DecoderOptions& options)
+      : spec_(spec), source_(std::move(source)), compute_(options.compute), round_inputs_(options.round_inputs) {}
 
   [[nodiscard]] size_t hidden() const { return static_cast<size_t>(spec_.hidden_size); }
   void embed(std::span<const TokenRun> runs);
@@ -105,10 +116,11 @@ class Decoder {
   DecoderSpec spec_;
   std::shared_ptr<const WeightSource> source_;
   cpu::MatmulCompute compute_;
+  bool round_inputs_;
   cpu::MatmulCompute stored_compute_ = compute_;  // of the pass at hand, with weights as they are stored
   cpu::MatmulCompute packed_compute_ = cpu::MatmulCompute::int8;  // and with packed ones
   DecoderWeights weights_;
-  PageBuffer packed_;
+  LaidOutWeights laid_out_;
   Arena arena_;
   Buffers buffers_;
   std::vector<std::vector<Expert>> routed_;  // tokens of each expert, of the layer at hand

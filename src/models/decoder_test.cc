@@ -49,7 +49,7 @@ struct Model {
     const auto built = build_spec(*source.value());
     EXPECT_TRUE(built.ok());
     spec = std::get<DecoderSpec>(built.value().network);
-    auto opened = Decoder::open(pool, spec, source.value(), cpu::MatmulCompute::f32, 128, 128);
+    auto opened = Decoder::open(pool, spec, source.value(), {.tokens_max = 128, .outputs_max = 128});
     EXPECT_TRUE(opened.ok()) << opened.error().message;
     decoder = std::move(opened).value();
   }

@@ -36,12 +36,16 @@ class Loader {
 
   Result<Linear> linear(const std::string& name, int64_t rows, int64_t columns, bool with_bias,
                         const char* because) const {
-    Linear result;
-    KEDGE_ASSIGN(result.weight, source_.matrix(name + ".weight", rows, columns, because));
+    KEDGE_ASSIGN(Linear result, product(name, rows, columns, because));
     if (with_bias) {
       KEDGE_ASSIGN(result.bias, source_.vector(name + ".bias", rows));
     }
     return result;
+  }
+
+  Result<Linear> product(const std::string& name, int64_t rows, int64_t columns, const char* because) const {
+    KEDGE_ASSIGN(StoredProduct stored, source_.product(name, rows, columns, because));
+    return Linear{.weight = stored.weight, .quantized = std::move(stored.quantized)};
   }
 
   /// Tied models have no lm_head tensor; some carry a copy all the same, and the settings decide.
@@ -98,24 +102,27 @@ class Loader {
   }
 
   /// One expert's w1 (gate), w2 (down) or w3 (up): a tensor of its own, or a slice of the layer's (GGUF).
-  Result<cpu::WeightView> expert_part(const std::string& moe, int64_t expert, const char* part, int64_t rows,
-                                      int64_t columns) const {
+  Result<Linear> expert_part(const std::string& moe, int64_t expert, const char* part, int64_t rows,
+                             int64_t columns) const {
     const std::string stacked = fmt::format("{}experts.{}.weight", moe, part);
-    if (source_.find(stacked) != nullptr) return source_.slice(stacked, expert, spec_.mixture.experts, rows, columns);
-    return source_.matrix(fmt::format("{}experts.{}.{}.weight", moe, expert, part), rows, columns,
-                          "intermediate_size and hidden_size");
+    if (source_.find(stacked) != nullptr) {
+      KEDGE_ASSIGN(const cpu::WeightView weight, source_.slice(stacked, expert, spec_.mixture.experts, rows, columns));
+      return Linear{.weight = weight};
+    }
+    return product(fmt::format("{}experts.{}.{}", moe, expert, part), rows, columns,
+                   "intermediate_size and hidden_size");
   }
 
   Status load_mixture(const std::string& prefix, DecoderLayerWeights& layer) const {
     const int64_t hidden = spec_.hidden_size, inner = spec_.intermediate_size;
     const std::string moe = prefix + "block_sparse_moe.";
-    KEDGE_ASSIGN(layer.router,
-                 linear(moe + "gate", spec_.mixture.experts, hidden, false, "num_local_experts x hidden_size"));
+    KEDGE_ASSIGN(layer.router.weight,
+                 source_.matrix(moe + "gate.weight", spec_.mixture.experts, hidden, "num_local_experts x hidden_size"));
     for (int64_t expert = 0; expert < spec_.mixture.experts; ++expert) {
       MlpWeights mlp;
-      KEDGE_ASSIGN(mlp.gate.weight, expert_part(moe, expert, "w1", inner, hidden));
-      KEDGE_ASSIGN(mlp.down.weight, expert_part(moe, expert, "w2", hidden, inner));
-      KEDGE_ASSIGN(mlp.up.weight, expert_part(moe, expert, "w3", inner, hidden));
+      KEDGE_ASSIGN(mlp.gate, expert_part(moe, expert, "w1", inner, hidden));
+      KEDGE_ASSIGN(mlp.down, expert_part(moe, expert, "w2", hidden, inner));
+      KEDGE_ASSIGN(mlp.up, expert_part(moe, expert, "w3", inner, hidden));
       layer.experts.push_back(std::move(mlp));
     }
     return Done{};

@@ -2,6 +2,7 @@
 // The tensors of a decoder, found by name and checked against the spec.
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "cpu/ops.h"
@@ -20,7 +21,8 @@ struct NormWeights {
 /// A matrix product with an optional bias. An empty view means "not there".
 struct Linear {
   cpu::WeightView weight;
-  cpu::PackedView packed;  // empty unless models/packed_weights.h filled it
+  cpu::PackedView packed;                            // empty unless models/packed_weights.h filled it
+  std::shared_ptr<const QuantizedMatrix> quantized;  // what models/packed_weights.h lays `weight` out from; else null
   std::vector<float> bias;
   [[nodiscard]] const float* bias_data() const { return bias.empty() ? nullptr : bias.data(); }
 };
@@ -29,13 +31,14 @@ struct Linear {
 /// both ([2 x intermediate, hidden]) and `up` is empty.
 struct MlpWeights {
   Linear gate, up, down;
+  Linear gate_up;  // gate and up as one product, where models/packed_weights.h laid them side by side; else empty
 };
 
 struct DecoderLayerWeights {
   NormWeights input_norm, mlp_norm;
   NormWeights attention_output_norm, mlp_output_norm;  // sandwich norms
   NormWeights query_norm, key_norm;
-  Linear qkv;  // fused checkpoints: [(heads + 2 kv_heads) * head_size, hidden]
+  Linear qkv;  // fused checkpoints, or laid side by side: [(heads + 2 kv_heads) * head_size, hidden]
   Linear query, key, value;
   Linear output;
   MlpWeights mlp;  // dense

@@ -30,8 +30,8 @@ std::string error_after(const std::function<void(Json&, Shapes&)>& change, DType
   const auto spec = build_spec(*source.value());
   if (!spec.ok()) return spec.error().message;
   WorkerPool pool(1);
-  const auto decoder =
-      Decoder::open(pool, std::get<DecoderSpec>(spec.value().network), source.value(), cpu::MatmulCompute::f32, 16, 4);
+  const auto decoder = Decoder::open(pool, std::get<DecoderSpec>(spec.value().network), source.value(),
+                                     {.tokens_max = 16, .outputs_max = 4});
   return decoder.ok() ? "" : decoder.error().message;
 }
 

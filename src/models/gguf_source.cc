@@ -236,6 +236,7 @@ class GgufSource final : public WeightSource {
     return all;
   }
   [[nodiscard]] std::string file_of(std::string_view) const override { return file_->name(); }
+  void forget(std::span<const std::byte> bytes) const override { file_->forget(bytes); }
   [[nodiscard]] bool interleaved_rope() const override { return architecture_.interleaved_rope; }
   [[nodiscard]] bool norms_include_one() const override { return architecture_.norms_include_one; }
 

@@ -2,6 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/packed_cache.h"
+
 namespace kedge::models {
 namespace {
 
@@ -21,38 +28,154 @@ void for_each_product(Weights& weights, Function function) {
   function(weights.head);
 }
 
-bool packable(const Linear& linear) {
-  return linear.weight.rows > 0 && cpu::has_packed_form(linear.weight.dtype);
+// Of laid out bytes; a change of cpu/packed_layout.h, of a block in core/dtype.h or of the order here needs another
+// one.
+constexpr int kLayoutVersion = 1;
+
+enum class Form : uint8_t { as_stored, packed, rows };
+
+Form form_of(const Linear& linear, bool pack) {
+  if (linear.weight.rows == 0) return Form::as_stored;
+  if (pack && cpu::has_packed_form(linear.weight.dtype)) return Form::packed;
+  return linear.quantized != nullptr ? Form::rows : Form::as_stored;
+}
+
+size_t bytes_of(const Linear& linear, Form form) {
+  if (form == Form::packed) return Arena::padded(cpu::packed_bytes(linear.weight));
+  return form == Form::rows ? Arena::padded(linear.quantized->laid_out_bytes()) : 0;
+}
+
+/// Everything that the laid out bytes depend on.
+std::string key_of(const DecoderWeights& weights, const LayoutOptions& options) {
+  std::string key = fmt::format("layout {}\n{}\n", kLayoutVersion, options.source_key);
+  for_each_product(weights, [&](const Linear& linear) {
+    const cpu::WeightView& w = linear.weight;
+    key += fmt::format("{} {} {} {} {}\n", static_cast<int>(form_of(linear, options.pack)), name_of(w.dtype), w.rows,
+                       w.columns, w.scale_columns);
+  });
+  return key;
+}
+
+/// Stored bytes that nothing reads any more once a matrix is laid out; token rows are still read.
+std::span<const std::byte> replaced(const DecoderWeights& weights, const Linear& linear) {
+  if (linear.quantized != nullptr) return linear.quantized->stored_codes();
+  if (linear.weight.data == weights.embedding.data) return {};
+  return {linear.weight.data, static_cast<size_t>(linear.weight.rows) * linear.weight.row_stride};
+}
+
+/// Fills `out` with the laid out bytes of one matrix. False when there is no memory for it.
+bool fill(WorkerPool& pool, const Linear& linear, Form form, std::byte* out) {
+  if (form == Form::rows) {
+    linear.quantized->lay_out(pool, out);
+  } else if (linear.quantized != nullptr) {
+    const PageBuffer rows(linear.quantized->laid_out_bytes());  // of this matrix alone
+    if (rows.data() == nullptr) return false;
+    linear.quantized->lay_out(pool, rows.data());
+    cpu::pack(pool, linear.quantized->view(rows.data()), out);
+  } else {
+    cpu::pack(pool, linear.weight, out);
+  }
+  return true;
+}
+
+bool fill_all(WorkerPool& pool, const DecoderWeights& weights, const LayoutOptions& options, const PageBuffer& buffer) {
+  uint64_t done = 0;
+  bool enough = true;
+  for_each_product(weights, [&](const Linear& linear) {
+    const Form form = form_of(linear, options.pack);
+    if (!enough || form == Form::as_stored) return;
+    enough = fill(pool, linear, form, buffer.data() + done);
+    done += bytes_of(linear, form);
+    if (options.source != nullptr) options.source->forget(replaced(weights, linear));
+    if (options.on_progress) options.on_progress(done, buffer.size());
+  });
+  return enough;
+}
+
+/// Packed matrices of the same input as one product, where they lie side by side; else an empty Linear. One product
+/// rounds its input once and wakes the workers once.
+Linear joined(std::initializer_list<const Linear*> parts) {
+  Linear whole = **parts.begin();
+  if (whole.packed.data == nullptr || whole.packed.column_order != nullptr) return {};
+  const std::byte* end = whole.packed.data;
+  int64_t rows = 0;
+  std::vector<float> bias;
+  for (const Linear* part : parts) {
+    const cpu::PackedView& packed = part->packed;
+    const bool alike = packed.data == end && packed.dtype == whole.packed.dtype &&
+                       packed.block_columns == whole.packed.block_columns && packed.column_order == nullptr &&
+                       rows % cpu::kPackedRows == 0 && part->bias.empty() == whole.bias.empty();
+    if (!alike) return {};
+    end = packed.data + cpu::packed_bytes(part->weight);
+    rows += packed.rows;
+    bias.insert(bias.end(), part->bias.begin(), part->bias.end());
+  }
+  whole.weight.rows = whole.packed.rows = rows;
+  whole.bias = std::move(bias);
+  return whole;
+}
+
+void join_products(DecoderWeights& weights) {
+  const auto join_mlp = [](MlpWeights& mlp) {
+    if (mlp.up.weight.rows > 0) mlp.gate_up = joined({&mlp.gate, &mlp.up});
+  };
+  for (DecoderLayerWeights& layer : weights.layers) {
+    if (layer.query.weight.rows > 0) layer.qkv = joined({&layer.query, &layer.key, &layer.value});
+    join_mlp(layer.mlp);
+    for (MlpWeights& expert : layer.experts) join_mlp(expert);
+  }
+}
+
+void point_at(DecoderWeights& weights, bool pack, const std::byte* bytes) {
+  for_each_product(weights, [&](Linear& linear) {
+    const Form form = form_of(linear, pack);
+    if (form == Form::packed) linear.packed = cpu::packed_view(linear.weight, bytes);
+    if (form == Form::rows) linear.weight = linear.quantized->view(bytes);
+    bytes += bytes_of(linear, form);
+  });
+  join_products(weights);
 }
 
 }  // namespace
 
-PackingPlan plan_packing(const DecoderWeights& weights) {
-  PackingPlan plan;
+LayoutPlan plan_layout(const DecoderWeights& weights, bool pack) {
+  LayoutPlan plan;
   for_each_product(weights, [&](const Linear& linear) {
-    if (!packable(linear)) return;
-    plan.packed_bytes += Arena::padded(cpu::packed_bytes(linear.weight));
-    const bool shared = linear.weight.data == weights.embedding.data;  // token rows are still read there
-    if (!shared) plan.replaced_bytes += static_cast<uint64_t>(linear.weight.rows) * linear.weight.row_stride;
+    const Form form = form_of(linear, pack);
+    (form == Form::packed ? plan.packed_bytes : plan.rows_bytes) += bytes_of(linear, form);
+    if (linear.quantized != nullptr) {
+      plan.replaced_bytes += linear.quantized->stored_bytes();
+    } else if (form == Form::packed) {
+      plan.replaced_bytes += replaced(weights, linear).size();
+    }
   });
   return plan;
 }
 
-Result<PageBuffer> pack_weights(WorkerPool& pool, DecoderWeights& weights) {
-  const uint64_t bytes = plan_packing(weights).packed_bytes;
-  if (bytes == 0) return PageBuffer();
-  PageBuffer buffer(bytes);
-  if (buffer.data() == nullptr) {
-    return Error{ErrorKind::out_of_memory, fmt::format("packed weights need {} bytes", bytes)};
+Result<LaidOutWeights> lay_out_weights(WorkerPool& pool, DecoderWeights& weights, const LayoutOptions& options) {
+  LaidOutWeights laid_out;
+  const uint64_t bytes = plan_layout(weights, options.pack).bytes();
+  if (bytes == 0) return laid_out;
+  std::optional<PackedCache> cache;
+  if (!options.cache_folder.empty() && bytes >= kCachedBytesMin) {
+    cache.emplace(options.cache_folder, options.cache_name, key_of(weights, options));
+    PackedCache::Stored stored = cache->find(pool, bytes);
+    if (stored.file != nullptr) {
+      laid_out.file = std::move(stored.file);
+      point_at(weights, options.pack, stored.bytes.data());
+      return laid_out;
+    }
   }
-  std::byte* next = buffer.data();
-  for_each_product(weights, [&](Linear& linear) {
-    if (!packable(linear)) return;
-    cpu::pack(pool, linear.weight, next);
-    linear.packed = {linear.weight.dtype, next, linear.weight.rows, linear.weight.columns};
-    next += Arena::padded(cpu::packed_bytes(linear.weight));
-  });
-  return buffer;
+  laid_out.buffer = PageBuffer(bytes);
+  if (laid_out.buffer.data() == nullptr || !fill_all(pool, weights, options, laid_out.buffer)) {
+    return Error{ErrorKind::out_of_memory, fmt::format("weights laid out anew need {} bytes", bytes)};
+  }
+  if (cache) {
+    Status stored = cache->store(pool, {laid_out.buffer.data(), bytes});
+    if (!stored.ok()) laid_out.not_stored = std::move(stored).error();
+  }
+  point_at(weights, options.pack, laid_out.buffer.data());
+  return laid_out;
 }
 
 }  // namespace kedge::models

@@ -24,6 +24,7 @@ class FolderSource final : public WeightSource {
     auto source = std::make_shared<FolderSource>();
     source->config_name_ = config_path.string();
     source->config_ = text_part(std::move(config));
+    KEDGE_TRY(source->read_quantization_settings(folder));
     source->tensors_ = std::move(tensors);
     return std::shared_ptr<const WeightSource>(std::move(source));
   }
@@ -31,6 +32,8 @@ class FolderSource final : public WeightSource {
   [[nodiscard]] const Json& config() const override { return config_; }
   [[nodiscard]] const std::string& config_name() const override { return config_name_; }
   [[nodiscard]] std::string_view format() const override { return "safetensors"; }
+
+  [[nodiscard]] const Quantization* quantization() const override { return quantization_ ? &*quantization_ : nullptr; }
 
   [[nodiscard]] const TensorView* find(std::string_view name) const override {
     if (const TensorView* tensor = tensors_->find(name)) return tensor;
@@ -42,8 +45,22 @@ class FolderSource final : public WeightSource {
 
   [[nodiscard]] std::vector<const TensorView*> tensors() const override { return tensors_->tensors(); }
   [[nodiscard]] std::string file_of(std::string_view name) const override { return tensors_->file_of(name); }
+  void forget(std::span<const std::byte> bytes) const override { tensors_->forget(bytes); }
 
  private:
+  /// Older GPTQ checkpoints keep these settings in a file of their own.
+  Status read_quantization_settings(const std::filesystem::path& folder) {
+    const std::filesystem::path file = folder / "quantize_config.json";
+    std::error_code ignored;
+    if (!config_.contains("quantization_config") && std::filesystem::exists(file, ignored)) {
+      KEDGE_ASSIGN(Json settings, read_json_file(file));
+      if (settings.is_object() && !settings.contains("quant_method")) settings["quant_method"] = "gptq";
+      config_["quantization_config"] = std::move(settings);
+    }
+    KEDGE_ASSIGN(quantization_, read_quantization(config_, config_name_));
+    return Done{};
+  }
+
   /// The language model's settings: the top object's, overlaid by its text_config.
   static Json text_part(Json config) {
     const auto text = config.find("text_config");
@@ -56,6 +73,7 @@ class FolderSource final : public WeightSource {
 
   Json config_;
   std::string config_name_;
+  std::optional<Quantization> quantization_;
   std::shared_ptr<const formats::SafetensorsFolder> tensors_;
 };
 
@@ -104,6 +122,35 @@ Result<cpu::WeightView> WeightSource::matrix(std::string_view name, int64_t rows
                                              std::string_view because) const {
   KEDGE_ASSIGN(const TensorView* tensor, checked(name, {rows, columns}, because));
   return view_of(*tensor, rows, columns);
+}
+
+Result<StoredProduct> WeightSource::product(std::string_view name, int64_t rows, int64_t columns,
+                                            std::string_view because) const {
+  StoredProduct product;
+  if (quantization() != nullptr) {
+    KEDGE_ASSIGN(product.quantized, QuantizedMatrix::find(*this, *quantization(), name, rows, columns));
+  }
+  if (product.quantized != nullptr) {
+    product.weight = product.quantized->view(nullptr);
+  } else {
+    KEDGE_ASSIGN(product.weight, matrix(fmt::format("{}.weight", name), rows, columns, because));
+  }
+  return product;
+}
+
+WeightSource::Description WeightSource::describe(const TensorView& tensor) const {
+  uint64_t count = 1;
+  for (const int64_t size : tensor.shape) count *= static_cast<uint64_t>(size);
+  Description description{name_of(tensor.dtype), count};
+  if (quantization() == nullptr) return description;
+  const std::string_view part = std::string_view(tensor.name).substr(tensor.name.rfind('.') + 1);
+  const int bits = quantization()->code_bits;
+  if (part == "qweight" || part == "weight_packed") {
+    return {name_of(bits == 8 ? DType::int8_scaled : DType::int4_scaled), count * 32 / static_cast<uint64_t>(bits)};
+  }
+  if (part == "weight" && tensor.dtype == DType::i8) description.type = name_of(DType::int8_scaled);
+  if (part != "weight" && part != "bias") description.parameters = 0;  // scales, zero points, orders
+  return description;
 }
 
 Result<cpu::WeightView> WeightSource::slice(std::string_view name, int64_t index, int64_t count, int64_t rows,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,8 +15,16 @@
 #include "core/tensor.h"
 #include "cpu/ops.h"
 #include "kedge/result.h"
+#include "models/quantization.h"
+#include "models/quantized_matrix.h"
 
 namespace kedge::models {
+
+/// A matrix that products read.
+struct StoredProduct {
+  cpu::WeightView weight;                            // without data where it is still to be laid out:
+  std::shared_ptr<const QuantizedMatrix> quantized;  // from this; else null
+};
 
 /// Immutable; every view it gives lives as long as the source.
 class WeightSource {
@@ -37,16 +46,32 @@ class WeightSource {
   /// The file that holds (or should hold) `name`, for messages.
   [[nodiscard]] virtual std::string file_of(std::string_view name) const = 0;
 
+  /// Nothing reads these bytes of a tensor any more: their memory may be given back.
+  virtual void forget(std::span<const std::byte>) const {}
+
+  /// How its matrices are quantized; null: they are stored in types that kernels read.
+  [[nodiscard]] virtual const Quantization* quantization() const { return nullptr; }
+
   /// q and k rows are stored in the order of neighbouring-pair rotation (GGUF's llama architecture).
   [[nodiscard]] virtual bool interleaved_rope() const { return false; }
   /// Gemma's norm weights are stored as 1 + w (GGUF).
   [[nodiscard]] virtual bool norms_include_one() const { return false; }
+
+  /// What is told of a tensor: its type by name, and how many of the model's parameters it holds.
+  struct Description {
+    std::string_view type;
+    uint64_t parameters = 0;
+  };
+  [[nodiscard]] Description describe(const TensorView& tensor) const;
 
   // Checked access. `because` says where the expected sizes come from, for the message.
 
   /// A matrix of exactly [rows, columns] in any type that kernels read.
   [[nodiscard]] Result<cpu::WeightView> matrix(std::string_view name, int64_t rows, int64_t columns,
                                                std::string_view because) const;
+  /// The matrix `name` (without ".weight"), quantized or not.
+  [[nodiscard]] Result<StoredProduct> product(std::string_view name, int64_t rows, int64_t columns,
+                                              std::string_view because) const;
   /// Slice `index` of a [count, rows, columns] tensor.
   [[nodiscard]] Result<cpu::WeightView> slice(std::string_view name, int64_t index, int64_t count, int64_t rows,
                                               int64_t columns) const;

@@ -22,6 +22,7 @@ GROUPS = {
         "libutf8proc-dev": "Unicode properties and normal forms",
         "libsimdjson-dev": "bulk JSON: checkpoint headers and tokenizers",
         "libpcre2-dev": "split patterns that no scanner of ours knows",
+        "libxxhash-dev": "checksums of large files",
         "zlib1g-dev": "compressed HTTP bodies",
         "libedit-dev": "line editing of the interactive chat",
         "libgtest-dev": "unit tests (found when the build is configured)",
