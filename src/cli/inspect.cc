@@ -64,6 +64,23 @@ std::string megabytes(uint64_t bytes) {
   return fmt::format("{:>10.1f} MiB", static_cast<double>(bytes) / 1048576.0);
 }
 
+std::string line_of(const char* name, const std::string& value) {
+  return fmt::format("  {:<14}{}\n", name, value);
+}
+
+std::string plan_text(const MemoryPlan& plan) {
+  std::string text = "  memory plan\n";
+  const auto line = [&text](const char* name, const std::string& value) { text += line_of(name, value); };
+  line("  weights", megabytes(plan.weights_bytes) + "  mapped from the file");
+  if (plan.packed_bytes > 0) line("  packed", megabytes(plan.packed_bytes) + "  weights laid out anew");
+  line("  KV cache", megabytes(plan.kv_cache_bytes) + fmt::format("  {} tokens", plan.kv_tokens));
+  line("  activations", megabytes(plan.activation_bytes));
+  line("  scratch", megabytes(plan.scratch_bytes));
+  line("  total", megabytes(plan.total_bytes()) +
+                      fmt::format("  of {:.1f} MiB available", static_cast<double>(plan.available_bytes) / 1048576.0));
+  return text;
+}
+
 std::string as_text(const Engine& engine) {
   const ModelInfo& info = engine.info();
   const MemoryPlan& plan = engine.plan();
@@ -72,9 +89,7 @@ std::string as_text(const Engine& engine) {
     dtypes += fmt::format("{}{} {:.1f} MiB", dtypes.empty() ? "" : ", ", name, static_cast<double>(bytes) / 1048576.0);
   }
   std::string text = fmt::format("{}\n", info.name);
-  const auto line = [&text](const char* name, const std::string& value) {
-    text += fmt::format("  {:<14}{}\n", name, value);
-  };
+  const auto line = [&text](const char* name, const std::string& value) { text += line_of(name, value); };
   line("architecture",
        fmt::format("{} ({}, {}, {})", info.architecture, info.family, kind_name(info.kind), info.format));
   line("parameters", fmt::format("{:.3f} million", static_cast<double>(info.parameter_count) / 1e6));
@@ -86,34 +101,33 @@ std::string as_text(const Engine& engine) {
   line("tokenizer", fmt::format("{}, chat template {}", engine.tokenizer() ? "yes" : "none",
                                 engine.chat_template() ? "yes" : "none"));
   line("compute", fmt::format("{} on {}, {} threads", info.compute, info.isa, info.thread_count));
-  text += "  memory plan\n";
-  line("  weights", megabytes(plan.weights_bytes) + "  mapped from the file");
-  if (plan.packed_bytes > 0) line("  packed", megabytes(plan.packed_bytes) + "  weights laid out for int8");
-  line("  KV cache", megabytes(plan.kv_cache_bytes) + fmt::format("  {} tokens", plan.kv_tokens));
-  line("  activations", megabytes(plan.activation_bytes));
-  line("  scratch", megabytes(plan.scratch_bytes));
-  line("  total", megabytes(plan.total_bytes()) +
-                      fmt::format("  of {:.1f} MiB available", static_cast<double>(plan.available_bytes) / 1048576.0));
-  return text;
+  return text + plan_text(plan);
 }
 
-Status inspect(const ModelOptions& options, bool json) {
-  KEDGE_ASSIGN(const std::filesystem::path path, resolve_model(options.model));
-  EngineOptions engine_options = options.engine_options();
+struct InspectOptions {
+  ModelOptions model;
+  bool json = false;
+  bool plan = false;
+};
+
+Status inspect(const InspectOptions& options) {
+  KEDGE_ASSIGN(const std::filesystem::path path, resolve_model(options.model.model));
+  EngineOptions engine_options = options.model.engine_options();
   engine_options.plan_only = true;
   KEDGE_ASSIGN(const auto engine, Engine::open(path, engine_options));
-  return json ? write_json(as_json(*engine)) : write_output(as_text(*engine));
+  if (options.json) return write_json(options.plan ? as_json(*engine)["memory"] : as_json(*engine));
+  return write_output(options.plan ? plan_text(engine->plan()) : as_text(*engine));
 }
 
 }  // namespace
 
 void register_inspect(Commands& commands) {
-  auto options = std::make_shared<ModelOptions>();
-  auto json = std::make_shared<bool>(false);
+  auto options = std::make_shared<InspectOptions>();
   CLI::App* command = commands.add("inspect", "architecture, parameters, types, context and memory plan of a model",
-                                   [options, json] { return inspect(*options, *json); });
-  options->add_to(*command);
-  command->add_flag("--json", *json, "one JSON document");
+                                   [options] { return inspect(*options); });
+  options->model.add_to(*command);
+  command->add_flag("--plan", options->plan, "the memory plan alone");
+  command->add_flag("--json", options->json, "one JSON document");
 }
 
 }  // namespace kedge::cli
