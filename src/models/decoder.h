@@ -65,6 +65,8 @@ class Decoder {
   }
 
   [[nodiscard]] const DecoderSpec& spec() const { return spec_; }
+  [[nodiscard]] const DecoderWeights& weights() const { return weights_; }
+  [[nodiscard]] cpu::MatmulCompute compute() const { return compute_; }
 
  private:
   struct Buffers {
