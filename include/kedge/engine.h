@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -117,6 +118,8 @@ struct EngineOptions {
   Compute compute = Compute::automatic;
   uint64_t kv_cache_bytes = 0;        // 0: enough for one full context, at most a quarter of the free memory
   uint32_t context_tokens = 0;        // 0: the model's own
+  uint64_t kv_tokens = 0;             // tokens of all sequences together that it must hold; 0: one full context
+  uint32_t sequences_max = 0;         // sequences that step together (measure); 0: as many as requests need
   uint32_t batch_tokens_max = 512;    // prompt tokens per forward pass
   unsigned thread_count = 0;          // 0: one per physical core
   bool quantize_activations = false;  // as a quantized checkpoint's settings say (W8A8, FP8), on any `compute`
@@ -126,6 +129,7 @@ struct EngineOptions {
   std::filesystem::path packed_cache_folder;
   std::function<void(uint64_t done, uint64_t total)> on_packing;  // while they are laid out, in bytes; may be empty
   std::filesystem::path chat_template_file;                       // overrides the model's own
+  std::string random_weights;  // not empty: the model is a config.json, and weights of this type ("int8") are made up
 };
 
 struct ForwardOutput {
@@ -145,6 +149,30 @@ enum class Pooling : uint8_t { from_model, mean, cls, last };
 struct EmbedOptions {
   Pooling pooling = Pooling::from_model;
   std::optional<bool> normalize;  // L2; absent: as the model's modules.json says
+};
+
+enum class WorkKind : uint8_t { prefill, decode };
+
+/// Work to be timed on random tokens. Sequences are `depth` tokens long before it: their keys and values are made up,
+/// as no time depends on them.
+struct Workload {
+  WorkKind kind = WorkKind::prefill;
+  uint32_t tokens = 512;   // prefill: of the prompt; decode: steps, each with one new token for every sequence
+  uint32_t sequences = 1;  // decode
+  uint32_t depth = 0;      // may exceed the model's context
+  uint32_t repeats = 3;    // timed ones; one more warms up
+};
+
+/// What a workload asks of the machine at least: what bounds its speed. An operation is a multiplication or an
+/// addition; attention and products of weights count.
+struct WorkloadCost {
+  double read_bytes = 0;  // weights once a forward pass, the keys and values of every sequence
+  double f32_operations = 0, bf16_operations = 0, int8_operations = 0;  // by the type of the products
+};
+
+struct Measurement {
+  std::vector<double> seconds;  // of each repeat
+  WorkloadCost cost;            // of one repeat
 };
 
 namespace text {
@@ -182,6 +210,12 @@ class Engine {
 
   /// Log-likelihood of a continuation after a context (lm-eval's loglikelihood). No token is added to either.
   virtual Result<ContinuationScore> score(std::span<const TokenId> context, std::span<const TokenId> continuation) = 0;
+
+  /// Times a workload as serving would run it: prompts in chunks, the logits of the last token, decoding with the
+  /// greedy choice of each next token. Waits for requests that came before, holds up those that come later. Fails with
+  /// invalid_input when EngineOptions::sequences_max or kv_tokens leave no room for it, cancelled when `stop` asks for
+  /// it.
+  virtual Result<Measurement> measure(const Workload& workload, const std::stop_token& stop) = 0;
 
   /// One vector per sequence (ids complete with special tokens). Decoders embed too: from_model is then the last token.
   virtual Result<std::vector<std::vector<float>>> embed(std::span<const std::vector<TokenId>> sequences,

@@ -2,12 +2,15 @@
 
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <csignal>
 
 namespace kedge::cli {
 namespace {
 
 constexpr int kInterruptedExit = 5;
+constexpr std::chrono::milliseconds kWatchInterval{20};
 
 std::atomic<int> interrupt_count = 0;
 struct sigaction previous_action {};
@@ -34,6 +37,12 @@ InterruptGuard::~InterruptGuard() {
 bool InterruptGuard::interrupted() const {
   return interrupt_count > 0;
 }
+
+InterruptStop::InterruptStop()
+    : watcher_([this](const std::stop_token& end) {
+        while (!end.stop_requested() && !guard_.interrupted()) std::this_thread::sleep_for(kWatchInterval);
+        if (guard_.interrupted()) stop_.request_stop();
+      }) {}
 
 InterruptsIgnored::InterruptsIgnored() {
   struct sigaction action {};

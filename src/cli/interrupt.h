@@ -1,7 +1,8 @@
 #pragma once
 // Ctrl-C: stops the answer at hand; the second one within an answer ends the program.
 
-#include <atomic>
+#include <stop_token>
+#include <thread>
 
 namespace kedge::cli {
 
@@ -24,6 +25,21 @@ class InterruptsIgnored {
   InterruptsIgnored(const InterruptsIgnored&) = delete;
   InterruptsIgnored& operator=(const InterruptsIgnored&) = delete;
   ~InterruptsIgnored();
+};
+
+/// Ctrl-C as a stop token, for work that takes one.
+class InterruptStop {
+ public:
+  InterruptStop();
+  InterruptStop(const InterruptStop&) = delete;
+  InterruptStop& operator=(const InterruptStop&) = delete;
+
+  [[nodiscard]] std::stop_token token() const { return stop_.get_token(); }
+
+ private:
+  InterruptGuard guard_;
+  std::stop_source stop_;
+  std::jthread watcher_;  // ends before the two above
 };
 
 }  // namespace kedge::cli

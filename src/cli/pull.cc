@@ -1,17 +1,15 @@
 // kedge pull: a model from the Hugging Face hub into its cache.
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "cli/command.h"
 #include "cli/hub_environment.h"
 #include "cli/interrupt.h"
+#include "cli/progress_line.h"
 #include "cli/standard_io.h"
 #include "cli/transfer_report.h"
 #include "net/hub.h"
@@ -30,62 +28,24 @@ struct PullOptions {
 /// Tells progress and notices on standard error, as a terminal or a log wants them.
 class PullReport {
  public:
-  explicit PullReport(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
+  explicit PullReport(bool quiet) : quiet_(quiet) {}
 
   void progress(const net::HubProgress& progress) {
-    const auto now = TransferRate::Clock::now();
-    rate_.add(now, progress.bytes_received);
-    if (quiet_) return;
-    if (!terminal_ && now - last_line_ < kLineInterval) return;
-    last_line_ = now;
-    const std::string text = progress_text(progress, rate_.bytes_per_second());
-    if (terminal_) {
-      std::fprintf(stderr, "\r\x1b[K%s", text.c_str());
-      std::fflush(stderr);
-      line_open_ = true;
-    } else {
-      say(text);
-    }
+    rate_.add(TransferRate::Clock::now(), progress.bytes_received);
+    if (!quiet_) line_.show(progress_text(progress, rate_.bytes_per_second()));
   }
 
   void notice(const std::string& line) {
-    close_line();
+    line_.close();
     if (!quiet_) say(line);
   }
 
-  /// Ends the line that was being rewritten.
-  void close_line() {
-    if (line_open_) std::fputs("\r\x1b[K", stderr);
-    line_open_ = false;
-  }
+  void close_line() { line_.close(); }
 
  private:
-  static constexpr std::chrono::seconds kLineInterval{5};
-
   bool quiet_;
-  bool terminal_;
-  bool line_open_ = false;
+  ProgressLine line_{std::chrono::seconds(5)};
   TransferRate rate_;
-  TransferRate::Clock::time_point last_line_ = TransferRate::Clock::now();
-};
-
-/// Ctrl-C as a stop token: what has come stays, the next pull continues from there.
-class InterruptStop {
- public:
-  InterruptStop()
-      : watcher_([this](const std::stop_token& end) {
-          while (!end.stop_requested() && !guard_.interrupted()) std::this_thread::sleep_for(kInterval);
-          if (guard_.interrupted()) stop_.request_stop();
-        }) {}
-
-  [[nodiscard]] std::stop_token token() const { return stop_.get_token(); }
-
- private:
-  static constexpr std::chrono::milliseconds kInterval{20};
-
-  InterruptGuard guard_;
-  std::stop_source stop_;
-  std::jthread watcher_;  // ends before the two above
 };
 
 std::string summary(const net::HubPulled& pulled, std::chrono::duration<double> time) {

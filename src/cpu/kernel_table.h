@@ -143,6 +143,12 @@ struct RopeTile {
   int64_t head_size = 0;
 };
 
+/// Multiplies ones by ones in registers alone and adds them up, `rounds` times for each of many sums, and returns the
+/// total of all sums, which so is the number of products made. Every single sum stays exact up to kPeakRoundsMax
+/// rounds.
+using PeakKernel = double (*)(int64_t rounds);
+inline constexpr int64_t kPeakRoundsMax = 1 << 15;
+
 using MapKernel = void (*)(float* x, int64_t size);
 using GateKernel = void (*)(const float* gate, const float* up, float* out, int64_t size);
 
@@ -188,6 +194,9 @@ struct KernelTable {
 
   void (*attention_f32)(const AttentionTile& tile) = nullptr;  // f32 keys and values
   void (*attention_bf16)(const AttentionTile& tile) = nullptr;
+
+  /// The fastest products that this set has for a type, for cpu/limits.h.
+  PeakKernel peak_f32 = nullptr, peak_bf16 = nullptr, peak_int8 = nullptr;
 };
 
 extern const KernelTable kScalarKernels;

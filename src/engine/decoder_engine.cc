@@ -8,6 +8,7 @@
 #include <random>
 
 #include "core/memory_info.h"
+#include "engine/measure.h"
 #include "models/decoder_weights.h"
 #include "models/packed_weights.h"
 
@@ -17,7 +18,8 @@ namespace {
 constexpr uint32_t kSequenceCountMax = 128;
 constexpr size_t kStopStringsMax = 64;
 constexpr int32_t kTopLogprobsMax = 100;
-constexpr int64_t kOutputsMax = 64;  // rows of logits of one forward pass
+constexpr int64_t kOutputsMax = 64;  // rows of logits of one forward pass, but for measured ones
+constexpr uint64_t kKvTokensMax = uint64_t{1} << 34;
 
 uint64_t fresh_seed() {
   std::random_device device;
@@ -73,6 +75,17 @@ Result<std::unique_ptr<Engine>> DecoderEngine::open(LoadedModel model, const Eng
   return std::unique_ptr<Engine>(std::move(engine));
 }
 
+int64_t DecoderEngine::sequences_max() const {
+  return std::max<int64_t>(options_.sequences_max, kSequencesMax);
+}
+
+DecoderEngine::PassLimits DecoderEngine::pass_limits() const {
+  const int64_t chunk = std::min<int64_t>(options_.batch_tokens_max, model_.info.context_tokens);
+  const int64_t outputs = std::min<int64_t>(kOutputsMax, std::max<int64_t>(chunk, kSequencesMax));
+  const int64_t sequences = sequences_max();
+  return {.chunk = chunk, .tokens = std::max(chunk, sequences), .outputs = std::max(outputs, sequences)};
+}
+
 Status DecoderEngine::make_plan() {
   ModelInfo& info = model_.info;
   const models::Quantization* const quantization = model_.source->quantization();
@@ -89,21 +102,27 @@ Status DecoderEngine::make_plan() {
   }
   plan_.available_bytes = available_memory_bytes();
   for (const auto& [dtype, bytes] : info.dtype_bytes) plan_.weights_bytes += bytes;
-  const int64_t batch = std::min<int64_t>(options_.batch_tokens_max, info.context_tokens);
-  const int64_t outputs = std::min<int64_t>(kOutputsMax, std::max<int64_t>(batch, kSequencesMax));
-  const uint64_t logits = static_cast<uint64_t>(outputs * spec().vocabulary_size) * sizeof(float);
-  plan_.activation_bytes = models::Decoder::buffer_bytes(spec(), batch, outputs) - logits;
+  const PassLimits limits = pass_limits();
+  const uint64_t logits = static_cast<uint64_t>(limits.outputs * spec().vocabulary_size) * sizeof(float);
+  plan_.activation_bytes = models::Decoder::buffer_bytes(spec(), limits.tokens, limits.outputs) - logits;
   plan_.scratch_bytes = logits;
-
   KEDGE_TRY(plan_layout());
+  KEDGE_TRY(plan_kv_cache());
+  info.thread_count = options_.thread_count > 0 ? options_.thread_count : WorkerPool::physical_core_count();
+  return Done{};
+}
 
+Status DecoderEngine::plan_kv_cache() {
+  ModelInfo& info = model_.info;
+  const bool asked = options_.kv_tokens > 0;  // for so many: no fewer will do
   const DType dtype = model_.compute == cpu::MatmulCompute::f32 ? DType::f32 : DType::bf16;
   const uint64_t budget = options_.kv_cache_bytes > 0 ? options_.kv_cache_bytes : plan_.available_bytes / 4;
-  int64_t tokens = info.context_tokens;
-  layout_ = KvLayout::plan(spec(), dtype, tokens, kSequencesMax + 1, batch);
-  while (layout_.bytes() > budget && tokens > kPageTokens) {
+  const int64_t sequences = sequences_max() + 1, chunk = pass_limits().chunk;
+  int64_t tokens = asked ? static_cast<int64_t>(std::min(options_.kv_tokens, kKvTokensMax)) : info.context_tokens;
+  layout_ = KvLayout::plan(spec(), dtype, tokens, sequences, chunk);
+  while (!asked && layout_.bytes() > budget && tokens > kPageTokens) {
     tokens = std::max(kPageTokens, tokens / 2 + tokens / 4);
-    layout_ = KvLayout::plan(spec(), dtype, tokens, kSequencesMax + 1, batch);
+    layout_ = KvLayout::plan(spec(), dtype, tokens, sequences, chunk);
   }
   plan_.kv_cache_bytes = layout_.bytes();
   plan_.kv_tokens = static_cast<uint64_t>(tokens);
@@ -112,8 +131,7 @@ Status DecoderEngine::make_plan() {
                  fmt::format("{}: the KV cache needs at least {} bytes ({} tokens), and --kv-cache-bytes allows {}",
                              info.name, layout_.bytes(), tokens, budget)};
   }
-  info.context_tokens = tokens;
-  info.thread_count = options_.thread_count > 0 ? options_.thread_count : WorkerPool::physical_core_count();
+  if (!asked) info.context_tokens = tokens;
   return Done{};
 }
 
@@ -133,22 +151,24 @@ Status DecoderEngine::plan_layout() {
 }
 
 Status DecoderEngine::allocate() {
-  const int64_t batch = std::min<int64_t>(options_.batch_tokens_max, model_.info.context_tokens);
-  const int64_t outputs = std::min<int64_t>(kOutputsMax, std::max<int64_t>(batch, kSequencesMax));
+  const PassLimits limits = pass_limits();
   workers_ = std::make_unique<WorkerPool>(model_.info.thread_count, true);
-  KEDGE_ASSIGN(decoder_, models::Decoder::open(*workers_, spec(), model_.source,
-                                               {.compute = model_.compute,
-                                                .round_inputs = options_.quantize_activations,
-                                                .tokens_max = batch,
-                                                .outputs_max = outputs,
-                                                .layout = {.cache_folder = options_.packed_cache_folder,
-                                                           .cache_name = model_.info.name,
-                                                           .source_key = model_.source_key,
-                                                           .on_progress = options_.on_packing}}));
+  KEDGE_TRY(model_.source->materialize(*workers_, model_.compute == cpu::MatmulCompute::int8));
+  KEDGE_ASSIGN(decoder_, models::Decoder::open(
+                             *workers_, spec(), model_.source,
+                             {.compute = model_.compute,
+                              .round_inputs = options_.quantize_activations,
+                              .tokens_max = limits.tokens,
+                              .outputs_max = limits.outputs,
+                              .layout = {.cache_folder = options_.random_weights.empty() ? options_.packed_cache_folder
+                                                                                         : std::filesystem::path(),
+                                         .cache_name = model_.info.name,
+                                         .source_key = model_.source_key,
+                                         .on_progress = options_.on_packing}}));
   model_.info.packed_from_cache = decoder_->laid_out().file != nullptr;
   if (decoder_->laid_out().not_stored) model_.info.packed_not_stored = decoder_->laid_out().not_stored->message;
   KEDGE_ASSIGN(kv_pool_, KvPool::create(layout_));
-  context_ = {.runtime = {decoder_.get(), kv_pool_.get(), workers_.get(), batch, outputs},
+  context_ = {.runtime = {decoder_.get(), kv_pool_.get(), workers_.get(), limits.chunk, limits.outputs},
               .tokenizer = model_.tokenizer.get(),
               .end_tokens = model_.settings.end_tokens,
               .context_tokens = model_.info.context_tokens};
@@ -275,6 +295,14 @@ Result<ContinuationScore> DecoderEngine::score_now(std::span<const TokenId> cont
     }
   }));
   return score;
+}
+
+Result<Measurement> DecoderEngine::measure(const Workload& workload, const std::stop_token& stop) {
+  return jobs_->run_and_wait([&]() -> Result<Measurement> {
+    if (!kv_filled_) fill_pages(*workers_, *kv_pool_);
+    kv_filled_ = true;
+    return time_workload(context_.runtime, workload, stop);
+  });
 }
 
 Result<std::vector<std::vector<float>>> DecoderEngine::embed(std::span<const std::vector<TokenId>> sequences,

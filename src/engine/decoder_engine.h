@@ -26,6 +26,7 @@ class DecoderEngine final : public Engine {
 
   Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) override;
   Result<ContinuationScore> score(std::span<const TokenId> context, std::span<const TokenId> continuation) override;
+  Result<Measurement> measure(const Workload& workload, const std::stop_token& stop) override;
   Result<std::vector<std::vector<float>>> embed(std::span<const std::vector<TokenId>> sequences,
                                                 const EmbedOptions& options) override;
   Result<std::vector<float>> rerank(std::span<const std::vector<TokenId>> sequences) override;
@@ -36,7 +37,16 @@ class DecoderEngine final : public Engine {
  private:
   DecoderEngine(LoadedModel model, const EngineOptions& options) : model_(std::move(model)), options_(options) {}
 
+  /// What one forward pass may hold.
+  struct PassLimits {
+    int64_t chunk;    // tokens of a prompt
+    int64_t tokens;   // in all
+    int64_t outputs;  // rows of logits
+  };
+  [[nodiscard]] PassLimits pass_limits() const;
+  [[nodiscard]] int64_t sequences_max() const;
   Status make_plan();
+  Status plan_kv_cache();
   Status plan_layout();
   Status allocate();
   [[nodiscard]] const models::DecoderSpec& spec() const { return std::get<models::DecoderSpec>(model_.spec.network); }
@@ -53,6 +63,7 @@ class DecoderEngine final : public Engine {
   std::unique_ptr<WorkerPool> workers_;
   std::unique_ptr<models::Decoder> decoder_;
   std::unique_ptr<KvPool> kv_pool_;
+  bool kv_filled_ = false;  // with made-up numbers, for measure
   GenerationContext context_;
   std::unique_ptr<JobThread> jobs_;  // last: stops before what it uses goes
 };

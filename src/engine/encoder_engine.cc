@@ -55,6 +55,10 @@ Result<ContinuationScore> EncoderEngine::score(std::span<const TokenId>, std::sp
   return no_text_model("score continuations");
 }
 
+Result<Measurement> EncoderEngine::measure(const Workload&, const std::stop_token&) {
+  return no_text_model("prefill or decode");
+}
+
 Status EncoderEngine::check_sequence(std::span<const TokenId> tokens) const {
   if (tokens.empty()) return Error{ErrorKind::invalid_input, "the sequence is empty, expected at least one token"};
   if (std::cmp_greater(tokens.size(), spec().context_tokens())) {

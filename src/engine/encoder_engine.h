@@ -25,6 +25,7 @@ class EncoderEngine final : public Engine {
 
   Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) override;
   Result<ContinuationScore> score(std::span<const TokenId> context, std::span<const TokenId> continuation) override;
+  Result<Measurement> measure(const Workload& workload, const std::stop_token& stop) override;
   Result<std::vector<std::vector<float>>> embed(std::span<const std::vector<TokenId>> sequences,
                                                 const EmbedOptions& options) override;
   Result<std::vector<float>> rerank(std::span<const std::vector<TokenId>> sequences) override;

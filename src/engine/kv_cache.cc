@@ -43,9 +43,13 @@ uint64_t KvLayout::page_bytes(size_t group) const {
 }
 
 uint64_t KvLayout::bytes() const {
+  constexpr uint64_t kBytesMax = uint64_t{1} << 60;  // more than there is: sums of plans stay in range
   uint64_t total = 0;
-  for (size_t group = 0; group < groups.size(); ++group)
-    total += static_cast<uint64_t>(pages[group]) * page_bytes(group);
+  for (size_t group = 0; group < groups.size(); ++group) {
+    uint64_t bytes = 0;
+    if (__builtin_mul_overflow(static_cast<uint64_t>(pages[group]), page_bytes(group), &bytes)) return kBytesMax;
+    total = std::min(kBytesMax, total + std::min(kBytesMax, bytes));
+  }
   return total;
 }
 

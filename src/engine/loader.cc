@@ -10,6 +10,7 @@
 #include "core/memory_info.h"
 #include "cpu/isa.h"
 #include "cpu/packed.h"
+#include "models/random_source.h"
 #include "models/registry.h"
 #include "text/template_source.h"
 
@@ -21,6 +22,13 @@ std::string model_name(const std::filesystem::path& path) {
   const std::filesystem::path whole = std::filesystem::weakly_canonical(path, ignored);
   const std::filesystem::path name = whole.has_filename() ? whole.filename() : whole.parent_path().filename();
   return name.empty() ? path.string() : name.string();
+}
+
+/// The weights are made up: the folder's name, or the file's where it is not called config.json.
+std::string random_name(const std::filesystem::path& path, std::string_view weights) {
+  const bool generic = path.filename() == "config.json";
+  const std::string name = model_name(generic ? path.parent_path() / "." : path);
+  return fmt::format("{} (random {})", name.ends_with(".json") ? name.substr(0, name.size() - 5) : name, weights);
 }
 
 bool is_packable(std::string_view dtype) {
@@ -77,7 +85,7 @@ void describe_network(const models::ModelSpec& spec, ModelInfo& info) {
 }
 
 Status load_text(const std::filesystem::path& path, const EngineOptions& options, LoadedModel& model) {
-  if (options.without_tokenizer) return Done{};
+  if (options.without_tokenizer || !options.random_weights.empty()) return Done{};
   Result<std::shared_ptr<const Tokenizer>> tokenizer = Tokenizer::open(path);
   if (tokenizer.ok()) {
     model.tokenizer = std::move(tokenizer).value();
@@ -120,12 +128,14 @@ double gib(uint64_t bytes) {
 
 Result<LoadedModel> load_model(const std::filesystem::path& path, const EngineOptions& options) {
   LoadedModel model;
-  KEDGE_ASSIGN(model.source, models::WeightSource::open(path));
+  const bool is_random = !options.random_weights.empty();
+  KEDGE_ASSIGN(model.source,
+               is_random ? models::open_random_source(path, options.random_weights) : models::WeightSource::open(path));
   KEDGE_ASSIGN(model.spec, models::build_spec(*model.source));
   KEDGE_ASSIGN(model.settings, models::read_model_settings(path, *model.source));
   KEDGE_TRY(load_text(path, options, model));
   ModelInfo& info = model.info;
-  info.name = model_name(path);
+  info.name = is_random ? random_name(path, options.random_weights) : model_name(path);
   info.architecture = model.spec.architecture;
   info.family = model.spec.family;
   info.format = model.source->format();

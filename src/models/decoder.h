@@ -76,6 +76,8 @@ class Decoder {
   [[nodiscard]] const LaidOutWeights& laid_out() const { return laid_out_; }
 
   [[nodiscard]] const DecoderSpec& spec() const { return spec_; }
+  [[nodiscard]] const DecoderWeights& weights() const { return weights_; }
+  [[nodiscard]] cpu::MatmulCompute compute() const { return compute_; }
 
  private:
   struct Buffers {

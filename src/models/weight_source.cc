@@ -16,14 +16,11 @@ class FolderSource final : public WeightSource {
  public:
   static Result<std::shared_ptr<const WeightSource>> open(const std::filesystem::path& folder) {
     const std::filesystem::path config_path = folder / "config.json";
-    KEDGE_ASSIGN(Json config, read_json_file(config_path));
-    if (!config.is_object()) {
-      return Error{ErrorKind::corrupt_data, fmt::format("{}: expected a JSON object", config_path.string())};
-    }
+    KEDGE_ASSIGN(Json config, read_config_file(config_path));
     KEDGE_ASSIGN(auto tensors, formats::SafetensorsFolder::open(folder));
     auto source = std::make_shared<FolderSource>();
     source->config_name_ = config_path.string();
-    source->config_ = text_part(std::move(config));
+    source->config_ = std::move(config);
     KEDGE_TRY(source->read_quantization_settings(folder));
     source->tensors_ = std::move(tensors);
     return std::shared_ptr<const WeightSource>(std::move(source));
@@ -61,16 +58,6 @@ class FolderSource final : public WeightSource {
     return Done{};
   }
 
-  /// The language model's settings: the top object's, overlaid by its text_config.
-  static Json text_part(Json config) {
-    const auto text = config.find("text_config");
-    if (text == config.end() || !text->is_object()) return config;
-    Json merged = config;
-    merged.erase("text_config");
-    for (const auto& [key, value] : text->items()) merged[key] = value;
-    return merged;
-  }
-
   Json config_;
   std::string config_name_;
   std::optional<Quantization> quantization_;
@@ -88,6 +75,19 @@ cpu::WeightView view_of(const TensorView& tensor, int64_t rows, int64_t columns)
 
 }  // namespace
 
+Result<Json> read_config_file(const std::filesystem::path& path) {
+  KEDGE_ASSIGN(Json config, read_json_file(path));
+  if (!config.is_object()) {
+    return Error{ErrorKind::corrupt_data, fmt::format("{}: expected a JSON object", path.string())};
+  }
+  const auto text = config.find("text_config");
+  if (text == config.end() || !text->is_object()) return config;
+  Json merged = config;
+  merged.erase("text_config");
+  for (const auto& [key, value] : text->items()) merged[key] = value;
+  return merged;
+}
+
 Result<std::shared_ptr<const WeightSource>> WeightSource::open(const std::filesystem::path& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) return FolderSource::open(path);
@@ -101,7 +101,7 @@ Result<std::shared_ptr<const WeightSource>> WeightSource::open(const std::filesy
 
 Result<const TensorView*> WeightSource::checked(std::string_view name, std::vector<int64_t> shape,
                                                 std::string_view because) const {
-  const TensorView* tensor = find(name);
+  const TensorView* tensor = find_shaped(name, shape);
   if (tensor == nullptr) {
     return Error{ErrorKind::corrupt_data, fmt::format("{}: tensor '{}' is missing, expected shape {} ({})",
                                                       file_of(name), name, shape_text(shape), because)};
@@ -121,7 +121,9 @@ Result<const TensorView*> WeightSource::checked(std::string_view name, std::vect
 Result<cpu::WeightView> WeightSource::matrix(std::string_view name, int64_t rows, int64_t columns,
                                              std::string_view because) const {
   KEDGE_ASSIGN(const TensorView* tensor, checked(name, {rows, columns}, because));
-  return view_of(*tensor, rows, columns);
+  cpu::WeightView view = view_of(*tensor, rows, columns);
+  view.scale_columns = scale_columns();
+  return view;
 }
 
 Result<StoredProduct> WeightSource::product(std::string_view name, int64_t rows, int64_t columns,

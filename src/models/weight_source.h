@@ -13,6 +13,7 @@
 
 #include "core/json.h"
 #include "core/tensor.h"
+#include "core/thread_pool.h"
 #include "cpu/ops.h"
 #include "kedge/result.h"
 #include "models/quantization.h"
@@ -51,6 +52,9 @@ class WeightSource {
 
   /// How its matrices are quantized; null: they are stored in types that kernels read.
   [[nodiscard]] virtual const Quantization* quantization() const { return nullptr; }
+  /// Takes the memory that the tensors need and fills it, where they lie in no file (models/random_source.h). Called at
+  /// most once, before anything keeps a view. `packed`: matrices that have a packed form are read only to pack them.
+  virtual Status materialize(WorkerPool& /*pool*/, bool /*packed*/) const { return Done{}; }
 
   /// q and k rows are stored in the order of neighbouring-pair rotation (GGUF's llama architecture).
   [[nodiscard]] virtual bool interleaved_rope() const { return false; }
@@ -78,9 +82,22 @@ class WeightSource {
   /// A vector of exactly `size`, widened to f32.
   [[nodiscard]] Result<std::vector<float>> vector(std::string_view name, int64_t size) const;
 
+ protected:
+  /// Columns that share a scale in matrices of INT4 and INT8; 0: those of a block.
+  [[nodiscard]] virtual int64_t scale_columns() const { return 0; }
+  /// `find`, for a tensor that must have this shape.
+  [[nodiscard]] virtual const TensorView* find_shaped(std::string_view name,
+                                                      const std::vector<int64_t>& /*shape*/) const {
+    return find(name);
+  }
+
  private:
   [[nodiscard]] Result<const TensorView*> checked(std::string_view name, std::vector<int64_t> shape,
                                                   std::string_view because) const;
 };
+
+/// The settings of a config.json: those of the language model (text_config) over the top ones where a checkpoint is
+/// multimodal. Fails with not_found or corrupt_data.
+Result<Json> read_config_file(const std::filesystem::path& path);
 
 }  // namespace kedge::models

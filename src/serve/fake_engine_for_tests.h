@@ -170,6 +170,7 @@ class FakeEngine final : public Engine {
   Result<ContinuationScore> score(std::span<const TokenId>, std::span<const TokenId>) override {
     return ContinuationScore();
   }
+  Result<Measurement> measure(const Workload&, const std::stop_token&) override { return Measurement(); }
   /// [length, first id, last id]
   Result<std::vector<std::vector<float>>> embed(std::span<const std::vector<TokenId>> sequences,
                                                 const EmbedOptions&) override {

@@ -8,10 +8,35 @@
 #include "cpu/isa/vector/fused.h"
 #include "cpu/isa/vector/attention.h"
 #include "cpu/isa/avx2/packed.h"
+#include "cpu/isa/vector/peak.h"
 // clang-format on
 #include "cpu/kernel_table.h"
 
 namespace kedge::cpu {
+namespace {
+
+struct F32Products {
+  using Sum = Vector;
+  using Operand = Vector;
+  static Sum none() { return zero(); }
+  static Operand ones() { return broadcast(1.0F); }
+  static Sum add(Sum sum, Operand a) { return multiply_add(a, a, sum); }
+  static double total(const Sum& sum) { return total_of<float>(sum); }
+};
+
+/// Bytes in pairs and pairs in pairs: what there is before VPDPBUSD.
+struct Int8Products {
+  using Sum = __m256i;
+  using Operand = __m256i;
+  static Sum none() { return _mm256_setzero_si256(); }
+  static Operand ones() { return _mm256_set1_epi8(1); }
+  static Sum add(Sum sum, Operand a) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(a, a), _mm256_set1_epi16(1)));
+  }
+  static double total(const Sum& sum) { return total_of<int32_t>(sum); }
+};
+
+}  // namespace
 
 const KernelTable kAvx2Kernels = {
     .f32 = {.matmul_f32 = matmul<F32Dot<F32Row>>, .dequantize = dequantize_plain<F32Row>},
@@ -62,6 +87,9 @@ const KernelTable kAvx2Kernels = {
     .argmax = argmax,
     .attention_f32 = attention<F32Row>,
     .attention_bf16 = attention<Bf16Row>,
+    .peak_f32 = peak<F32Products>,
+    .peak_bf16 = peak<F32Products>,
+    .peak_int8 = peak<Int8Products>,
 };
 
 }  // namespace kedge::cpu

@@ -7,10 +7,35 @@
 #include "cpu/isa/vector/formats.h"
 #include "cpu/isa/vector/fused.h"
 #include "cpu/isa/vector/attention.h"
+#include "cpu/isa/vector/peak.h"
 // clang-format on
 #include "cpu/kernel_table.h"
 
 namespace kedge::cpu {
+namespace {
+
+struct F32Products {
+  using Sum = Vector;
+  using Operand = Vector;
+  static Sum none() { return zero(); }
+  static Operand ones() { return broadcast(1.0F); }
+  static Sum add(Sum sum, Operand a) { return multiply_add(a, a, sum); }
+  static double total(const Sum& sum) { return total_of<float>(sum); }
+};
+
+/// Bytes in pairs and pairs in pairs: what there is before VPDPBUSD.
+struct Int8Products {
+  using Sum = __m512i;
+  using Operand = __m512i;
+  static Sum none() { return _mm512_setzero_si512(); }
+  static Operand ones() { return _mm512_set1_epi8(1); }
+  static Sum add(Sum sum, Operand a) {
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(a, a), _mm512_set1_epi16(1)));
+  }
+  static double total(const Sum& sum) { return total_of<int32_t>(sum); }
+};
+
+}  // namespace
 
 const KernelTable kAvx512Kernels = {
     .f32 = {.matmul_f32 = matmul<F32Dot<F32Row>>, .dequantize = dequantize_plain<F32Row>},
@@ -54,6 +79,9 @@ const KernelTable kAvx512Kernels = {
     .argmax = argmax,
     .attention_f32 = attention<F32Row>,
     .attention_bf16 = attention<Bf16Row>,
+    .peak_f32 = peak<F32Products>,
+    .peak_bf16 = peak<F32Products>,
+    .peak_int8 = peak<Int8Products>,
 };
 
 }  // namespace kedge::cpu

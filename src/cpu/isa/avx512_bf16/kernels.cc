@@ -6,6 +6,7 @@
 #include "cpu/isa/vector/matmul.h"
 #include "cpu/isa/vector/formats.h"
 #include "cpu/isa/vector/fused.h"
+#include "cpu/isa/vector/peak.h"
 // clang-format on
 #include "cpu/kernel_table.h"
 
@@ -93,6 +94,15 @@ template <typename Format>
 constexpr FormatKernels kBf16BlockKernels = {.matmul_bf16 = fused<Format, Bf16Part>,
                                              .dequantize_bf16 = dequantize_bf16<Format>};
 
+struct Bf16Products {
+  using Sum = Vector;
+  using Operand = __m512bh;
+  static Sum none() { return zero(); }
+  static Operand ones() { return narrow(broadcast(1.0F), broadcast(1.0F)); }
+  static Sum add(Sum sum, Operand a) { return _mm512_dpbf16_ps(sum, a, a); }
+  static double total(const Sum& sum) { return total_of<float>(sum); }
+};
+
 }  // namespace
 
 const KernelTable kAvx512Bf16Kernels = {
@@ -115,6 +125,7 @@ const KernelTable kAvx512Bf16Kernels = {
     .int8_scaled = kBf16BlockKernels<Int8Scaled>,
     .f8_scaled = kBf16BlockKernels<F8Scaled>,
     .to_bf16 = to_bf16,
+    .peak_bf16 = peak<Bf16Products>,
 };
 
 }  // namespace kedge::cpu

@@ -3,6 +3,7 @@
 #include "cpu/isa/avx512/vector.h"
 // The order matters: groups are written in terms of vectors.
 #include "cpu/isa/avx512_vnni/groups.h"
+#include "cpu/isa/vector/peak.h"
 #include "cpu/kernel_table.h"
 
 namespace kedge::cpu {
@@ -90,6 +91,15 @@ void quantize_row(const float* x, int64_t columns, int8_t* codes, float* scales,
   }
 }
 
+struct Int8Products {
+  using Sum = __m512i;
+  using Operand = __m512i;
+  static Sum none() { return _mm512_setzero_si512(); }
+  static Operand ones() { return _mm512_set1_epi8(1); }
+  static Sum add(Sum sum, Operand a) { return _mm512_dpbusd_epi32(sum, a, a); }
+  static double total(const Sum& sum) { return total_of<int32_t>(sum); }
+};
+
 }  // namespace
 
 const KernelTable kAvx512VnniKernels = {
@@ -100,6 +110,7 @@ const KernelTable kAvx512VnniKernels = {
     .packed_w4_g = packed_product<W4G>,
     .packed_w8_g = packed_product<W8G>,
     .quantize_row = quantize_row,
+    .peak_int8 = peak<Int8Products>,
 };
 
 }  // namespace kedge::cpu

@@ -229,6 +229,31 @@ void attention(const AttentionTile& t) {
   }
 }
 
+// Values that the compiler does not know, so that it makes every product.
+void hide(float& value) {
+  asm volatile("" : "+x"(value));
+}
+void hide(int32_t& value) {
+  asm volatile("" : "+r"(value));
+}
+
+/// Four sums, to each of which a round adds one product.
+template <typename Number>
+double peak(int64_t rounds) {
+  Number one = 1, a = 0, b = 0, c = 0, d = 0;
+  const auto product = [&one] {
+    hide(one);
+    return one * one;
+  };
+  for (int64_t round = 0; round < rounds; ++round) {
+    a += product();
+    b += product();
+    c += product();
+    d += product();
+  }
+  return static_cast<double>(a) + static_cast<double>(b) + static_cast<double>(c) + static_cast<double>(d);
+}
+
 }  // namespace
 
 const KernelTable kScalarKernels = {
@@ -262,6 +287,9 @@ const KernelTable kScalarKernels = {
     .argmax = argmax,
     .attention_f32 = attention<KeysAsF32>,
     .attention_bf16 = attention<KeysAsBf16>,
+    .peak_f32 = peak<float>,
+    .peak_bf16 = peak<float>,
+    .peak_int8 = peak<int32_t>,
 };
 
 }  // namespace kedge::cpu
