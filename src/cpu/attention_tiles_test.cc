@@ -66,16 +66,17 @@ TEST(TileAttention, computes_the_definition_around_every_edge) {
     std::cout << "[ SKIPPED  ] this CPU has no tile registers; only their emulation is TESTED\n";
   }
   for (const int64_t head_size : {1, 16, 31, 32, 33, 64, 80}) expect_defined({.head_size = head_size, .context = 40});
-  for (const int64_t context : {1, 31, 32, 33, 127, 128, 129, 150}) {
+  for (const int64_t context : {1, 31, 32, 33, 128, 255, 256, 257, 290}) {
     expect_defined({.heads = 1, .kv_heads = 1, .context = context});
     expect_defined({.heads = 1, .kv_heads = 1, .context = context, .causal = false});
   }
-  for (const int64_t page_tokens : {1, 7, 32, 48, 256}) {
+  for (const int64_t page_tokens : {1, 7, 32, 48, 64, 256}) {
     expect_defined({.heads = 2, .kv_heads = 1, .page_tokens = page_tokens, .context = 140, .from = 100});
+    expect_defined({.head_size = 32, .page_tokens = page_tokens, .context = 70, .window = 40, .from = 50});
   }
   for (const int64_t heads : {1, 2, 3, 5, 40}) expect_defined({.heads = heads, .kv_heads = 1, .context = 20});
   for (const int64_t window : {1, 2, 20, 31, 33, 100, 130}) {
-    expect_defined({.heads = 1, .kv_heads = 1, .context = 200, .window = window});
+    expect_defined({.heads = 1, .kv_heads = 1, .context = 300, .window = window});
   }
   expect_defined({.context = 40, .softcap = 2.0F});
 }

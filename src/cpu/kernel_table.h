@@ -138,7 +138,7 @@ struct AttentionTile {
 inline constexpr int64_t kKeyBlock = 64;
 
 /// The same of a prompt, and the rows that a step takes at once.
-inline constexpr int64_t kPromptKeys = 128;
+inline constexpr int64_t kPromptKeys = 256;
 inline constexpr int64_t kPromptRows = 32;
 
 /// Rotation of one token's heads: element pairs (first[j], second[j]) by cosine[j], sine[j].

@@ -127,10 +127,13 @@ inline void transpose_words(const std::byte* const* rows, size_t offset, std::by
 inline uint16_t narrowed(float x) {
   return f32_to_bf16(std::fabs(x) < FLT_MIN ? std::copysign(0.0F, x) : x);
 }
-inline void store_pairs(std::byte* line, const Vector& first, const Vector& second) {
+inline void store_weights(std::byte* line, const Vector& first, const Vector& second) {
   for (size_t i = 0; i < 16; ++i) {
-    const uint16_t pair[2] = {narrowed(first.lanes[i]), narrowed(second.lanes[i])};
-    std::memcpy(line + 4 * i, pair, sizeof(pair));
+    uint32_t bits[2] = {};
+    std::memcpy(&bits[0], &first.lanes[i], 4);
+    std::memcpy(&bits[1], &second.lanes[i], 4);
+    const uint32_t pair = (bits[0] + 0x8000U) >> 16 | ((bits[1] + 0x8000U) & 0xffff0000U);
+    std::memcpy(line + 4 * i, &pair, sizeof(pair));
   }
 }
 inline void narrow_row(const float* x, int64_t size, uint16_t* out) {

@@ -64,6 +64,14 @@ inline void store_pairs(std::byte* line, Vector first, Vector second) {
   _mm512_store_si512(line, _mm512_permutexvar_epi16(interleaved, pairs));
 }
 
+/// The same of finite numbers that are not negative, halves up: not on the port that permutations need.
+inline void store_weights(std::byte* line, Vector first, Vector second) {
+  const __m512i half = _mm512_set1_epi32(0x8000);
+  const __m512i low = _mm512_srli_epi32(_mm512_add_epi32(_mm512_castps_si512(first), half), 16);
+  const __m512i high = _mm512_add_epi32(_mm512_castps_si512(second), half);
+  _mm512_store_si512(line, _mm512_mask_blend_epi16(0xaaaaaaaa, low, high));
+}
+
 /// Rounds `size` floats to bf16, nearest even.
 inline void narrow_row(const float* x, int64_t size, uint16_t* out) {
   for (int64_t i = 0; i < size; i += kLanes) {

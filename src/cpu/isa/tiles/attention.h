@@ -115,11 +115,14 @@ inline PromptWorking start_prompt(const AttentionTile& t) {
 struct StoredBlock {
   const std::byte* keys[kPromptKeys];
   const std::byte* values[kPromptKeys];
-  int64_t begin, end;  // those to look at, in whole tiles
+  const std::byte* left[kPromptKeys / 32];  // 32 keys each, w.columns wide: where they are stored, or a copy
+  int64_t begin, end;                       // those to look at, in whole tiles
 };
 
-inline StoredBlock find_rows(const AttentionTile& t, const PromptWorking& w, int64_t block, KeyRange seen) {
-  StoredBlock found{};
+inline void find_rows(const AttentionTile& t, const PromptWorking& w, int64_t block, KeyRange seen,
+                      StoredBlock& found) {
+  found.begin = found.end = 0;
+  if (seen.begin >= seen.end) return;
   found.begin = (seen.begin - block) / 32 * 32;
   found.end = (seen.end - block + 31) / 32 * 32;
   for (int64_t key = found.begin; key < found.end; ++key) found.keys[key] = found.values[key] = w.none;
@@ -135,7 +138,6 @@ inline StoredBlock find_rows(const AttentionTile& t, const PromptWorking& w, int
     }
     position += count;
   }
-  return found;
 }
 
 /// `count` rows of a head side by side, filled up with zeros to w.columns.
@@ -149,13 +151,25 @@ inline void copy_rows(const AttentionTile& t, const PromptWorking& w, const std:
   }
 }
 
+/// Whether 32 keys are a left operand as they are stored. (What lies beside the seen ones may be no numbers: those
+/// scores are hidden.)
+inline bool taken_as_stored(const AttentionTile& t) {
+  return t.page_tokens % 32 == 0 && t.head_size % kTileColumns == 0;
+}
+
 // Bound: both operands pass once from memory; turning the values round takes some 160 shuffles for 32 x 32 of them.
 // Shared by all rows of the tile.
-inline void pack_block(const AttentionTile& t, const PromptWorking& w, const StoredBlock& stored) {
+inline void pack_block(const AttentionTile& t, const PromptWorking& w, StoredBlock& stored, int64_t block) {
   const auto row_bytes = static_cast<size_t>(w.columns) * 2;
-  copy_rows(t, w, stored.keys + stored.begin, stored.end - stored.begin,
-            w.keys + static_cast<size_t>(stored.begin) * row_bytes);
   for (int64_t key = stored.begin; key < stored.end; key += 32) {
+    if (taken_as_stored(t)) {
+      const size_t row = static_cast<size_t>((block + key) % t.page_tokens);
+      stored.left[key / 32] = t.keys[(block + key) / t.page_tokens] + t.head_offset + row * row_bytes;
+    } else {
+      std::byte* const copy = w.keys + static_cast<size_t>(key) * row_bytes;
+      copy_rows(t, w, stored.keys + key, 32, copy);
+      stored.left[key / 32] = copy;
+    }
     const std::byte* rows[32];
     for (int64_t i = 0; i < 32; ++i) rows[i] = stored.values[key + i];
     if (t.head_size < w.columns) {
@@ -164,6 +178,18 @@ inline void pack_block(const AttentionTile& t, const PromptWorking& w, const Sto
     }
     for (int64_t d = 0; d < w.columns; d += 32) {
       transpose_words(rows, static_cast<size_t>(d) * 2, w.values + (d * kPromptKeys + key) * 2, kPromptKeys * 2);
+    }
+  }
+}
+
+/// Asks for part `index` of `count` of the next block, while rows are computed with this one.
+inline void fetch_part(const AttentionTile& t, const StoredBlock& next, int64_t index, int64_t count) {
+  const int64_t keys = next.end - next.begin;
+  const int64_t row_bytes = t.head_size * 2;
+  for (int64_t key = next.begin + keys * index / count; key < next.begin + keys * (index + 1) / count; ++key) {
+    for (int64_t i = 0; i < row_bytes; i += 64) {
+      __builtin_prefetch(next.keys[key] + i, 0, 2);
+      __builtin_prefetch(next.values[key] + i, 0, 2);
     }
   }
 }
@@ -231,22 +257,21 @@ inline void rescale(const PromptWorking& w, int64_t first, const Vector (&factor
 
 /// Brings the largest scores up to date; returns them.
 inline void find_largest(const PromptWorking& w, const Step& s, Vector unit, Vector (&now)[2]) {
-  Vector found[2][4];
-  for (int half = 0; half < 2; ++half) {
-    for (int i = 0; i < 4; ++i) found[half][i] = broadcast(-__builtin_inff());
-  }
-  for (int64_t key = s.looked.begin; key < s.looked.end; key += 4) {
-    for (int i = 0; i < 4; ++i) {
-      for (int half = 0; half < 2; ++half) found[half][i] = larger(load(scores_of(w, key + i, half)), found[half][i]);
-    }
-  }
   Vector factor[2];
   bool grown = false;
-  for (int half = 0; half < 2; ++half) {
+  for (int64_t half = 0; half < 2; ++half) {
+    Vector found[8];
+    for (int i = 0; i < 8; ++i) found[i] = broadcast(-__builtin_inff());
+    for (int64_t tile = s.looked.begin; tile < s.looked.end; tile += kTileSide) {
+      const float* const scores = scores_of(w, tile, half);
+      for (int i = 0; i < 16; ++i) found[i % 8] = larger(load(scores + 16 * i), found[i % 8]);
+    }
+    for (int step = 4; step > 0; step /= 2) {
+      for (int i = 0; i < step; ++i) found[i] = larger(found[i], found[i + step]);
+    }
     float* const kept = w.largest + s.first + half * 16;
     const Vector before = load(kept);
-    const Vector pairs = larger(larger(found[half][0], found[half][1]), larger(found[half][2], found[half][3]));
-    now[half] = larger(multiply(pairs, unit), before);
+    now[half] = larger(multiply(found[0], unit), before);
     factor[half] = two_to_the(subtract(before, now[half]));
     grown = grown || bits_of(less(before, now[half])) != 0;
     store(kept, now[half]);
@@ -260,21 +285,24 @@ inline void find_largest(const PromptWorking& w, const Step& s, Vector unit, Vec
 }
 
 /// Turns scores into weights, a right operand, and adds them up.
-// Bound: some 12 operations for each 16 weights, as long as the products of 128 elements take in tile registers.
+// Bound: some 12 operations for each 16 weights, as long as the products of 192 elements take in tile registers.
 inline void weigh_scores(const AttentionTile& t, const PromptWorking& w, const Step& s) {
   const Vector unit = broadcast(t.softcap > 0.0F ? 1.0F : t.scale * 1.44269504F);
   Vector largest[2];
   find_largest(w, s, unit, largest);
-  for (int half = 0; half < 2; ++half) {
+  for (int64_t half = 0; half < 2; ++half) {
+    const Vector shift = subtract(zero(), largest[half]);
     Vector even = zero(), odd = zero();
-    std::byte* const weights = w.weights + half * (kPromptKeys * 32);
-    for (int64_t key = s.looked.begin; key < s.looked.end; key += 2) {
-      const float* const scores = scores_of(w, key, half);
-      const Vector first = two_to_the(subtract(multiply(load(scores), unit), largest[half]));
-      const Vector second = two_to_the(subtract(multiply(load(scores + 16), unit), largest[half]));
-      even = add(even, first);
-      odd = add(odd, second);
-      store_pairs(weights + key * 32, first, second);
+    for (int64_t tile = s.looked.begin; tile < s.looked.end; tile += kTileSide) {
+      const float* const scores = scores_of(w, tile, half);
+      std::byte* const weights = w.weights + half * (kPromptKeys * 32) + tile * 32;
+      for (int i = 0; i < 16; i += 2) {
+        const Vector first = two_to_the(multiply_add(load(scores + 16 * i), unit, shift));
+        const Vector second = two_to_the(multiply_add(load(scores + 16 * i + 16), unit, shift));
+        even = add(even, first);
+        odd = add(odd, second);
+        store_weights(weights + 32 * i, first, second);
+      }
     }
     float* const total = w.total + s.first + half * 16;
     store(total, add(load(total), add(even, odd)));
@@ -282,7 +310,8 @@ inline void weigh_scores(const AttentionTile& t, const PromptWorking& w, const S
 }
 
 template <typename Products>
-void attend_rows(const AttentionTile& t, const PromptWorking& w, int64_t first, int64_t block) {
+void attend_rows(const AttentionTile& t, const PromptWorking& w, int64_t first, int64_t block,
+                 const StoredBlock& stored) {
   const int64_t last_row = first + kPromptRows < t.tokens * t.group ? first + kPromptRows - 1 : t.tokens * t.group - 1;
   const KeyRange to_first = visible_to(t, first / t.group), to_last = visible_to(t, last_row / t.group);
   const KeyRange any = common_part({to_first.begin, to_last.end}, {block, block + kPromptKeys});
@@ -293,14 +322,16 @@ void attend_rows(const AttentionTile& t, const PromptWorking& w, int64_t first, 
                .looked = {(any.begin - block) / 32 * 32, (any.end - block + 31) / 32 * 32},
                .visible = {all.begin - block, all.end - block}};
   const auto row_bytes = static_cast<size_t>(w.columns) * 2;
-  Products::multiply({.left = w.keys + static_cast<size_t>(s.looked.begin) * row_bytes,
-                      .left_stride = row_bytes,
-                      .left_count = s.looked.end - s.looked.begin,
-                      .columns = w.columns,
-                      .right = w.queries + static_cast<size_t>(first) * row_bytes,
-                      .right_stride = row_bytes * kTileSide,
-                      .right_count = kPromptRows,
-                      .sums = scores_of(w, s.looked.begin, 0)});
+  for (int64_t key = s.looked.begin; key < s.looked.end; key += 32) {
+    Products::multiply({.left = stored.left[key / 32],
+                        .left_stride = row_bytes,
+                        .left_count = 32,
+                        .columns = w.columns,
+                        .right = w.queries + static_cast<size_t>(first) * row_bytes,
+                        .right_stride = row_bytes * kTileSide,
+                        .right_count = kPromptRows,
+                        .sums = scores_of(w, key, 0)});
+  }
   if (t.softcap > 0.0F) cap(t, w, s);
   if (s.visible.begin > s.looked.begin || s.visible.end < s.looked.end) hide(t, w, s);
   weigh_scores(t, w, s);
@@ -342,10 +373,20 @@ template <typename Products>
 void prompt_attention(const AttentionTile& t) {
   const PromptWorking w = start_prompt(t);
   const KeyRange all{visible_to(t, 0).begin, visible_to(t, t.tokens - 1).end};
+  const auto find = [&](int64_t block, StoredBlock& found) {
+    find_rows(t, w, block, common_part(all, {block, block + kPromptKeys}), found);
+  };
+  StoredBlock blocks[2];
+  int64_t block = all.begin / kPromptKeys * kPromptKeys;
+  find(block, blocks[0]);
   Products::begin();
-  for (int64_t block = all.begin / kPromptKeys * kPromptKeys; block < all.end; block += kPromptKeys) {
-    pack_block(t, w, find_rows(t, w, block, common_part(all, {block, block + kPromptKeys})));
-    for (int64_t first = 0; first < w.rows; first += kPromptRows) attend_rows<Products>(t, w, first, block);
+  for (int index = 0; block < all.end; block += kPromptKeys, index ^= 1) {
+    pack_block(t, w, blocks[index], block);
+    find(block + kPromptKeys, blocks[index ^ 1]);
+    for (int64_t first = 0; first < w.rows; first += kPromptRows) {
+      fetch_part(t, blocks[index ^ 1], first / kPromptRows, w.rows / kPromptRows);
+      attend_rows<Products>(t, w, first, block, blocks[index]);
+    }
   }
   Products::end();
   write_outputs(t, w);
