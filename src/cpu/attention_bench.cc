@@ -1,9 +1,13 @@
-// Attention: GFLOP/s (prefill) and the cache's GB/s (decode), with a checksum. Arguments: queries, context, head size.
+// Attention: GFLOP/s of prompts (arguments: queries, context, head size), GB/s of the cache while decoding (sequences,
+// context, head size) and, beside it, of a loop that only reads the same bytes. With a checksum.
 
 #include <benchmark/benchmark.h>
 
+#include <atomic>
+#include <memory>
 #include <vector>
 
+#include "core/aligned.h"
 #include "cpu/test_support.h"
 
 namespace kedge::cpu {
@@ -11,64 +15,138 @@ namespace {
 
 constexpr int64_t kHeads = 32;
 constexpr int64_t kKvHeads = 8;
-constexpr int64_t kPageTokens = 64;
+constexpr int64_t kPageTokens = 32;                  // the engine's
+constexpr size_t kRotatedBytes = size_t{256} << 20;  // decoding walks over so many, so that they come from memory
 
 WorkerPool& pool() {
   static WorkerPool workers(0, true);
   return workers;
 }
 
-void run(benchmark::State& state, DType dtype) {
+/// One layer of one sequence, in pages as the engine lays them out.
+class Cache {
+ public:
+  Cache(DType dtype, int64_t context, int64_t head_size)
+      : dtype_(dtype), head_size_(head_size), pages_((context + kPageTokens - 1) / kPageTokens) {
+    const size_t half = static_cast<size_t>(kKvHeads * kPageTokens * head_size) * info_of(dtype).block_bytes;
+    buffer_ = PageBuffer(static_cast<size_t>(2 * pages_) * half);
+    for (size_t page = 0; page < static_cast<size_t>(pages_); ++page) {
+      keys_.push_back(buffer_.data() + 2 * page * half);
+      values_.push_back(keys_.back() + half);
+    }
+    const auto token = random_floats(static_cast<size_t>(kKvHeads * head_size) * 64, 1);
+    for (int64_t first = 0; first < context; first += 64) {
+      store_kv(pool(), view(), first, {token.data(), kKvHeads * head_size, std::min<int64_t>(64, context - first)},
+               token.data());
+    }
+  }
+  [[nodiscard]] KvView view() const { return {dtype_, kPageTokens, kKvHeads, head_size_, keys_, values_}; }
+  [[nodiscard]] const PageBuffer& bytes() const { return buffer_; }
+
+ private:
+  DType dtype_;
+  int64_t head_size_;
+  int64_t pages_;
+  PageBuffer buffer_;
+  std::vector<std::byte*> keys_, values_;
+};
+
+using Caches = std::vector<std::unique_ptr<Cache>>;
+
+/// `count` caches or as many more as do not fit a processor's.
+Caches rotated(DType dtype, int64_t count, int64_t context, int64_t head_size) {
+  Caches caches;
+  size_t bytes = 0;
+  while (bytes < kRotatedBytes || caches.size() % static_cast<size_t>(count) != 0) {
+    caches.push_back(std::make_unique<Cache>(dtype, context, head_size));
+    bytes += caches.back()->bytes().size();
+  }
+  return caches;
+}
+
+double sum_of(const std::vector<float>& values) {
+  double sum = 0.0;
+  for (const float value : values) sum += static_cast<double>(value);
+  return sum;
+}
+
+void prompt(benchmark::State& state, DType dtype) {
   const int64_t count = state.range(0);
   const int64_t context = state.range(1);
   const int64_t head_size = state.range(2);
-  const int64_t pages = (context + kPageTokens - 1) / kPageTokens;
-  const size_t page_bytes = static_cast<size_t>(kKvHeads * kPageTokens * head_size) * info_of(dtype).block_bytes;
-  std::vector<std::vector<std::byte>> storage(static_cast<size_t>(2 * pages), std::vector<std::byte>(page_bytes));
-  std::vector<std::byte*> keys, values;
-  for (size_t page = 0; page < static_cast<size_t>(pages); ++page) {
-    keys.push_back(storage[2 * page].data());
-    values.push_back(storage[2 * page + 1].data());
-  }
-  const KvView kv{dtype, kPageTokens, kKvHeads, head_size, keys, values};
-  const auto token = random_floats(static_cast<size_t>(kKvHeads * head_size) * 64, 1);
-  for (int64_t first = 0; first < context; first += 64) {
-    store_kv(pool(), kv, first, {token.data(), kKvHeads * head_size, std::min<int64_t>(64, context - first)},
-             token.data());
-  }
+  const Cache cache(dtype, context, head_size);
   const auto q = random_floats(static_cast<size_t>(count * kHeads * head_size), 2);
   std::vector<float> out(q.size());
-  const Attention attention_of{.heads = kHeads, .scale = 0.1F, .first = context - count, .context = context};
+  const AttentionRun run{cache.view(), context - count, count, context};
+  const Attention attention_of{.heads = kHeads, .scale = 0.1F, .prompt = true};
   for (auto _ : state) {
-    attention(pool(), attention_of, kv, {q.data(), kHeads * head_size, count}, {out.data(), kHeads * head_size});
+    attention(pool(), attention_of, {&run, 1}, {q.data(), kHeads * head_size, count}, {out.data(), kHeads * head_size});
     benchmark::DoNotOptimize(out.data());
   }
-  double checksum = 0.0;
-  for (const float value : out) checksum += static_cast<double>(value);
   const auto calls = static_cast<double>(state.iterations());
   const double pairs = static_cast<double>(count) * (static_cast<double>(context) - static_cast<double>(count - 1) / 2);
   state.counters["GFLOP/s"] =
       benchmark::Counter(4e-9 * pairs * static_cast<double>(kHeads * head_size) * calls, benchmark::Counter::kIsRate);
-  state.counters["GB/s"] = benchmark::Counter(
-      1e-9 * static_cast<double>(2 * context * kKvHeads * head_size * info_of(dtype).block_bytes) * calls,
-      benchmark::Counter::kIsRate);
-  state.counters["checksum"] = checksum;
+  state.counters["checksum"] = sum_of(out);
 }
 
-void f32(benchmark::State& state) {
-  run(state, DType::f32);
+void count_bytes(benchmark::State& state, size_t bytes_a_call) {
+  state.counters["GB/s"] = benchmark::Counter(
+      1e-9 * static_cast<double>(bytes_a_call) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
-void bf16(benchmark::State& state) {
-  run(state, DType::bf16);
+
+void decode(benchmark::State& state, DType dtype) {
+  const int64_t count = state.range(0);
+  const int64_t context = state.range(1);
+  const int64_t head_size = state.range(2);
+  const Caches caches = rotated(dtype, count, context, head_size);
+  const auto q = random_floats(static_cast<size_t>(count * kHeads * head_size), 2);
+  std::vector<float> out(q.size());
+  const Attention attention_of{.heads = kHeads, .scale = 0.1F};
+  std::vector<AttentionRun> runs(static_cast<size_t>(count));
+  size_t next = 0;
+  for (auto _ : state) {
+    for (AttentionRun& run : runs) run = {caches[next++ % caches.size()]->view(), context - 1, 1, context};
+    attention(pool(), attention_of, runs, {q.data(), kHeads * head_size, count}, {out.data(), kHeads * head_size});
+    benchmark::DoNotOptimize(out.data());
+  }
+  count_bytes(state, caches.front()->bytes().size() * runs.size());
+  state.counters["checksum"] = sum_of(out);
 }
-BENCHMARK(f32)->Name("attention/f32")->Args({1, 8192, 64})->Args({512, 512, 64})->Args({512, 2048, 128})->UseRealTime();
-BENCHMARK(bf16)
-    ->Name("attention/bf16")
-    ->Args({1, 8192, 64})
-    ->Args({1, 8192, 128})
-    ->Args({512, 512, 64})
-    ->Args({512, 2048, 128})
-    ->UseRealTime();
+
+void read(benchmark::State& state, DType dtype) {
+  const int64_t count = state.range(0);
+  const Caches caches = rotated(dtype, count, state.range(1), state.range(2));
+  const size_t words = caches.front()->bytes().size() / sizeof(uint64_t);
+  std::atomic<uint64_t> checksum = 0;
+  size_t next = 0;
+  for (auto _ : state) {
+    for (int64_t i = 0; i < count; ++i) {
+      const auto* const data = reinterpret_cast<const uint64_t*>(caches[next++ % caches.size()]->bytes().data());
+      pool().parallel_for(static_cast<int64_t>(words), 512, [&](int64_t begin, int64_t end, unsigned) {
+        uint64_t sums[8] = {};
+        for (int64_t at = begin; at < end; at += 8) {
+          for (int64_t lane = 0; lane < 8; ++lane) sums[lane] += data[at + lane];
+        }
+        for (const uint64_t sum : sums) checksum += sum;
+      });
+    }
+  }
+  count_bytes(state, words * sizeof(uint64_t) * static_cast<size_t>(count));
+  state.counters["checksum"] = static_cast<double>(checksum);
+}
+
+void prompts(benchmark::internal::Benchmark* bench) {
+  bench->Args({512, 512, 64})->Args({512, 2048, 128})->Args({512, 8192, 64})->Args({512, 8192, 128})->UseRealTime();
+}
+void depths(benchmark::internal::Benchmark* bench) {
+  bench->Args({1, 8192, 64})->Args({1, 8192, 128})->Args({16, 1024, 64})->Args({16, 1024, 128})->UseRealTime();
+}
+BENCHMARK_CAPTURE(prompt, f32, DType::f32)->Args({512, 512, 64})->Args({512, 2048, 128})->UseRealTime();
+BENCHMARK_CAPTURE(prompt, bf16, DType::bf16)->Apply(prompts);
+BENCHMARK_CAPTURE(decode, f32, DType::f32)->Args({1, 8192, 64})->UseRealTime();
+BENCHMARK_CAPTURE(decode, bf16, DType::bf16)->Apply(depths);
+BENCHMARK_CAPTURE(read, bf16, DType::bf16)->Apply(depths);
 
 }  // namespace
 }  // namespace kedge::cpu

@@ -128,11 +128,20 @@ struct AttentionTile {
   bool causal = true;
   float scale = 1.0F;
   float softcap = 0.0F;      // 0: none
-  float* scratch = nullptr;  // attention_scratch_floats(tokens * group, head_size), on a cache line
+  float* scratch = nullptr;  // on a cache line; how much: attention.cc
+
+  int64_t keys_begin = 0;         // this call's part of the keys
+  int64_t keys_end = INT64_MAX;   // (not of a prompt)
+  float* part_largest = nullptr;  // not null: out gets weighted values that are not yet divided by the sum of weights,
+  float* part_total = nullptr;    // these the largest score (-infinity: none) and that sum, of each row
 };
 
-/// Keys that one step of the online softmax covers; blocks start at multiples of it in each page.
+/// Keys that one step of the online softmax covers; blocks start at multiples of it in the sequence.
 inline constexpr int64_t kKeyBlock = 64;
+
+/// The same of a prompt, and the rows that a step takes at once.
+inline constexpr int64_t kPromptKeys = 256;
+inline constexpr int64_t kPromptRows = 32;
 
 /// Rotation of one token's heads: element pairs (first[j], second[j]) by cosine[j], sine[j].
 struct RopeTile {
@@ -194,6 +203,7 @@ struct KernelTable {
 
   void (*attention_f32)(const AttentionTile& tile) = nullptr;  // f32 keys and values
   void (*attention_bf16)(const AttentionTile& tile) = nullptr;
+  void (*attention_prompt)(const AttentionTile& tile) = nullptr;  // bf16 keys, values, queries and weights
 
   /// The fastest products that this set has for a type, for cpu/limits.h.
   PeakKernel peak_f32 = nullptr, peak_bf16 = nullptr, peak_int8 = nullptr;

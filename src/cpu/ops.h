@@ -137,19 +137,28 @@ struct KvView {
 /// Stores k and v (rows of [kv_heads, head_size], as far apart) at positions [first, first + k.count).
 void store_kv(WorkerPool& pool, const KvView& kv, int64_t first, const InputRows& k, const float* v);
 
-/// Scaled dot-product attention of one sequence (Vaswani et al. 2017), online softmax over the pages (Milakov &
-/// Gimelshein 2018; Dao et al. 2022), grouped queries (Ainslie et al. 2023).
+/// Scaled dot-product attention (Vaswani et al. 2017), online softmax over the pages (Milakov & Gimelshein 2018; Dao et
+/// al. 2022), grouped queries (Ainslie et al. 2023).
 struct Attention {
-  int64_t heads = 0;     // query heads; a multiple of kv.kv_heads
-  float scale = 1.0F;    // applied to q.k
+  int64_t heads = 0;     // query heads; a multiple of the view's kv_heads
+  float scale = 1.0F;    // applied to q.k; above 0
   float softcap = 0.0F;  // 0: none; else scores = softcap * tanh(scores / softcap), before the mask
   int64_t window = 0;    // 0: none; else position p sees only positions > p - window
   bool causal = true;    // false (encoders): every query sees all `context` keys
-  int64_t first = 0;     // position of the first query
-  int64_t context = 0;   // keys present (causal: first + queries)
+  /// A prompt's queries, or those of a step of decoding. Both orders of summation keep the promise above, but they are
+  /// two: over bf16 keys and values a prompt is computed in bf16 products where the CPU has them (queries and weights
+  /// are rounded, sums stay f32); decoding takes long contexts in parts that it adds up.
+  bool prompt = false;
 };
-/// q: one row of [heads, head_size] a query; out likewise.
-void attention(WorkerPool& pool, const Attention& attention, const KvView& kv, const InputRows& q,
+/// The queries of one sequence: `count` of them, the first one at position `first`.
+struct AttentionRun {
+  KvView kv;
+  int64_t first = 0;
+  int64_t count = 0;
+  int64_t context = 0;  // keys present (causal: first + count)
+};
+/// q: one row of [heads, head_size] a query, run after run; out likewise. The runs' views have one shape.
+void attention(WorkerPool& pool, const Attention& attention, std::span<const AttentionRun> runs, const InputRows& q,
                const OutputRows& out);
 
 }  // namespace kedge::cpu

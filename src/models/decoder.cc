@@ -69,6 +69,7 @@ Result<std::unique_ptr<Decoder>> Decoder::open(WorkerPool& pool, const DecoderSp
 
 std::span<const float> Decoder::forward(WorkerPool& pool, Phase phase, std::span<const TokenRun> runs, HiddenSink sink,
                                         void* sink_context) {
+  phase_ = phase;
   stored_compute_ = cpu::for_stored_weights(compute_);
   packed_compute_ = cpu::MatmulCompute::int8;
   if (phase == Phase::prefill) {
@@ -197,29 +198,33 @@ void Decoder::attention_block(WorkerPool& pool, std::span<const TokenRun> runs, 
   }
   rotate(pool, runs, layer_index);
 
-  float* out = buffers_.attended.data();
-  for (const TokenRun& run : runs) {
-    const auto count = static_cast<int64_t>(run.tokens.size());
-    const cpu::KvView kv = run.cache->layer(layer_index);
-    const float* k = q + query_size(spec_);
-    cpu::store_kv(pool, kv, run.first, {k, stride, count}, k + key_size(spec_));
-    const cpu::Attention attention{.heads = spec_.heads,
-                                   .scale = spec_.attention_scale,
-                                   .softcap = spec_.attention_softcap,
-                                   .window = spec_.layers[static_cast<size_t>(layer_index)].window,
-                                   .causal = true,
-                                   .first = run.first,
-                                   .context = run.first + count};
-    cpu::attention(pool, attention, kv, {q, stride, count}, {out, query_size(spec_)});
-    q += count * stride;
-    out += count * query_size(spec_);
-  }
+  attend(pool, runs, layer_index);
   matmul(pool, layer.output, {buffers_.attended.data(), query_size(spec_), token_count_},
          {buffers_.projected.data(), spec_.hidden_size});
   if (spec_.sandwich_norms) {
     norm(pool, layer.attention_output_norm, buffers_.projected.data(), token_count_, buffers_.projected.data());
   }
   cpu::add_scaled(pool, 1.0F, buffers_.projected.data(), buffers_.hidden.data(), token_count_ * spec_.hidden_size);
+}
+
+void Decoder::attend(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index) {
+  const int64_t stride = qkv_size(spec_);
+  const float* k = buffers_.qkv.data() + query_size(spec_);
+  attention_runs_.clear();
+  for (const TokenRun& run : runs) {
+    const auto count = static_cast<int64_t>(run.tokens.size());
+    const cpu::KvView kv = run.cache->layer(layer_index);
+    cpu::store_kv(pool, kv, run.first, {k, stride, count}, k + key_size(spec_));
+    attention_runs_.push_back({.kv = kv, .first = run.first, .count = count, .context = run.first + count});
+    k += count * stride;
+  }
+  const cpu::Attention attention{.heads = spec_.heads,
+                                 .scale = spec_.attention_scale,
+                                 .softcap = spec_.attention_softcap,
+                                 .window = spec_.layers[static_cast<size_t>(layer_index)].window,
+                                 .prompt = phase_ == Phase::prefill};
+  cpu::attention(pool, attention, attention_runs_, {buffers_.qkv.data(), stride, token_count_},
+                 {buffers_.attended.data(), query_size(spec_)});
 }
 
 void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const float* x, int64_t count, float* y) {

@@ -21,7 +21,7 @@ namespace kedge::models {
 class SequenceCache {
  public:
   virtual ~SequenceCache() = default;
-  /// A view of one layer that covers every position of the forward pass at hand. Valid until the next call.
+  /// A view of one layer that covers every position of the forward pass at hand. Valid until this cache's next call.
   virtual cpu::KvView layer(int64_t layer_index) = 0;
 };
 
@@ -105,6 +105,7 @@ class Decoder {
   void embed(std::span<const TokenRun> runs);
   void fill_rope(std::span<const TokenRun> runs);
   void attention_block(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
+  void attend(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
   void project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer);
   void rotate(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
   void mlp_block(WorkerPool& pool, const DecoderLayerWeights& layer);
@@ -125,7 +126,9 @@ class Decoder {
   LaidOutWeights laid_out_;
   Arena arena_;
   Buffers buffers_;
-  std::vector<std::vector<Expert>> routed_;  // tokens of each expert, of the layer at hand
+  std::vector<std::vector<Expert>> routed_;        // tokens of each expert, of the layer at hand
+  std::vector<cpu::AttentionRun> attention_runs_;  // of the layer at hand
+  Phase phase_ = Phase::prefill;                   // of the pass at hand
   int64_t token_count_ = 0;
   size_t output_count_ = 0;
 };

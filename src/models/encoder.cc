@@ -145,9 +145,9 @@ void Encoder::attend(WorkerPool& pool, int64_t count) {
   const cpu::Attention attention{.heads = spec_.heads,
                                  .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_size))),
                                  .causal = false,
-                                 .first = 0,
-                                 .context = count};
-  cpu::attention(pool, attention, kv, {query_.data(), hidden, count}, {attended_.data(), hidden});
+                                 .prompt = true};
+  const cpu::AttentionRun run{.kv = kv, .count = count, .context = count};
+  cpu::attention(pool, attention, {&run, 1}, {query_.data(), hidden, count}, {attended_.data(), hidden});
 }
 
 void Encoder::run_layer(WorkerPool& pool, const Layer& layer, int64_t count) {

@@ -1,10 +1,16 @@
-// Products of bf16 in AMX tile registers, for many tokens: of weights as they are stored, and of packed weights.
+// Products of bf16 in AMX tile registers, for many tokens: of weights as they are stored, of packed weights, and of
+// attention.
 // Everything else falls back to isa/avx512_bf16.
 
 #include "cpu/isa/avx512/vector.h"
-// The order matters: groups are written in terms of vectors.
+// The order matters: each header is written in terms of those before it.
+// clang-format off
+#include "cpu/isa/vector/math.h"
+#include "cpu/isa/avx512_bf16/pairs.h"
 #include "cpu/isa/avx512_vnni/groups.h"
 #include "cpu/isa/tiles/product.h"
+#include "cpu/isa/tiles/attention.h"
+// clang-format on
 #include "cpu/kernel_table.h"
 
 namespace kedge::cpu {
@@ -18,34 +24,6 @@ struct alignas(64) TileConfig {
   uint16_t row_bytes[16] = {};
   uint8_t rows[16] = {};
 };
-
-/// The 16 x 16 dwords of `rows`, turned round in place.
-inline void transpose(__m512i (&rows)[16]) {
-  __m512i t[16];
-  for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
-    t[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
-  }
-  for (int i = 0; i < 16; i += 4) {
-    rows[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-    rows[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-    rows[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-    rows[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-  }
-  // Now rows[4 g + c] has, in its lane l of four dwords, column 4 l + c of rows 4 g to 4 g + 3.
-  for (int c = 0; c < 4; ++c) {
-    t[c] = _mm512_shuffle_i32x4(rows[c], rows[4 + c], 0x88);
-    t[4 + c] = _mm512_shuffle_i32x4(rows[c], rows[4 + c], 0xdd);
-    t[8 + c] = _mm512_shuffle_i32x4(rows[8 + c], rows[12 + c], 0x88);
-    t[12 + c] = _mm512_shuffle_i32x4(rows[8 + c], rows[12 + c], 0xdd);
-  }
-  for (int c = 0; c < 4; ++c) {
-    rows[c] = _mm512_shuffle_i32x4(t[c], t[8 + c], 0x88);
-    rows[8 + c] = _mm512_shuffle_i32x4(t[c], t[8 + c], 0xdd);
-    rows[4 + c] = _mm512_shuffle_i32x4(t[4 + c], t[12 + c], 0x88);
-    rows[12 + c] = _mm512_shuffle_i32x4(t[4 + c], t[12 + c], 0xdd);
-  }
-}
 
 /// The processor's registers. The intrinsics take a register's number as a literal only, hence the assembly.
 struct AmxTiles {
@@ -104,19 +82,13 @@ struct AmxTiles {
 // Bound: some 20 operations for each 64 weights, once for all tokens of a pass.
 template <typename Group>
 [[gnu::always_inline]] inline void expand_group(const Group& group, std::byte* out) {
-  const __m512i interleaved = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
-                                               6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   const __m512i byte = _mm512_set1_epi32(255);
-  const auto store_pair = [&](std::byte* line, Vector first, Vector second) {
-    const auto pairs = (__m512i)_mm512_cvtne2ps_pbh(second, first);
-    _mm512_store_si512(line, _mm512_permutexvar_epi16(interleaved, pairs));
-  };
   for (int quad = 0; quad < kQuads; ++quad, out += 128) {
     const __m512i codes = group.codes[quad];
-    store_pair(out, group.weights(quad, _mm512_and_si512(codes, byte)),
-               group.weights(quad, _mm512_and_si512(_mm512_srli_epi32(codes, 8), byte)));
-    store_pair(out + 64, group.weights(quad, _mm512_and_si512(_mm512_srli_epi32(codes, 16), byte)),
-               group.weights(quad, _mm512_srli_epi32(codes, 24)));
+    store_pairs(out, group.weights(quad, _mm512_and_si512(codes, byte)),
+                group.weights(quad, _mm512_and_si512(_mm512_srli_epi32(codes, 8), byte)));
+    store_pairs(out + 64, group.weights(quad, _mm512_and_si512(_mm512_srli_epi32(codes, 16), byte)),
+                group.weights(quad, _mm512_srli_epi32(codes, 24)));
   }
 }
 
@@ -255,6 +227,7 @@ const KernelTable kAmxKernels = {
     .packed_tiles_w8_g = packed_tiles<W8G>,
     .peak_bf16 = peak_bf16,
     .peak_int8 = peak_int8,
+    .attention_prompt = prompt_attention<TileProducts<AmxTiles>>,
 };
 
 }  // namespace kedge::cpu

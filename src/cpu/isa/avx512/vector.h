@@ -63,6 +63,15 @@ inline Vector scale_by_power(Vector a, Vector n) {
   return _mm512_scalef_ps(a, n);
 }
 
+/// a - floor(a), rounded down; 0 for an infinity.
+inline Vector fraction(Vector a) {
+  return _mm512_reduce_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+}
+/// a * 2^floor(n).
+inline Vector scale_by_floor(Vector a, Vector n) {
+  return _mm512_scalef_ps(a, n);
+}
+
 inline LaneMask less(Vector a, Vector b) {
   return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
 }

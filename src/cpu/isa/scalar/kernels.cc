@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/isa/key_range.h"
 #include "cpu/isa/scalar/packed.h"
 #include "cpu/kernel_table.h"
 
@@ -200,30 +201,35 @@ float score(const AttentionTile& t, const float* q, int64_t position) {
 
 /// Softmax of the visible scores, times the values; the scores are computed twice rather than kept.
 template <typename Keys>
-void attend(const AttentionTile& t, const float* q, int64_t position, float* out) {
-  const int64_t end = t.causal ? position + 1 : t.context;
-  const int64_t begin = t.window > 0 && position - t.window + 1 > 0 ? position - t.window + 1 : 0;
+void attend(const AttentionTile& t, const float* q, int64_t row, float* out) {
+  const KeyRange visible = visible_to(t, row / t.group);
   float largest = kMinusInfinity;
-  for (int64_t p = begin; p < end; ++p) {
+  for (int64_t p = visible.begin; p < visible.end; ++p) {
     const float s = score<Keys>(t, q, p);
     largest = s > largest ? s : largest;
   }
   double total = 0.0;
   for (int64_t d = 0; d < t.head_size; ++d) out[d] = 0.0F;
-  for (int64_t p = begin; p < end; ++p) {
+  for (int64_t p = visible.begin; p < visible.end; ++p) {
     const float weight = __builtin_expf(score<Keys>(t, q, p) - largest);
     const auto* value = row_at<Keys>(t, t.values, p);
     total += static_cast<double>(weight);
     for (int64_t d = 0; d < t.head_size; ++d) out[d] += weight * Keys::widen(value[d]);
   }
-  for (int64_t d = 0; d < t.head_size; ++d) out[d] /= static_cast<float>(total);
+  if (t.part_total != nullptr) {
+    t.part_largest[row] = largest;
+    t.part_total[row] = static_cast<float>(total);
+    return;
+  }
+  const float inverse = 1.0F / static_cast<float>(total);
+  for (int64_t d = 0; d < t.head_size; ++d) out[d] *= inverse;
 }
 
 template <typename Keys>
 void attention(const AttentionTile& t) {
   for (int64_t token = 0; token < t.tokens; ++token) {
     for (int64_t head = 0; head < t.group; ++head) {
-      attend<Keys>(t, t.q + token * t.q_stride + head * t.head_size, t.first + token,
+      attend<Keys>(t, t.q + token * t.q_stride + head * t.head_size, token * t.group + head,
                    t.out + token * t.out_stride + head * t.head_size);
     }
   }

@@ -1,26 +1,17 @@
 #pragma once
 // Attention of one kv head's queries, one block of keys after the other (online softmax: Milakov & Gimelshein 2018; Dao
 // et al. 2022). Blocks start at fixed positions of the sequence and hidden keys weigh exactly 0, so that a query's
-// result does not depend on the queries beside it. Include after vector.h, math.h and matmul.h.
+// result does not depend on the queries beside it. All rows of a group share one pass over keys and values. Include
+// after vector.h, math.h and matmul.h.
 
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/isa/key_range.h"
 #include "cpu/kernel_table.h"
 
 namespace kedge::cpu {
 namespace {
-
-struct KeyRange {
-  int64_t begin;
-  int64_t end;
-};
-
-inline KeyRange visible_to(const AttentionTile& t, int64_t token) {
-  const int64_t position = t.first + token;
-  const int64_t begin = position - t.window + 1;
-  return {t.window > 0 && begin > 0 ? begin : 0, t.causal ? position + 1 : t.context};
-}
 
 /// The tile's working memory; rows are padded to whole cache lines.
 struct Working {
@@ -46,12 +37,94 @@ inline Working start(const AttentionTile& t) {
   w.rescale = w.total + w.rows;
   for (int64_t row = 0; row < w.rows; ++row) {
     const float* const q = t.q + row / t.group * t.q_stride + row % t.group * t.head_size;
-    for (int64_t d = 0; d < t.head_size; ++d) w.queries[row * w.stride + d] = q[d];
-    for (int64_t d = 0; d < w.stride; ++d) w.sums[row * w.stride + d] = 0.0F;
+    for (int64_t d = 0; d < w.stride; ++d) {
+      w.queries[row * w.stride + d] = d < t.head_size ? q[d] : 0.0F;
+      w.sums[row * w.stride + d] = 0.0F;
+    }
     w.largest[row] = -__builtin_inff();
     w.total[row] = 0.0F;
   }
   return w;
+}
+
+/// Where a block's keys and values are. Those beside the seen ones stand for the nearest of them, so that steps of a
+/// few keys need no end.
+struct KeyBlock {
+  KeyRange seen;  // by any row; relative to the block
+  const std::byte* keys[kKeyBlock];
+  const std::byte* values[kKeyBlock];
+};
+constexpr int64_t kKeyStep = 8;
+
+inline void find_block(const AttentionTile& t, size_t row_bytes, int64_t block, KeyRange seen, KeyBlock& found) {
+  found.seen = {seen.begin - block, seen.end - block};
+  for (int64_t position = seen.begin; position < seen.end;) {
+    const int64_t page = position / t.page_tokens;
+    const int64_t slot = position % t.page_tokens;
+    const int64_t end = common_part(seen, {position, position + t.page_tokens - slot}).end;
+    size_t offset = t.head_offset + static_cast<size_t>(slot) * row_bytes;
+    for (; position < end; ++position, offset += row_bytes) {
+      found.keys[position - block] = t.keys[page] + offset;
+      found.values[position - block] = t.values[page] + offset;
+    }
+  }
+  const auto repeat = [&](int64_t from, int64_t to) {
+    found.keys[to] = found.keys[from];
+    found.values[to] = found.values[from];
+  };
+  for (int64_t i = found.seen.begin; i % kKeyStep != 0; --i) repeat(i, i - 1);
+  for (int64_t i = found.seen.end; i % kKeyStep != 0; ++i) repeat(i - 1, i);
+}
+
+/// Asks for a row that is read soon.
+inline void fetch_row(const std::byte* row, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(row + i), _MM_HINT_T0);
+}
+
+/// Scores of kRows rows and kKeys keys.
+// Bound: kRows * kKeys multiply-adds for kRows + kKeys loads. With few rows the keys' way from memory limits: it is the
+// next ones that are asked for here.
+template <typename KeyRow, int kRows, int kKeys>
+[[gnu::always_inline]] inline void score_keys(const AttentionTile& t, const Working& w, int64_t row, const KeyBlock& b,
+                                              int64_t key) {
+  Vector sums[kRows][kKeys];
+  const float* const q = w.queries + row * w.stride;
+  for (int r = 0; r < kRows; ++r) {
+    for (int n = 0; n < kKeys; ++n) sums[r][n] = zero();
+  }
+  int64_t k = 0;
+  for (; k + kLanes <= t.head_size; k += kLanes) {
+    Vector vq[kRows];
+    for (int r = 0; r < kRows; ++r) vq[r] = load(q + r * w.stride + k);
+    for (int n = 0; n < kKeys; ++n) {
+      const Vector vk = KeyRow::load(b.keys[key + n], k);
+      for (int r = 0; r < kRows; ++r) sums[r][n] = multiply_add(vq[r], vk, sums[r][n]);
+    }
+  }
+  if (k < t.head_size) {
+    for (int n = 0; n < kKeys; ++n) {
+      const Vector vk = KeyRow::load_first(b.keys[key + n], k, t.head_size - k);
+      for (int r = 0; r < kRows; ++r) sums[r][n] = multiply_add(load(q + r * w.stride + k), vk, sums[r][n]);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    float* const scores = w.scores + (row + r) * kKeyBlock + key;
+    for (int n = 0; n < kKeys; n += 4) {
+      _mm_storeu_ps(scores + n, sums_of(sums[r][n], sums[r][n + 1], sums[r][n + 2], sums[r][n + 3]));
+    }
+  }
+}
+
+template <typename KeyRow, int kRows>
+[[gnu::noinline]] void score_rows(const AttentionTile& t, const Working& w, int64_t row, const KeyBlock& b) {
+  constexpr int kKeys = kOutputsOf<kRows>;
+  static_assert(kKeyStep % kKeys == 0);
+  for (int64_t key = b.seen.begin / kKeys * kKeys; key < b.seen.end; key += kKeys) {
+    if (row == 0) {
+      for (int n = 0; n < kKeys; ++n) fetch_row(b.values[key + n], t.head_size * KeyRow::kElementBytes);
+    }
+    score_keys<KeyRow, kRows, kKeys>(t, w, row, b, key);
+  }
 }
 
 /// Turns one row's scores of a block into weights. `seen` and `visible` are relative to the block: keys in `visible`
@@ -97,8 +170,8 @@ inline void weigh(const AttentionTile& t, const Working& w, int64_t row, KeyRang
 // Bound: kRows * kVectors multiply-adds for kRows + kVectors loads a key; the multiply-add units limit with many rows,
 // the values' way from memory with few.
 template <typename ValueRow, int kRows, int kVectors>
-[[gnu::always_inline]] inline void add_values(const Working& w, int64_t row, int64_t d, const std::byte* values,
-                                              size_t value_stride, KeyRange keys, int64_t tail) {
+[[gnu::always_inline]] inline void add_values(const Working& w, int64_t row, int64_t d, const KeyBlock& b,
+                                              const KeyBlock* next, int64_t tail) {
   Vector sums[kRows][kVectors];
   float* target[kRows];
   const float* weights[kRows];
@@ -108,8 +181,12 @@ template <typename ValueRow, int kRows, int kVectors>
     const Vector rescale = broadcast(w.rescale[row + r]);
     for (int v = 0; v < kVectors; ++v) sums[r][v] = multiply(load(target[r] + v * kLanes), rescale);
   }
-  for (int64_t key = keys.begin; key < keys.end; ++key) {
-    const std::byte* const value = values + static_cast<size_t>(key) * value_stride;
+  for (int64_t key = b.seen.begin; key < b.seen.end; ++key) {
+    const std::byte* const value = b.values[key];
+    if (next != nullptr) {
+      constexpr int64_t kBytes = kVectors * kLanes * ValueRow::kElementBytes;
+      fetch_row(next->keys[key] + d * ValueRow::kElementBytes, kBytes);
+    }
     Vector weight[kRows];
     for (int r = 0; r < kRows; ++r) weight[r] = broadcast(weights[r][key]);
     for (int v = 0; v < kVectors; ++v) {
@@ -123,81 +200,59 @@ template <typename ValueRow, int kRows, int kVectors>
 }
 
 template <typename ValueRow, int kRows>
-[[gnu::noinline]] void add_values_to_rows(const Working& w, int64_t row, int64_t head_size, const std::byte* values,
-                                          size_t value_stride, KeyRange keys) {
+[[gnu::noinline]] void add_values_to_rows(const AttentionTile& t, const Working& w, int64_t row, const KeyBlock& b,
+                                          const KeyBlock* next) {
   int64_t d = 0;
-  for (; d + 4 * kLanes <= head_size; d += 4 * kLanes) {
-    add_values<ValueRow, kRows, 4>(w, row, d, values, value_stride, keys, 0);
-  }
-  for (; d + kLanes <= head_size; d += kLanes) {
-    add_values<ValueRow, kRows, 1>(w, row, d, values, value_stride, keys, 0);
-  }
-  if (d < head_size) add_values<ValueRow, kRows, 1>(w, row, d, values, value_stride, keys, head_size - d);
+  for (; d + 4 * kLanes <= t.head_size; d += 4 * kLanes) add_values<ValueRow, kRows, 4>(w, row, d, b, next, 0);
+  for (; d + kLanes <= t.head_size; d += kLanes) add_values<ValueRow, kRows, 1>(w, row, d, b, next, 0);
+  if (d < t.head_size) add_values<ValueRow, kRows, 1>(w, row, d, b, next, t.head_size - d);
 }
 
-/// Rows [row, rows), fewer than kTileRows of them.
-template <typename ValueRow, int kRows = kTileRows - 1>
-void add_values_to_last(const Working& w, int64_t row, int64_t head_size, const std::byte* values, size_t value_stride,
-                        KeyRange keys) {
+/// Calls step.operator()<kRows>(row) for kTileRows rows at a time, and for those that are left.
+template <int kRows = kTileRows, typename StepOfRows>
+[[gnu::always_inline]] inline void for_rows(int64_t row, int64_t rows, const StepOfRows& step) {
   if constexpr (kRows > 0) {
-    if (w.rows - row == kRows) {
-      add_values_to_rows<ValueRow, kRows>(w, row, head_size, values, value_stride, keys);
-    } else {
-      add_values_to_last<ValueRow, kRows - 1>(w, row, head_size, values, value_stride, keys);
-    }
+    for (; row + kRows <= rows; row += kRows) step.template operator()<kRows>(row);
+    if (row < rows) for_rows<kRows - 1>(row, rows, step);
   }
 }
 
-/// One block: scores, weights, weighted values. `block` is the position of its first key; `seen` the positions in it
-/// that any row sees.
+/// One block: scores, weights, weighted values. `next` is the one after it, or null.
 template <typename KeyRow>
-void attend_to_block(const AttentionTile& t, const Working& w, int64_t block, KeyRange seen) {
-  const size_t row_bytes = static_cast<size_t>(t.head_size * KeyRow::kElementBytes);
-  const size_t offset = t.head_offset + static_cast<size_t>(block % t.page_tokens) * row_bytes;
-  const std::byte* const keys = t.keys[block / t.page_tokens] + offset;
-  const std::byte* const values = t.values[block / t.page_tokens] + offset;
-  const KeyRange inside{seen.begin - block, seen.end - block};
-  matmul<F32Dot<KeyRow>>({.weights = keys + static_cast<size_t>(inside.begin) * row_bytes,
-                          .weight_stride = row_bytes,
-                          .outputs = inside.end - inside.begin,
-                          .columns = t.head_size,
-                          .x = reinterpret_cast<const std::byte*>(w.queries),
-                          .x_stride = static_cast<size_t>(w.stride) * sizeof(float),
-                          .count = w.rows,
-                          .y = w.scores + inside.begin,
-                          .y_stride = kKeyBlock,
-                          .bias = nullptr});
+void attend_to_block(const AttentionTile& t, const Working& w, int64_t block, const KeyBlock& b, const KeyBlock* next) {
+  for_rows(0, w.rows, [&]<int kRows>(int64_t row) { score_rows<KeyRow, kRows>(t, w, row, b); });
   for (int64_t row = 0; row < w.rows; ++row) {
-    const KeyRange all = visible_to(t, row / t.group);
-    const KeyRange visible{all.begin > seen.begin ? all.begin : seen.begin, all.end < seen.end ? all.end : seen.end};
-    weigh(t, w, row, inside, {visible.begin - block, visible.end - block});
+    const KeyRange visible = common_part(visible_to(t, row / t.group), {b.seen.begin + block, b.seen.end + block});
+    weigh(t, w, row, b.seen, {visible.begin - block, visible.end - block});
   }
-  int64_t row = 0;
-  for (; row + kTileRows <= w.rows; row += kTileRows) {
-    add_values_to_rows<KeyRow, kTileRows>(w, row, t.head_size, values, row_bytes, inside);
-  }
-  add_values_to_last<KeyRow>(w, row, t.head_size, values, row_bytes, inside);
+  for_rows(0, w.rows,
+           [&]<int kRows>(int64_t row) { add_values_to_rows<KeyRow, kRows>(t, w, row, b, row == 0 ? next : nullptr); });
 }
 
 template <typename KeyRow>
 void attention(const AttentionTile& t) {
   const Working w = start(t);
-  const int64_t begin = visible_to(t, 0).begin;
-  const int64_t end = visible_to(t, t.tokens - 1).end;
-  for (int64_t position = begin; position < end;) {
-    const int64_t slot = position % t.page_tokens;
-    const int64_t block = position - slot % kKeyBlock;
-    const int64_t page_end = position - slot + t.page_tokens;
-    int64_t block_end = block + kKeyBlock < page_end ? block + kKeyBlock : page_end;
-    block_end = block_end < end ? block_end : end;
-    attend_to_block<KeyRow>(t, w, block, {position, block_end});
-    position = block_end;
+  const KeyRange all{visible_to(t, 0).begin, visible_to(t, t.tokens - 1).end};
+  const auto row_bytes = static_cast<size_t>(t.head_size * KeyRow::kElementBytes);
+  const auto find = [&](int64_t block, KeyBlock& found) {
+    find_block(t, row_bytes, block, common_part(all, {block, block + kKeyBlock}), found);
+  };
+  KeyBlock blocks[2] = {};
+  int64_t block = all.begin / kKeyBlock * kKeyBlock;
+  if (all.begin < all.end) find(block, blocks[0]);
+  for (int turn = 0; block < all.end; block += kKeyBlock, turn ^= 1) {
+    const bool more = block + kKeyBlock < all.end;
+    if (more) find(block + kKeyBlock, blocks[turn ^ 1]);
+    attend_to_block<KeyRow>(t, w, block, blocks[turn], more ? &blocks[turn ^ 1] : nullptr);
   }
   for (int64_t row = 0; row < w.rows; ++row) {
     float* const out = t.out + row / t.group * t.out_stride + row % t.group * t.head_size;
     const float* const sums = w.sums + row * w.stride;
-    const float inverse = 1.0F / w.total[row];
+    const float inverse = t.part_total == nullptr ? 1.0F / w.total[row] : 1.0F;
     for (int64_t d = 0; d < t.head_size; ++d) out[d] = sums[d] * inverse;
+    if (t.part_total == nullptr) continue;
+    t.part_largest[row] = w.largest[row];
+    t.part_total[row] = w.total[row];
   }
 }
 
