@@ -82,8 +82,8 @@ inline void fetch_row(const std::byte* row, int64_t bytes) {
 }
 
 /// Scores of kRows rows and kKeys keys.
-// Bound: kRows * kKeys multiply-adds for kRows + kKeys loads. With few rows the keys' way from memory limits: it is the
-// next ones that are asked for here.
+// Bound: kRows * kKeys multiply-adds for kRows + kKeys loads. With few rows the way from memory limits: while keys are
+// computed with, the block's values are asked for, and while values are, the next block's keys.
 template <typename KeyRow, int kRows, int kKeys>
 [[gnu::always_inline]] inline void score_keys(const AttentionTile& t, const Working& w, int64_t row, const KeyBlock& b,
                                               int64_t key) {
