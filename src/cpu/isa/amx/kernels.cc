@@ -225,9 +225,9 @@ const KernelTable kAmxKernels = {
     .packed_tiles_w6_k = packed_tiles<W6K>,
     .packed_tiles_w4_g = packed_tiles<W4G>,
     .packed_tiles_w8_g = packed_tiles<W8G>,
+    .attention_prompt = prompt_attention<TileProducts<AmxTiles>>,
     .peak_bf16 = peak_bf16,
     .peak_int8 = peak_int8,
-    .attention_prompt = prompt_attention<TileProducts<AmxTiles>>,
 };
 
 }  // namespace kedge::cpu

@@ -167,8 +167,8 @@ const KernelTable kAvx512Bf16Kernels = {
     .int8_scaled = kBf16BlockKernels<Int8Scaled>,
     .f8_scaled = kBf16BlockKernels<F8Scaled>,
     .to_bf16 = to_bf16,
-    .peak_bf16 = peak<Bf16Products>,
     .attention_prompt = prompt_attention<VectorProducts>,
+    .peak_bf16 = peak<Bf16Products>,
 };
 
 }  // namespace kedge::cpu
