@@ -127,7 +127,7 @@ class Output(BenchCase):
 
 class RandomWeights(BenchCase):
     def test_every_type(self):
-        for weights in ("f32", "f16", "bf16", "int8", "int4-g32", "q4_0", "q8_0"):
+        for weights in ("f32", "f16", "bf16", "int8", "int4-g32", "int4-g128", "q4_0", "q8_0"):
             answer = self.bench("--random-weights", self.config(), "--weights", weights, *quick())
             self.assertIn(self.folder.name, answer["model"])
             self.expect_row(answer["rows"][0], "prefill", 4, 1, 0)
