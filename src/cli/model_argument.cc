@@ -7,6 +7,7 @@
 #include "cli/demo_model.h"
 #include "cli/hub_environment.h"
 #include "cli/packing_report.h"
+#include "cli/standard_io.h"
 #include "net/hub.h"
 
 namespace kedge::cli {
@@ -106,7 +107,11 @@ EngineOptions ModelOptions::engine_options() const {
 
 Result<std::unique_ptr<Engine>> ModelOptions::open() const {
   KEDGE_ASSIGN(const fs::path path, resolve_model(model));
-  return Engine::open(path, engine_options());
+  KEDGE_ASSIGN(auto engine, Engine::open(path, engine_options()));
+  if (const std::string& why = engine->info().packed_not_stored; !why.empty()) {
+    say(fmt::format("laid out weights could not be kept for the next start: {}", why));
+  }
+  return engine;
 }
 
 }  // namespace kedge::cli

@@ -1,34 +1,19 @@
 #include "cli/packing_report.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
-
-#include <cstdio>
-
-#include "cli/standard_io.h"
 
 namespace kedge::cli {
 
 void PackingReport::operator()(uint64_t done, uint64_t total) {
-  constexpr std::chrono::milliseconds kQuick{500}, kRewritten{100}, kLines{5000};
-  const Clock::time_point now = Clock::now();
-  if (done < last_done_) *this = PackingReport();  // another model
-  last_done_ = done;
-  rate_.add(now, done);
-  if (now - begin_ < kQuick) return;
-  const bool terminal = ::isatty(STDERR_FILENO) == 1;
+  constexpr std::chrono::milliseconds kQuick{500};
+  const TransferRate::Clock::time_point now = TransferRate::Clock::now();
+  if (work_ == nullptr || done < work_->done) work_ = std::make_shared<Work>();  // the first call, or another model
+  work_->done = done;
+  work_->rate.add(now, done);
   if (done == total) {
-    if (terminal) std::fputs("\r\x1b[K", stderr);
-    return;
-  }
-  if (now - last_line_ < (terminal ? kRewritten : kLines)) return;
-  last_line_ = now;
-  const std::string text = packing_text(done, total, rate_.bytes_per_second());
-  if (terminal) {
-    std::fprintf(stderr, "\r\x1b[K%s", text.c_str());
-    std::fflush(stderr);
-  } else {
-    say(text);
+    work_->line.close();
+  } else if (now - work_->begin >= kQuick) {
+    work_->line.show(packing_text(done, total, work_->rate.bytes_per_second()));
   }
 }
 

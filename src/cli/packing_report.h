@@ -1,27 +1,30 @@
 #pragma once
-// How laying out weights is told to the user: a line that is rewritten on a terminal, a line now and then elsewhere.
+// How laying out weights is told to the user.
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "cli/progress_line.h"
 #include "cli/transfer_report.h"
 
 namespace kedge::cli {
 
-/// Called with bytes done and in all. Quick work says nothing.
+/// Called with bytes done and in all. Quick work says nothing. Copies tell of the same work.
 class PackingReport {
  public:
   void operator()(uint64_t done, uint64_t total);
 
  private:
-  using Clock = TransferRate::Clock;
-
-  Clock::time_point begin_ = Clock::now();
-  Clock::time_point last_line_ = begin_;
-  TransferRate rate_;
-  uint64_t last_done_ = 0;
+  struct Work {
+    TransferRate::Clock::time_point begin = TransferRate::Clock::now();
+    uint64_t done = 0;
+    TransferRate rate;
+    ProgressLine line{std::chrono::seconds(5)};
+  };
+  std::shared_ptr<Work> work_;
 };
 
 /// "laying out weights: 1.20 GB of 4.60 GB (26%), 800.00 MB/s, 4 s left".

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cli/hub_environment.h"
+#include "cli/packing_report.h"
 #include "cli/transfer_report.h"
 
 namespace kedge::cli {
@@ -96,6 +97,20 @@ TEST(TransferReport, progress) {
   const net::HubProgress done{.files_total = 2, .files_done = 2, .bytes_total = 10, .bytes_done = 10};
   EXPECT_EQ(progress_text(done, 1e6), "2/2 files, 10 B of 10 B (100%)");
   EXPECT_EQ(progress_text({.files_total = 1, .files_done = 1}, 0), "1/1 files, 0 B of 0 B (100%)");
+}
+
+TEST(PackingReport, progress) {
+  EXPECT_EQ(packing_text(1'200'000'000, 4'600'000'000, 8e8),
+            "laying out weights: 1.20 GB of 4.60 GB (26%), 800.00 MB/s, 4 s left");
+  EXPECT_EQ(packing_text(0, 10, std::nullopt), "laying out weights: 0 B of 10 B (0%)");
+  EXPECT_EQ(packing_text(5, 10, 0), "laying out weights: 5 B of 10 B (50%)");
+}
+
+TEST(PackedCache, root) {
+  const auto root = [](const Variables& variables) { return packed_cache_root(environment_of(variables)).string(); };
+  EXPECT_EQ(root({{"HOME", "/h"}}), "/h/.cache/kedge/packed");
+  EXPECT_EQ(root({{"HOME", "/h"}, {"XDG_CACHE_HOME", "/x"}}), "/x/kedge/packed");
+  EXPECT_EQ(root({{"HOME", "/h"}, {"XDG_CACHE_HOME", "/x"}, {"KEDGE_CACHE", "~/k"}}), "/h/k/packed");
 }
 
 }  // namespace
