@@ -43,7 +43,7 @@ cpu::MatmulCompute choose_compute(Compute wanted, const ModelInfo& info) {
   const auto largest = std::ranges::max_element(info.dtype_bytes, {}, &std::pair<std::string, uint64_t>::second);
   const bool wide = largest == info.dtype_bytes.end() || largest->first == "F32" || largest->first == "F16";
   const bool packed = info.kind == ModelKind::decoder && !wide && is_packable(largest->first);
-  if (packed && cpu::active_isa() >= cpu::Isa::avx512_vnni) return cpu::MatmulCompute::int8;
+  if (packed && cpu::active_isa() >= cpu::Isa::avx2) return cpu::MatmulCompute::int8;
   return cpu::active_isa() >= cpu::Isa::avx512_bf16 && !wide ? cpu::MatmulCompute::bf16 : cpu::MatmulCompute::f32;
 }
 
