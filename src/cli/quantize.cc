@@ -91,7 +91,8 @@ void register_quantize(Commands& commands) {
       ->required();
   command->add_option("--method", settings.method,
                       "rtn, awq, gptq or smooth (w8a8); without it gptq for 4 bits, rtn for 8, smooth for w8a8");
-  command->add_flag("--asymmetric", settings.asymmetric, "zero points beside the scales");
+  command->add_flag("--symmetric", settings.symmetric,
+                    "4 bits without zero points, for readers that do not know them; farther from the source");
   command->add_flag("--keep-embeddings", settings.keep_embeddings,
                     "GGUF: token embeddings and output matrix stay as stored, as they do in folders");
   command->add_option("--bits", settings.bits, "mixed: bits of a weight on average, scales counted")

@@ -76,8 +76,6 @@ class Decoder {
   void run_layer(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index, std::span<float> states,
                  ProductSink sink, void* sink_context);
 
-  [[nodiscard]] const DecoderWeights& weights() const { return weights_; }
-
   /// The final normed state of the outputs of the last forward pass: [outputs, hidden_size].
   [[nodiscard]] std::span<const float> output_states() const {
     return {buffers_.outputs.data(), output_count_ * hidden()};

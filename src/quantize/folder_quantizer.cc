@@ -115,7 +115,7 @@ class FolderQuantizer {
                 {"weights of bytes", bytes},
                 {"--to", options_.target},
                 {"--method", options_.method},
-                {"--asymmetric", options_.asymmetric},
+                {"--symmetric", options_.symmetric},
                 {"--bits", target_.kind == TargetKind::mixed ? options_.bits : 0.0},
                 {"--calib", calibration},
                 {"--text", held},
@@ -149,7 +149,7 @@ class FolderQuantizer {
         KEDGE_ASSIGN(plan_, mixed_plan(pool_, layers_, mixed_task()));
       } else {
         Format format = target_.format;
-        format.symmetric = !options_.asymmetric;
+        format.symmetric = format.bits == 8 || options_.symmetric;
         plan_ = uniform_plan(layers_, format);
       }
       notes["plan"] = json_of(plan_);
@@ -187,7 +187,7 @@ class FolderQuantizer {
             .source = source_,
             .sequences = sensitivity_text_,
             .bits = options_.bits,
-            .symmetric = !options_.asymmetric,
+            .symmetric = options_.symmetric,
             .on_progress = [this](int64_t done, int64_t total) { progress("measuring sensitivity", done, total); },
             .stop = stop_};
   }
@@ -221,9 +221,11 @@ class FolderQuantizer {
     Json& reports = folder.notes()["layers"];
     if (!reports.is_array()) reports = Json::array();
     KEDGE_ASSIGN(states_, embedded(spec_, *source_, texts_.calibration));
+    if (method_ == Method::gptq) source_states_ = states_;
     for (int64_t layer = 0; layer < spec_.layer_count; ++layer) {
       progress("quantizing layers", layer, spec_.layer_count);
       if (layer < static_cast<int64_t>(reports.size())) {
+        KEDGE_TRY(propagate_source(layer));
         KEDGE_TRY(propagate(folder, layer));
         continue;
       }
@@ -233,6 +235,7 @@ class FolderQuantizer {
     }
     progress("quantizing layers", spec_.layer_count, spec_.layer_count);
     states_ = {};
+    source_states_ = {};
     return Done{};
   }
 
@@ -240,26 +243,86 @@ class FolderQuantizer {
     return {.round_inputs = round_inputs, .tokens_max = batch_tokens(texts_.calibration), .outputs_max = 0};
   }
 
+  /// One layer at hand.
+  struct LayerWork {
+    int64_t layer = 0;
+    std::shared_ptr<const LayerSource> source;
+    std::unique_ptr<LayerRunner> runner;  // with the source's weights
+    LayerProducts products;
+    std::shared_ptr<ReplacedSource> replaced;  // the source with the matrices that are quantized so far
+    std::vector<float> wanted;                 // states after the source's layer on the states at hand
+    QuantizedLayer quantized;
+  };
+
   Result<Json> quantize_one(const CheckpointFolder& folder, int64_t layer) {
-    const auto source = std::make_shared<LayerSource>(source_, layer);
-    KEDGE_ASSIGN(auto runner, LayerRunner::open(pool_, spec_, layer, source, layer_options(false)));
-    const LayerProducts products = products_of(spec_, runner->weights());
-    LayerStatistics statistics(pool_, products, method_, token_count(texts_.calibration), spec_);
-    std::vector<float> wanted = states_;
-    KEDGE_TRY(runner->run(pool_, texts_.calibration, wanted, stop_, LayerStatistics::sink, &statistics));
+    LayerWork work{.layer = layer, .source = std::make_shared<LayerSource>(source_, layer)};
+    KEDGE_ASSIGN(work.runner, LayerRunner::open(pool_, spec_, layer, work.source, layer_options(false)));
+    work.products = products_of(spec_, work.runner->weights());
+    work.replaced = std::make_shared<ReplacedSource>(work.source);
+    work.quantized.products.resize(work.products.products.size());
+    if (method_ == Method::gptq) {
+      for (int stage = 0; stage < kStages; ++stage) KEDGE_TRY(quantize_stage(work, stage));
+      KEDGE_TRY(propagate_source(layer));
+    } else {
+      KEDGE_TRY(quantize_stage(work, -1));
+    }
+    KEDGE_TRY(write_layer(folder, layer, work.products, work.quantized));
+    KEDGE_TRY(propagate(folder, layer));
+    return layer_report(layer, work.products, work.quantized, relative_error(work.wanted));
+  }
+
+  /// The products that read inputs of one stage, fitted to what those of the earlier stages give now they are rounded;
+  /// or
+  /// (-1) all at once.
+  Status quantize_stage(LayerWork& work, int stage) {
+    std::vector<std::optional<Format>> formats = plan_[static_cast<size_t>(work.layer)];
+    for (size_t i = 0; i < formats.size(); ++i) {
+      if (stage >= 0 && work.products.inputs[work.products.products[i].input].stage != stage) formats[i].reset();
+    }
+    LayerStatistics statistics(pool_, spec_, work.products,
+                               {.method = method_, .stage = stage, .rows_expected = token_count(texts_.calibration)});
+    KEDGE_TRY(collect(work, stage, statistics));
     const LayerTask task{.spec = spec_,
-                         .source = *source,
-                         .products = products,
+                         .source = *work.source,
+                         .products = work.products,
                          .statistics = statistics,
-                         .formats = plan_[static_cast<size_t>(layer)],
+                         .formats = formats,
                          .method = method_,
                          .round_inputs = target_.kind == TargetKind::w8a8,
                          .gptq = {}};
-    KEDGE_ASSIGN(const QuantizedLayer quantized, quantize_layer(pool_, task));
+    KEDGE_ASSIGN(QuantizedLayer found, quantize_layer(pool_, task));
     if (stop_.stop_requested()) return Error{ErrorKind::cancelled, "stopped"};
-    KEDGE_TRY(write_layer(folder, layer, products, quantized));
-    KEDGE_TRY(propagate(folder, layer));
-    return layer_report(layer, products, quantized, relative_error(wanted));
+    for (size_t i = 0; i < formats.size(); ++i) {
+      if (!found.products[i]) continue;
+      const CodedMatrix& coded = found.products[i]->coded;
+      if (stage >= 0 && stage + 1 < kStages) {
+        work.replaced->replace(fmt::format("model.layers.0.{}.weight", work.products.products[i].name),
+                               {coded.rows, coded.columns}, coded.values(pool_).values);
+      }
+      work.quantized.products[i] = std::move(found.products[i]);
+    }
+    std::ranges::move(found.vectors, std::back_inserter(work.quantized.vectors));
+    return Done{};
+  }
+
+  /// Fills the statistics; the first time also work.wanted.
+  Status collect(LayerWork& work, int stage, LayerStatistics& statistics) {
+    std::unique_ptr<LayerRunner> rounded;
+    if (stage > 0) {
+      KEDGE_ASSIGN(rounded, LayerRunner::open(pool_, spec_, work.layer, work.replaced, layer_options(false)));
+    }
+    LayerRunner* const runner = stage > 0 ? rounded.get() : work.runner.get();
+    const LayerProducts products = products_of(spec_, runner->weights());
+    LayerStatistics::Side source_side{&statistics, &work.products}, side{&statistics, &products};
+    std::vector<float> states = states_, source_states = source_states_;
+    std::vector<LayerRunner::States> runs;
+    if (method_ == Method::gptq) {
+      runs.push_back({work.runner.get(), source_states, LayerStatistics::source_sink, &source_side});
+    }
+    runs.push_back({runner, states, LayerStatistics::sink, &side});
+    KEDGE_TRY(LayerRunner::run(pool_, texts_.calibration, runs, stop_));
+    if (stage <= 0) work.wanted = std::move(states);
+    return Done{};
   }
 
   /// Of the states after the layer, to those of the source's layer on the same input.
@@ -279,7 +342,17 @@ class FolderQuantizer {
     const auto source = std::make_shared<LayerSource>(source_, layer, std::move(shard), &*quantization_);
     KEDGE_ASSIGN(auto runner,
                  LayerRunner::open(pool_, spec_, layer, source, layer_options(target_.kind == TargetKind::w8a8)));
-    return runner->run(pool_, texts_.calibration, states_, stop_);
+    const LayerRunner::States run{runner.get(), states_};
+    return LayerRunner::run(pool_, texts_.calibration, {&run, 1}, stop_);
+  }
+
+  /// The states of the source model, where they are wanted, through a layer that is done.
+  Status propagate_source(int64_t layer) {
+    if (source_states_.empty()) return Done{};
+    const auto source = std::make_shared<LayerSource>(source_, layer);
+    KEDGE_ASSIGN(auto runner, LayerRunner::open(pool_, spec_, layer, source, layer_options(false)));
+    const LayerRunner::States run{runner.get(), source_states_};
+    return LayerRunner::run(pool_, texts_.calibration, {&run, 1}, stop_);
   }
 
   Status write_layer(const CheckpointFolder& folder, int64_t layer, const LayerProducts& products,
@@ -404,7 +477,8 @@ class FolderQuantizer {
   std::vector<std::string> as_stored_;     // those that could have been
   Json quantization_json_;
   std::optional<models::Quantization> quantization_;
-  std::vector<float> states_;  // of the calibration text, before the layer at hand
+  std::vector<float> states_;         // of the calibration text, before the layer at hand
+  std::vector<float> source_states_;  // the same in the source model; empty where nobody asks for them
 };
 
 }  // namespace

@@ -171,7 +171,7 @@ TEST(FolderQuantizer, options_that_cannot_be_are_named) {
   expect([](Options& o) { o.target = "q8_0"; }, {"--method gptq", "rtn"});
   expect([](Options& o) { o.target = "mixed", o.bits = 3; }, {"--bits 3"});
   expect([](Options& o) { o.target = "mixed", o.bits = std::nan(""); }, {"--bits"});
-  expect([](Options& o) { o.target = "w8a8", o.method = "rtn", o.asymmetric = true; }, {"--asymmetric", "w8a8"});
+  expect([](Options& o) { o.target = "w8a8", o.method = "rtn", o.symmetric = true; }, {"--symmetric", "w8a8"});
   expect([](Options& o) { o.keep_embeddings = true; }, {"--keep-embeddings", "GGUF"});
   expect([](Options& o) { o.sequences = 0; }, {"--sequences 0"});
   expect([](Options& o) { o.length = 1; }, {"--length 1"});

@@ -21,7 +21,10 @@ float stored_scale(float scale, DType type) {
 
 std::string name_of(const Format& format) {
   const std::string group = format.group == 0 ? "" : fmt::format("-g{}", format.group);
-  return fmt::format("int{}{}{}", format.bits, group, format.symmetric ? "" : "-asymmetric");
+  return fmt::format("int{}{}{}", format.bits, group,
+                     format.symmetric == (format.bits == 8) ? ""
+                     : format.symmetric                     ? "-symmetric"
+                                                            : "-asymmetric");
 }
 
 double bits_per_weight(const Format& format, int64_t columns) {

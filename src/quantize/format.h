@@ -20,7 +20,7 @@ struct Format {
   [[nodiscard]] bool fits(int64_t columns) const { return columns % group_columns(columns) == 0; }
 };
 
-/// "int4-g64", "int8", "int4-g64-asymmetric".
+/// "int4-g64", "int8", "int4-g64-symmetric": 4 bits have zero points and 8 bits none, unless the name says so.
 std::string name_of(const Format& format);
 
 /// Codes, scales of 16 bits and zero points, for each weight of a matrix with so many columns.

@@ -23,8 +23,14 @@ std::vector<int64_t> column_order(const Matrix& gram, bool by_strength) {
   return order;
 }
 
-/// The factor of the damped gram matrix in this order of columns, each row divided by its diagonal element.
-Matrix unit_factor(WorkerPool& pool, const Matrix& gram, const std::vector<int64_t>& order, double damping) {
+/// The factor G of the damped gram matrix, as unit[j] = G[j] / G[j, j], and the squares of its diagonal.
+struct Factor {
+  Matrix unit;
+  std::vector<float> squares;
+};
+
+/// `order`: of rows and columns.
+Factor unit_factor(WorkerPool& pool, const Matrix& gram, const std::vector<int64_t>& order, double damping) {
   const int64_t n = gram.rows;
   double mean = 0;
   for (int64_t k = 0; k < n; ++k) mean += static_cast<double>(gram.row(k)[k]) / static_cast<double>(n);
@@ -43,11 +49,62 @@ Matrix unit_factor(WorkerPool& pool, const Matrix& gram, const std::vector<int64
     });
     if (factor_from_the_end(pool, factor)) break;
   }
+  std::vector<float> squares;
   for (int64_t i = 0; i < n; ++i) {
     const float diagonal = factor.row(i)[i];
+    squares.push_back(diagonal * diagonal);
     for (int64_t j = 0; j <= i; ++j) factor.row(i)[j] /= diagonal;
   }
-  return factor;
+  return {std::move(factor), std::move(squares)};
+}
+
+/// What the source's inputs want of each output beyond what ours give it: w (x_source - x_own) x_own^T, summed, in this
+/// order of columns.
+Matrix wanted_beyond(WorkerPool& pool, const Matrix& weights, const Matrix& gram, const Matrix& cross,
+                     const std::vector<int64_t>& order) {
+  const int64_t n = gram.rows;
+  Matrix difference(n, n);
+  pool.parallel_for(n, kRowGrain, [&](int64_t begin, int64_t end, unsigned) {
+    for (int64_t j = begin; j < end; ++j) {
+      const int64_t own = order[static_cast<size_t>(j)];
+      for (int64_t k = 0; k < n; ++k) {
+        difference.row(j)[k] = cross.row(own)[k] - gram.row(std::max(own, k))[std::min(own, k)];
+      }
+    }
+  });
+  return outputs_of(pool, difference, weights);
+}
+
+/// Solves z U = e for the unit triangular factor U, in place of e, from the last column on; then z[j] over the square
+/// of the diagonal is what column j is to be shifted by.
+void solve_shifts(WorkerPool& pool, const Factor& factor, Matrix& e) {
+  const int64_t n = e.columns;
+  Matrix carried(e.rows, kBlockColumns);
+  for (int64_t end = n; end > 0;) {
+    const int64_t first = (end - 1) / kBlockColumns * kBlockColumns;
+    const int64_t width = end - first;
+    if (end < n) {
+      Matrix columns(width, n - end);  // U's columns of the block, below it
+      for (int64_t i = end; i < n; ++i) {
+        for (int64_t j = first; j < end; ++j) columns.row(j - first)[i - end] = factor.unit.row(i)[j];
+      }
+      cpu::matmul(pool, columns.view(), {e.values.data() + end, n, e.rows}, {carried.values.data(), kBlockColumns},
+                  nullptr, cpu::MatmulCompute::f32);
+    }
+    pool.parallel_for(e.rows, kRowGrain, [&](int64_t begin, int64_t stop, unsigned) {
+      for (int64_t row = begin; row < stop; ++row) {
+        float* z = e.row(row);
+        for (int64_t j = end - 1; j >= first; --j) {
+          z[j] -= carried.row(row)[j - first];
+          for (int64_t i = j + 1; i < end; ++i) z[j] -= z[i] * factor.unit.row(i)[j];
+        }
+      }
+    });
+    end = first;
+  }
+  for (int64_t row = 0; row < e.rows; ++row) {
+    for (int64_t j = 0; j < n; ++j) e.row(row)[j] /= factor.squares[static_cast<size_t>(j)];
+  }
 }
 
 }  // namespace
@@ -80,21 +137,29 @@ CodedMatrix gptq(WorkerPool& pool, const Matrix& weights, const Matrix& gram, Co
   const int64_t rows = weights.rows, columns = weights.columns;
   KEDGE_CHECK(gram.rows == columns);
   const std::vector<int64_t> order = column_order(gram, options.activation_order);
-  const Matrix factor = unit_factor(pool, gram, order, options.damping);
+  const Factor factor = unit_factor(pool, gram, order, options.damping);
+  Matrix
+      shifts;  // by which the source's inputs move w[j]; with a gram matrix C of both, w C (G^-1) takes w G^T's place
+  if (options.cross != nullptr) {
+    shifts = wanted_beyond(pool, weights, gram, *options.cross, order);
+    solve_shifts(pool, factor, shifts);
+  }
   Matrix lost(rows, columns);  // w - q, in this order of columns
   Matrix carried(rows, kBlockColumns);
   for (int64_t first = 0; first < columns; first += kBlockColumns) {
     const int64_t end = std::min(columns, first + kBlockColumns);
     if (first > 0) {
-      cpu::matmul(pool, rows_view(factor.row(first), end - first, first, columns), {lost.values.data(), columns, rows},
-                  {carried.values.data(), kBlockColumns}, nullptr, cpu::MatmulCompute::f32);
+      cpu::matmul(pool, rows_view(factor.unit.row(first), end - first, first, columns),
+                  {lost.values.data(), columns, rows}, {carried.values.data(), kBlockColumns}, nullptr,
+                  cpu::MatmulCompute::f32);
     }
     pool.parallel_for(rows, kRowGrain, [&](int64_t begin, int64_t stop, unsigned) {
       for (int64_t row = begin; row < stop; ++row) {
         float* difference = lost.row(row);
         for (int64_t j = first; j < end; ++j) {
           float wanted = carried.row(row)[j - first];
-          for (int64_t i = first; i < j; ++i) wanted += difference[i] * factor.row(j)[i];
+          if (shifts.rows > 0) wanted += shifts.row(row)[j];
+          for (int64_t i = first; i < j; ++i) wanted += difference[i] * factor.unit.row(j)[i];
           const int64_t column = order[static_cast<size_t>(j)];
           const float weight = weights.row(row)[column];
           const Grid& grid = coded.grid(row, column);

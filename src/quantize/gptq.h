@@ -10,6 +10,9 @@ namespace kedge::quantize {
 struct GptqOptions {
   double damping = 0.01;         // added to the diagonal, of its mean
   bool activation_order = true;  // columns with the strongest inputs first; groups stay where they are
+  /// InputStatistics::cross(): outputs are then those of the source's inputs as nearly as ours allow, so that what the
+  /// layers before lost is made good too (Li et al. 2025, GPTAQ). May be null.
+  const Matrix* cross = nullptr;
 };
 
 /// `gram`: InputStatistics::gram() of the inputs.

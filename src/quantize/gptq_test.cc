@@ -161,6 +161,34 @@ TEST(Gptq, loses_less_than_rounding_where_inputs_depend_on_each_other) {
   }
 }
 
+TEST(Gptq, what_earlier_layers_lost_is_made_good_where_the_inputs_of_the_source_are_known) {
+  WorkerPool pool(2);
+  const Matrix weights = random_matrix(40, 192, 71);
+  const Matrix source = correlated_inputs(900, 192, 72);
+  // Ours: less of each column, and some of its neighbour.
+  Matrix own(source.rows, source.columns);
+  for (int64_t i = 0; i < own.rows; ++i) {
+    for (int64_t k = 0; k < own.columns; ++k) {
+      own.row(i)[k] = 0.9F * source.row(i)[k] + 0.1F * source.row(i)[(k + 1) % own.columns];
+    }
+  }
+  InputStatistics statistics(192, {.rows_expected = 900, .gram = true, .cross = true});
+  statistics.add(pool, {own.row(0), 192, 500}, source.row(0));
+  statistics.add(pool, {own.row(500), 192, 400}, source.row(500));
+  double sum = 0;
+  for (int64_t row = 0; row < 900; ++row) sum += static_cast<double>(own.row(row)[150]) * source.row(row)[7];
+  EXPECT_NEAR(statistics.cross().row(150)[7], sum, 1e-4 * std::abs(sum) + 1e-2);
+
+  const Matrix wanted = outputs_of(pool, weights, source);
+  const CodedMatrix grids = grids_for_inputs(pool, weights, statistics.gram(), {4, 64, false}, DType::bf16);
+  const auto error = [&](const GptqOptions& options) {
+    const CodedMatrix coded = gptq(pool, weights, statistics.gram(), grids, options);
+    return squared_distance(pool, wanted, outputs_of(pool, coded.values(pool), own));
+  };
+  EXPECT_LT(error({.cross = &statistics.cross()}), 0.5 * error({}));
+  EXPECT_LT(error({.activation_order = false, .cross = &statistics.cross()}), 0.5 * error({.activation_order = false}));
+}
+
 TEST(Gptq, inputs_that_never_came_and_columns_without_input_do_no_harm) {
   WorkerPool pool(1);
   const Matrix weights = random_matrix(4, 64, 51);

@@ -17,10 +17,12 @@ class InputStatistics {
     int64_t rows_expected = 0;    // about so many will come: rows of the sample are spread over them
     int64_t sample_rows_max = 0;  // rows to keep
     bool gram = false;            // sum up x x^T
+    bool cross = false;           // and x y^T, with the row y that enters the product in the source model
   };
   InputStatistics(int64_t columns, const Options& options);
 
-  void add(WorkerPool& pool, const cpu::InputRows& x);
+  /// `source`: as many rows of `columns` floats, side by side; null unless `cross` was asked for.
+  void add(WorkerPool& pool, const cpu::InputRows& x, const float* source = nullptr);
 
   [[nodiscard]] int64_t rows() const { return rows_; }
   [[nodiscard]] int64_t columns() const { return columns_; }
@@ -30,10 +32,12 @@ class InputStatistics {
   [[nodiscard]] const std::vector<float>& largest_magnitudes() const { return largest_; }
   /// Sum of x[i] x[j] for j <= i (the rest is undefined): [columns, columns]. Empty unless asked for.
   [[nodiscard]] const Matrix& gram() const { return gram_; }
+  /// Sum of x[i] y[j]: [columns, columns]. Empty unless asked for.
+  [[nodiscard]] const Matrix& cross() const { return cross_; }
   [[nodiscard]] const Matrix& sample() const { return sample_; }
 
  private:
-  void add_gram(WorkerPool& pool, const cpu::InputRows& x);
+  void add_gram(WorkerPool& pool, const cpu::InputRows& x, const float* source);
 
   int64_t columns_;
   Options options_;
@@ -41,8 +45,8 @@ class InputStatistics {
   int64_t rows_ = 0;
   std::vector<double> magnitude_sums_;
   std::vector<float> largest_;
-  Matrix gram_, sample_;
-  std::vector<float> transposed_, product_;  // working memory of add_gram
+  Matrix gram_, cross_, sample_;
+  std::vector<float> transposed_, source_, product_;  // working memory of add_gram
 };
 
 }  // namespace kedge::quantize

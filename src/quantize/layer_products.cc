@@ -18,12 +18,14 @@ class Lister {
       for (size_t expert = 0; expert < weights_.experts.size(); ++expert) {
         const std::string prefix = fmt::format("block_sparse_moe.experts.{}.", expert);
         // The router reads the same norm in full precision: no factor may go there.
-        const size_t in = input({.name = fmt::format("mlp.{}", expert), .columns = spec_.hidden_size, .routed = true});
+        const size_t in =
+            input({.name = fmt::format("mlp.{}", expert), .columns = spec_.hidden_size, .stage = 2, .routed = true});
         gated(weights_.experts[expert], in, {prefix + "w1", prefix + "w3", prefix + "w2"}, expert);
       }
     } else {
       const char* norm = spec_.sandwich_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm";
-      const size_t in = input({.name = "mlp", .columns = spec_.hidden_size, .producer = Producer::norm, .norm = norm});
+      const size_t in =
+          input({.name = "mlp", .columns = spec_.hidden_size, .producer = Producer::norm, .norm = norm, .stage = 2});
       const char* gate = spec_.fused_gate_up ? "mlp.gate_up_proj" : "mlp.gate_proj";
       gated(weights_.mlp, in, {gate, "mlp.up_proj", "mlp.down_proj"}, -1);
     }
@@ -64,7 +66,8 @@ class Lister {
                                 .product = values,
                                 .first_row = first_row,
                                 .head_size = spec_.head_size,
-                                .repeats = spec_.heads / spec_.kv_heads});
+                                .repeats = spec_.heads / spec_.kv_heads,
+                                .stage = 1});
     product("self_attn.o_proj", weights_.output, heads);
   }
 
@@ -77,6 +80,7 @@ class Lister {
                                 .producer = Producer::rows,
                                 .product = up,
                                 .first_row = fused ? spec_.intermediate_size : 0,
+                                .stage = 3,
                                 .routed = expert >= 0});
     product(names.down, mlp.down, inner);
   }

@@ -33,6 +33,7 @@ struct ProductInput {
   int64_t first_row = 0;  // of it
   int64_t head_size = 0;  // columns come in heads of so many...
   int64_t repeats = 1;    // ...of which this many in a row have the same rows
+  int stage = 0;          // inputs of a later stage come from products that read those of earlier ones
   bool routed = false;    // only the tokens of one expert
 
   /// The row, after first_row, that computes a column.
@@ -40,6 +41,8 @@ struct ProductInput {
     return column / (head_size * repeats) * head_size + column % head_size;
   }
 };
+
+inline constexpr int kStages = 4;  // what attention reads, the heads' values, what the MLP reads, its inner values
 
 struct LayerProducts {
   std::vector<Product> products;

@@ -189,8 +189,10 @@ class LayerQuantizer {
     const InputStatistics& statistics = task_.statistics.of_input(task_.products.products[product].input);
     if (task_.method == Method::awq) return clipped(pool_, weights, inputs, format, type);
     if (task_.method == Method::gptq && statistics.rows() > 0) {
+      GptqOptions options = task_.gptq;
+      options.cross = statistics.cross().rows > 0 ? &statistics.cross() : nullptr;
       return gptq(pool_, weights, statistics.gram(), grids_for_inputs(pool_, weights, statistics.gram(), format, type),
-                  task_.gptq);
+                  options);
     }
     return round_to_nearest(pool_, weights, format, type);
   }
@@ -204,26 +206,47 @@ class LayerQuantizer {
 
 }  // namespace
 
-LayerStatistics::LayerStatistics(WorkerPool& pool, const LayerProducts& products, Method method, int64_t rows_expected,
-                                 const models::DecoderSpec& spec)
-    : pool_(pool), products_(products) {
+LayerStatistics::LayerStatistics(WorkerPool& pool, const models::DecoderSpec& spec, const LayerProducts& products,
+                                 const Options& options)
+    : pool_(pool), stage_(options.stage), source_rows_(products.inputs.size()) {
   for (const ProductInput& input : products.inputs) {
-    int64_t rows = rows_expected;
+    int64_t rows = options.rows_expected;
     if (input.routed) rows = rows * spec.mixture.experts_per_token / std::max<int64_t>(1, spec.mixture.experts);
-    inputs_.emplace_back(input.columns,
-                         InputStatistics::Options{
-                             .rows_expected = rows, .sample_rows_max = kSampleRows, .gram = method == Method::gptq});
+    const bool gram = options.method == Method::gptq && input.stage == stage_;
+    inputs_.emplace_back(
+        input.columns,
+        InputStatistics::Options{
+            .rows_expected = rows, .sample_rows_max = kSampleRows, .gram = gram, .cross = gram && !input.routed});
   }
 }
 
-void LayerStatistics::sink(void* context, const models::Linear& linear, const cpu::InputRows& x) {
-  auto& statistics = *static_cast<LayerStatistics*>(context);
-  size_t previous = statistics.inputs_.size();
-  for (const Product& product : statistics.products_.products) {
-    // Products that share an input are computed one after the other: the first of them counts.
-    if (product.linear == &linear && product.input != previous)
-      statistics.inputs_[product.input].add(statistics.pool_, x);
+std::optional<size_t> LayerStatistics::first_input(const LayerProducts& products, const models::Linear& linear) const {
+  size_t previous = inputs_.size();
+  for (const Product& product : products.products) {
+    if (product.linear == &linear) {
+      const bool looked_at = stage_ < 0 || products.inputs[product.input].stage == stage_;
+      return product.input != previous && looked_at ? std::optional(product.input) : std::nullopt;
+    }
     previous = product.input;
+  }
+  return std::nullopt;
+}
+
+void LayerStatistics::sink(void* context, const models::Linear& linear, const cpu::InputRows& x) {
+  const Side& side = *static_cast<const Side*>(context);
+  LayerStatistics& statistics = *side.statistics;
+  const std::optional<size_t> input = statistics.first_input(*side.products, linear);
+  if (input) statistics.inputs_[*input].add(statistics.pool_, x, statistics.source_rows_[*input].data());
+}
+
+void LayerStatistics::source_sink(void* context, const models::Linear& linear, const cpu::InputRows& x) {
+  const Side& side = *static_cast<const Side*>(context);
+  const std::optional<size_t> input = side.statistics->first_input(*side.products, linear);
+  if (!input || side.products->inputs[*input].routed) return;  // an expert's rows are other tokens' here and there
+  std::vector<float>& rows = side.statistics->source_rows_[*input];
+  rows.clear();
+  for (int64_t i = 0; i < x.count; ++i) {
+    rows.insert(rows.end(), x.data + i * x.stride, x.data + i * x.stride + linear.weight.columns);
   }
 }
 

@@ -18,19 +18,33 @@ enum class Method : uint8_t { round_to_nearest, awq, gptq, smooth };
 /// Statistics of every input of a layer, filled by a run of it.
 class LayerStatistics {
  public:
-  /// `rows_expected`: tokens of the calibration text. `spec` for how many of them an expert sees.
-  LayerStatistics(WorkerPool& pool, const LayerProducts& products, Method method, int64_t rows_expected,
-                  const models::DecoderSpec& spec);
+  struct Options {
+    Method method = Method::round_to_nearest;
+    int stage = -1;  // whose inputs alone are looked at; -1: all
+    int64_t rows_expected = 0;
+  };
+  LayerStatistics(WorkerPool& pool, const models::DecoderSpec& spec, const LayerProducts& products,
+                  const Options& options);
 
-  /// A models::ProductSink; `context` is the object.
+  /// models::ProductSinks; `context` is a Side. Where rows of the source model are wanted (GPTQ), every batch goes
+  /// through source_sink first.
+  struct Side {
+    LayerStatistics* statistics = nullptr;
+    const LayerProducts* products = nullptr;  // of the decoder that calls
+  };
   static void sink(void* context, const models::Linear& linear, const cpu::InputRows& x);
+  static void source_sink(void* context, const models::Linear& linear, const cpu::InputRows& x);
 
   [[nodiscard]] const InputStatistics& of_input(size_t input) const { return inputs_[input]; }
 
  private:
+  /// The input that `linear` is the first to read, where it is looked at.
+  [[nodiscard]] std::optional<size_t> first_input(const LayerProducts& products, const models::Linear& linear) const;
+
   WorkerPool& pool_;
-  const LayerProducts& products_;
+  int stage_;
   std::vector<InputStatistics> inputs_;
+  std::vector<std::vector<float>> source_rows_;  // of each input, of the batch at hand
 };
 
 /// A norm's weights or a product's biases, changed.

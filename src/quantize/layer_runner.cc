@@ -58,9 +58,10 @@ Result<std::unique_ptr<LayerRunner>> LayerRunner::open(WorkerPool& pool, const m
   return runner;
 }
 
-Status LayerRunner::run(WorkerPool& pool, const TokenSequences& sequences, std::span<float> states,
-                        const std::stop_token& stop, models::ProductSink sink, void* sink_context) {
-  const auto hidden = static_cast<size_t>(decoder_->spec().hidden_size);
+Status LayerRunner::run(WorkerPool& pool, const TokenSequences& sequences, std::span<const States> all,
+                        const std::stop_token& stop) {
+  LayerRunner& first = *all.front().runner;  // whose pages serve all: they are of one shape
+  const auto hidden = static_cast<size_t>(first.decoder_->spec().hidden_size);
   size_t next = 0, offset = 0;
   while (next < sequences.size()) {
     if (stop.stop_requested()) return Error{ErrorKind::cancelled, "stopped"};
@@ -69,15 +70,17 @@ Status LayerRunner::run(WorkerPool& pool, const TokenSequences& sequences, std::
     int64_t tokens = 0;
     for (; next < sequences.size() && static_cast<int64_t>(runs.size()) < kBatchSequences; ++next) {
       const auto length = static_cast<int64_t>(sequences[next].size());
-      if (tokens + length > tokens_max_) break;
-      engine::SequenceKv& cache = caches.emplace_back(*kv_pool_);
+      if (tokens + length > first.tokens_max_) break;
+      engine::SequenceKv& cache = caches.emplace_back(*first.kv_pool_);
       KEDGE_CHECK(cache.reserve(length));
       runs.push_back({.tokens = sequences[next], .first = 0, .length = length, .cache = &cache, .output_from = length});
       tokens += length;
     }
     KEDGE_CHECK(!runs.empty());  // batch_tokens() holds each sequence
     const size_t count = static_cast<size_t>(tokens) * hidden;
-    decoder_->run_layer(pool, runs, 0, states.subspan(offset, count), sink, sink_context);
+    for (const States& each : all) {
+      each.runner->decoder_->run_layer(pool, runs, 0, each.states.subspan(offset, count), each.sink, each.sink_context);
+    }
     offset += count;
   }
   return Done{};

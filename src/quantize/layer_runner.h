@@ -31,9 +31,17 @@ class LayerRunner {
 
   [[nodiscard]] const models::DecoderLayerWeights& weights() const { return decoder_->weights().layers.front(); }
 
-  /// Takes `states` of all sequences, in their order, through the layer. Fails with cancelled.
-  Status run(WorkerPool& pool, const TokenSequences& sequences, std::span<float> states, const std::stop_token& stop,
-             models::ProductSink sink = nullptr, void* sink_context = nullptr);
+  /// States of all sequences, in their order, and who is told of the rows that enter products (may be null).
+  struct States {
+    LayerRunner* runner = nullptr;  // the same layer, perhaps with other weights
+    std::span<float> states;
+    models::ProductSink sink = nullptr;
+    void* sink_context = nullptr;
+  };
+  /// Takes each of `all` through its layer, one after the other for each batch of sequences. Fails with cancelled.
+  /// REQUIRES: runners of the same layer and options.
+  static Status run(WorkerPool& pool, const TokenSequences& sequences, std::span<const States> all,
+                    const std::stop_token& stop);
 
  private:
   std::unique_ptr<models::Decoder> decoder_;

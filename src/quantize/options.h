@@ -33,7 +33,7 @@ struct Options {
   std::filesystem::path out;               // a folder that is empty or absent, or a .gguf file
   std::string target;                      // "int4-g64", as parse_target reads it
   std::string method;                      // "rtn", "awq", "gptq", "smooth"; empty: default_method
-  bool asymmetric = false;                 // zero points beside the scales of packed and mixed targets
+  bool symmetric = false;                  // no zero points beside the scales of 4 bits
   bool keep_embeddings = false;            // GGUF: token embeddings and output matrix stay as stored, as in folders
   double bits = 4.25;                      // of a weight, scales counted: for mixed
   std::filesystem::path calibration_file;  // text; empty: the model writes its own

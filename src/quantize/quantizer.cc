@@ -26,9 +26,9 @@ Status check(const Options& options, const Target& target) {
   if (target.kind == TargetKind::mixed && !(options.bits >= 4 && options.bits <= 9)) {
     return Error{ErrorKind::invalid_input, fmt::format("--bits {}: expected 4 to 9", options.bits)};
   }
-  if (options.asymmetric && (target.kind == TargetKind::w8a8 || target.kind == TargetKind::gguf)) {
+  if (options.symmetric && (target.kind == TargetKind::w8a8 || target.kind == TargetKind::gguf)) {
     return Error{ErrorKind::invalid_input,
-                 fmt::format("--asymmetric: {} has no zero points to choose", options.target)};
+                 fmt::format("--symmetric: {} has no zero points to leave out", options.target)};
   }
   if (options.keep_embeddings && target.kind != TargetKind::gguf) {
     return Error{ErrorKind::invalid_input, "--keep-embeddings: is for GGUF files; folders always keep them"};

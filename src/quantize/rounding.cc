@@ -6,8 +6,19 @@ namespace kedge::quantize {
 namespace {
 
 constexpr int64_t kRowGrain = 8;
-constexpr int kDrawnInSteps = 18;  // of 2.5 % each
-constexpr int kWidenedSteps = 3;   // symmetric codes reach half a step less far up than down: 7.5 / 7 makes up for it
+constexpr float kStep = 0.025F;
+constexpr int kDrawnInSteps = 18;
+constexpr int kRounds = 2;
+constexpr int kWidenedSteps = 3;  // symmetric codes reach half a step less far up than down: 7.5 / 7 makes up for it
+
+double weighed_error(const Grid& grid, std::span<const float> weights, std::span<const float> importance) {
+  double error = 0;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const double difference = grid.rounded(weights[i]) - weights[i];
+    error += static_cast<double>(importance[i]) * difference * difference;
+  }
+  return error;
+}
 
 }  // namespace
 
@@ -16,23 +27,27 @@ Grid grid_of(const Format& format, DType scale_type, std::span<const float> weig
   return grid_between(format, scale_type, smallest, largest);
 }
 
+/// First both ends together, then, where each can be had alone, one end after the other.
 Grid least_error_grid(const Format& format, DType scale_type, std::span<const float> weights,
                       std::span<const float> importance) {
   const auto [smallest, largest] = std::ranges::minmax(weights);
   Grid best;
   double best_error = std::numeric_limits<double>::infinity();
-  for (int step = format.symmetric ? -kWidenedSteps : 0; step <= kDrawnInSteps; ++step) {
-    const float reach = 1.0F - 0.025F * static_cast<float>(step);
-    const Grid grid = grid_between(format, scale_type, smallest * reach, largest * reach);
-    double error = 0;
-    for (size_t i = 0; i < weights.size(); ++i) {
-      const double difference = grid.rounded(weights[i]) - weights[i];
-      error += static_cast<double>(importance[i]) * difference * difference;
-    }
-    if (error < best_error) {
-      best_error = error;
-      best = grid;
-    }
+  int best_low = 0, best_high = 0;
+  const auto attempt = [&](int low, int high) {
+    const Grid grid = grid_between(format, scale_type, smallest * (1.0F - kStep * static_cast<float>(low)),
+                                   largest * (1.0F - kStep * static_cast<float>(high)));
+    const double error = weighed_error(grid, weights, importance);
+    if (error >= best_error) return;
+    best_error = error;
+    best = grid;
+    best_low = low;
+    best_high = high;
+  };
+  for (int step = format.symmetric ? -kWidenedSteps : 0; step <= kDrawnInSteps; ++step) attempt(step, step);
+  for (int round = 0; round < kRounds && !format.symmetric; ++round) {
+    for (int low = 0; low <= kDrawnInSteps; ++low) attempt(low, best_high);
+    for (int high = 0; high <= kDrawnInSteps; ++high) attempt(best_low, high);
   }
   return best;
 }

@@ -11,8 +11,8 @@ namespace kedge::quantize {
 /// The grid of the weights, from the smallest to the largest of them.
 Grid grid_of(const Format& format, DType scale_type, std::span<const float> weights);
 
-/// Of grids of 55 to 100 % (symmetric ones to 107 %) of the reach, the one with the least sum of importance[i] *
-/// (rounded - weight)^2.
+/// Of grids of 55 to 100 % of the reach (symmetric ones to 107 %, others at each end), the one with the least sum of
+/// importance[i] * (rounded - weight)^2.
 Grid least_error_grid(const Format& format, DType scale_type, std::span<const float> weights,
                       std::span<const float> importance);
 

@@ -96,7 +96,9 @@ TEST(Rounding, bits_count_scales_and_zero_points) {
   EXPECT_DOUBLE_EQ(bits_per_weight({4, 128, true}, 256), 4.125);
   EXPECT_DOUBLE_EQ(bits_per_weight({4, 64, false}, 256), 4.3125);
   EXPECT_DOUBLE_EQ(bits_per_weight({8, 0, true}, 256), 8.0625);
-  EXPECT_EQ(name_of({4, 64, false}), "int4-g64-asymmetric");
+  EXPECT_EQ(name_of({4, 64, false}), "int4-g64");
+  EXPECT_EQ(name_of({4, 64, true}), "int4-g64-symmetric");
+  EXPECT_EQ(name_of({8, 0, true}), "int8");
 }
 
 }  // namespace
