@@ -33,6 +33,7 @@ void register_logits(Commands& commands);
 void register_score(Commands& commands);
 void register_embed(Commands& commands);
 void register_rerank(Commands& commands);
+void register_quantize(Commands& commands);
 void register_bench(Commands& commands);
 
 }  // namespace kedge::cli

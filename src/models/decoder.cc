@@ -67,8 +67,7 @@ Result<std::unique_ptr<Decoder>> Decoder::open(WorkerPool& pool, const DecoderSp
   return decoder;
 }
 
-std::span<const float> Decoder::forward(WorkerPool& pool, Phase phase, std::span<const TokenRun> runs, HiddenSink sink,
-                                        void* sink_context) {
+void Decoder::begin(Phase phase, std::span<const TokenRun> runs) {
   phase_ = phase;
   stored_compute_ = cpu::for_stored_weights(compute_);
   packed_compute_ = cpu::MatmulCompute::int8;
@@ -79,6 +78,25 @@ std::span<const float> Decoder::forward(WorkerPool& pool, Phase phase, std::span
   token_count_ = 0;
   for (const TokenRun& run : runs) token_count_ += static_cast<int64_t>(run.tokens.size());
   KEDGE_CHECK(static_cast<size_t>(token_count_) * hidden() <= buffers_.hidden.size());
+}
+
+void Decoder::run_layer(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index, std::span<float> states,
+                        ProductSink sink, void* sink_context) {
+  begin(Phase::prefill, runs);
+  KEDGE_CHECK(states.size() == static_cast<size_t>(token_count_) * hidden());
+  std::ranges::copy(states, buffers_.hidden.begin());
+  fill_rope(runs);
+  product_sink_ = sink;
+  product_sink_context_ = sink_context;
+  attention_block(pool, runs, layer_index);
+  mlp_block(pool, weights_.layers[static_cast<size_t>(layer_index)]);
+  product_sink_ = nullptr;
+  std::ranges::copy(buffers_.hidden.first(states.size()), states.begin());
+}
+
+std::span<const float> Decoder::forward(WorkerPool& pool, Phase phase, std::span<const TokenRun> runs, HiddenSink sink,
+                                        void* sink_context) {
+  begin(phase, runs);
   embed(runs);
   fill_rope(runs);
   for (int64_t i = 0; i < spec_.layer_count; ++i) {
@@ -133,6 +151,7 @@ void Decoder::norm(WorkerPool& pool, const NormWeights& weights, const float* x,
 }
 
 void Decoder::matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, const cpu::OutputRows& y) const {
+  if (product_sink_ != nullptr) product_sink_(product_sink_context_, linear, x);
   const bool rounded = round_inputs_ && linear.quantized != nullptr;
   const cpu::InputRows inputs =
       rounded ? cpu::rounded_inputs(pool, x, linear.weight.columns, linear.quantized->input()) : x;

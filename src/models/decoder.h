@@ -42,6 +42,10 @@ enum class Phase : uint8_t { prefill, decode };
 /// states: [tokens of the batch, hidden_size].
 using HiddenSink = void (*)(void* context, int64_t layer, const float* states);
 
+/// Receives the rows that enter each matrix product of a layer, before any rounding of them: x.count rows of
+/// linear.weight.columns floats. `linear` is one of Decoder::weights().
+using ProductSink = void (*)(void* context, const Linear& linear, const cpu::InputRows& x);
+
 struct DecoderOptions {
   cpu::MatmulCompute compute = cpu::MatmulCompute::f32;  // int8: weights that have a packed form are packed
   bool round_inputs = false;  // activations as a quantized checkpoint's settings say (cpu/input_rounding.h)
@@ -66,6 +70,11 @@ class Decoder {
   /// REQUIRES: at most tokens_max tokens and outputs_max outputs.
   std::span<const float> forward(WorkerPool& pool, Phase phase, std::span<const TokenRun> runs,
                                  HiddenSink sink = nullptr, void* sink_context = nullptr);
+
+  /// Runs one layer alone over `states` [tokens of the batch, hidden_size], in place; the rows that enter its products
+  /// go to `sink`, which may be null. REQUIRES: at most tokens_max tokens.
+  void run_layer(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index, std::span<float> states,
+                 ProductSink sink, void* sink_context);
 
   /// The final normed state of the outputs of the last forward pass: [outputs, hidden_size].
   [[nodiscard]] std::span<const float> output_states() const {
@@ -102,6 +111,7 @@ class Decoder {
       : spec_(spec), source_(std::move(source)), compute_(options.compute), round_inputs_(options.round_inputs) {}
 
   [[nodiscard]] size_t hidden() const { return static_cast<size_t>(spec_.hidden_size); }
+  void begin(Phase phase, std::span<const TokenRun> runs);
   void embed(std::span<const TokenRun> runs);
   void fill_rope(std::span<const TokenRun> runs);
   void attention_block(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
@@ -129,6 +139,8 @@ class Decoder {
   std::vector<std::vector<Expert>> routed_;        // tokens of each expert, of the layer at hand
   std::vector<cpu::AttentionRun> attention_runs_;  // of the layer at hand
   Phase phase_ = Phase::prefill;                   // of the pass at hand
+  ProductSink product_sink_ = nullptr;             // of run_layer
+  void* product_sink_context_ = nullptr;
   int64_t token_count_ = 0;
   size_t output_count_ = 0;
 };

@@ -1,0 +1,200 @@
+// A tokenizer.json as the keys of a GGUF file: byte-level BPE with a well-known split pattern, or SentencePiece's BPE.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "kedge/tokenizer.h"
+#include "models/model_settings.h"
+#include "quantize/gguf_model.h"
+#include "text/template_source.h"
+#include "text/tokenizer/word_scanner.h"
+
+namespace kedge::quantize {
+namespace {
+
+using formats::GgufValue;
+using Pairs = std::vector<std::pair<std::string, GgufValue>>;
+
+constexpr std::string_view kSpaceSign = "\xE2\x96\x81";
+
+/// SentencePiece's numbers, which GGUF took over.
+enum TokenType : int64_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
+
+template <typename T>
+GgufValue array_of(GgufValue::Type element, std::vector<T> values) {
+  return {.type = GgufValue::Type::array, .element_type = element, .value = std::move(values)};
+}
+
+class TokenizerWriter {
+ public:
+  TokenizerWriter(const std::filesystem::path& folder, const Json& json, const Tokenizer& tokenizer, int64_t size)
+      : folder_(folder), json_(json), tokenizer_(tokenizer), size_(static_cast<size_t>(size)) {}
+
+  Result<Pairs> write() {
+    KEDGE_TRY(find_kind());
+    add_tokens();
+    KEDGE_TRY(add_merges());
+    const auto id = [&](const char* key, std::optional<TokenId> token) {
+      if (token) set(key, gguf_integer(*token));
+    };
+    id("bos_token_id", tokenizer_.bos());
+    id("eos_token_id", tokenizer_.eos());
+    KEDGE_ASSIGN(const std::vector<TokenId> empty, tokenizer_.encode("", {.add_special = true}));
+    const bool begins = !empty.empty() && tokenizer_.bos() && empty.front() == *tokenizer_.bos();
+    set("add_bos_token", {.type = GgufValue::Type::boolean, .value = begins});
+    KEDGE_ASSIGN(const auto chat, text::load_chat_template(folder_));
+    if (chat) pairs_.emplace_back("tokenizer.chat_template", gguf_text(chat->source));
+    return std::move(pairs_);
+  }
+
+ private:
+  void set(std::string_view key, GgufValue value) {
+    pairs_.emplace_back(fmt::format("tokenizer.ggml.{}", key), std::move(value));
+  }
+
+  [[nodiscard]] Error unsupported(std::string_view what) const {
+    return Error{ErrorKind::unsupported,
+                 fmt::format("{}: {}, which is not written as GGUF; quantize a .gguf file of the model instead",
+                             (folder_ / "tokenizer.json").string(), what)};
+  }
+
+  [[nodiscard]] const Json& at(const Json& object, const char* key) const {
+    static const Json kNothing;
+    return object.is_object() && object.contains(key) ? object[key] : kNothing;
+  }
+  [[nodiscard]] static bool is_true(const Json& json) { return json.is_boolean() && json.get<bool>(); }
+
+  Status find_kind() {
+    const Json& model = at(json_, "model");
+    if (at(model, "type") != "BPE") return unsupported("the model is no BPE");
+    sentencepiece_ = is_true(at(model, "byte_fallback"));
+    if (sentencepiece_) {
+      set("model", gguf_text("llama"));
+      set("pre", gguf_text("default"));
+      return Done{};
+    }
+    const std::string pattern = split_pattern();
+    const bool whole_words = is_true(at(model, "ignore_merges"));
+    const char* name = pattern == text::kLlama3Pattern                  ? (whole_words ? "llama-bpe" : "smaug-bpe")
+                       : pattern == text::kQwen2Pattern                 ? "qwen2"
+                       : pattern == text::kTekkenPattern && whole_words ? "tekken"
+                       : pattern == text::kGpt2Pattern                  ? "gpt-2"
+                                                                        : nullptr;
+    const bool normalized =
+        !at(json_, "normalizer").is_null() && std::string_view(name == nullptr ? "" : name) != "qwen2";
+    if (name == nullptr || normalized)
+      return unsupported("the split pattern or normalizer is not one that GGUF has a name for");
+    set("model", gguf_text("gpt2"));
+    set("pre", gguf_text(name));
+    return Done{};
+  }
+
+  /// "" where it is not a split by one pattern, then bytes.
+  [[nodiscard]] std::string split_pattern() const {
+    const Json& pre = at(json_, "pre_tokenizer");
+    if (at(pre, "type") == "ByteLevel" && !at(pre, "use_regex").is_null()) {
+      return is_true(at(pre, "use_regex")) && !is_true(at(pre, "add_prefix_space")) ? std::string(text::kGpt2Pattern)
+                                                                                    : "";
+    }
+    const Json& steps = at(pre, "pretokenizers");
+    if (!steps.is_array() || steps.size() != 2 || at(steps[0], "type") != "Split" ||
+        at(steps[1], "type") != "ByteLevel") {
+      return "";
+    }
+    const Json& regex = at(at(steps[0], "pattern"), "Regex");
+    return regex.is_string() && !is_true(at(steps[1], "add_prefix_space")) ? regex.get<std::string>() : "";
+  }
+
+  void add_tokens() {
+    std::map<std::string, bool> added;  // content to special
+    for (const Json& token : at(json_, "added_tokens")) {
+      if (at(token, "content").is_string()) added[token["content"]] = is_true(at(token, "special"));
+    }
+    std::vector<std::string> tokens;
+    std::vector<int64_t> types;
+    for (size_t id = 0; id < size_; ++id) {
+      std::string token(tokenizer_.token_text(static_cast<TokenId>(id)));
+      int64_t type = kNormal;
+      if (token.empty()) {
+        token = fmt::format("[PAD{}]", id);
+        type = kUnused;
+      } else if (const auto found = added.find(token); found != added.end()) {
+        type = token == "<unk>" ? kUnknown : found->second ? kControl : kUserDefined;
+      } else if (sentencepiece_ && token.size() == 6 && token.starts_with("<0x") && token.ends_with(">")) {
+        type = kByte;
+      }
+      if (type == kUnknown) set("unknown_token_id", gguf_integer(static_cast<int64_t>(id)));
+      tokens.push_back(std::move(token));
+      types.push_back(type);
+    }
+    set("tokens", array_of(GgufValue::Type::string, std::move(tokens)));
+    set("token_type", array_of(GgufValue::Type::i32, std::move(types)));
+  }
+
+  /// Byte-level: the merges. SentencePiece: scores, by which the earlier merge is the better one.
+  Status add_merges() {
+    std::vector<std::string> merges;
+    std::vector<double> scores(size_, 0.0);
+    for (const Json& merge : at(at(json_, "model"), "merges")) {
+      std::string first, second;
+      if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+        first = merge[0];
+        second = merge[1];
+      } else if (merge.is_string()) {
+        const std::string text = merge;
+        const size_t space = text.find(' ', 1);
+        if (space != std::string::npos) {
+          first = text.substr(0, space);
+          second = text.substr(space + 1);
+        }
+      }
+      if (first.empty() || second.empty()) return unsupported("a merge is no pair");
+      const std::optional<TokenId> made = tokenizer_.find(first + second);
+      if (made && static_cast<size_t>(*made) < size_ && scores[static_cast<size_t>(*made)] == 0.0) {
+        scores[static_cast<size_t>(*made)] = -static_cast<double>(merges.size() + 1);
+      }
+      merges.push_back(first + " " + second);
+    }
+    if (!sentencepiece_) {
+      set("merges", array_of(GgufValue::Type::string, std::move(merges)));
+      return Done{};
+    }
+    set("scores", array_of(GgufValue::Type::f32, std::move(scores)));
+    set("add_space_prefix", {.type = GgufValue::Type::boolean, .value = adds_space()});
+    return Done{};
+  }
+
+  [[nodiscard]] bool adds_space() const {
+    const Json& steps = at(at(json_, "normalizer"), "normalizers");
+    if (steps.is_array()) {
+      return std::ranges::any_of(steps, [&](const Json& step) {
+        return at(step, "type") == "Prepend" && at(step, "prepend") == std::string(kSpaceSign);
+      });
+    }
+    const Json& scheme = at(at(json_, "pre_tokenizer"), "prepend_scheme");
+    return scheme == "first" || scheme == "always";
+  }
+
+  const std::filesystem::path& folder_;
+  const Json& json_;
+  const Tokenizer& tokenizer_;
+  size_t size_;
+  bool sentencepiece_ = false;
+  Pairs pairs_;
+};
+
+}  // namespace
+
+Result<Pairs> gguf_tokenizer(const std::filesystem::path& folder, int64_t size) {
+  KEDGE_ASSIGN(const auto tokenizer, Tokenizer::open(folder));
+  Result<Json> json = read_json_file(folder / "tokenizer.json");
+  if (!json.ok()) {
+    return Error{json.error().kind,
+                 fmt::format("{} (a GGUF file is written from a tokenizer.json)", json.error().message)};
+  }
+  return TokenizerWriter(folder, json.value(), *tokenizer, size).write();
+}
+
+}  // namespace kedge::quantize
