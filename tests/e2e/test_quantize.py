@@ -1,7 +1,8 @@
-"""Goal: `kedge quantize` keeps its promises on trained models: fitted methods beat round-to-nearest, 8 bits cost less than
-1e-3 nats, 4 bits fitted are no worse than Q4_K, what is written runs, and Ctrl-C loses nothing.
+"""Goal: `kedge quantize` keeps its promises on trained models: fitted methods beat round-to-nearest, 8 bits cost less
+than 1e-3 nats, 4 bits fitted are no worse than Q4_K, what is written runs, and Ctrl-C loses nothing.
 
-Method: the binary on the demo model (and stories260K where the reference data are) with little text, its own reports; one run stopped by SIGINT and gone on with, the folders compared byte for byte; wrong usage.
+Method: the binary on the demo model (and stories260K where the reference data are) with little text, its own reports;
+one run stopped by SIGINT and gone on with, the folders compared byte for byte; wrong usage.
 """
 
 import json
