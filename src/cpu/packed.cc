@@ -368,7 +368,8 @@ PackedView pack(WorkerPool& pool, const WeightView& w, std::byte* out) {
   const size_t bytes = panel_bytes(shape, w.columns);
   const int64_t blocks = w.columns / shape.block_columns;
   // A packed block is as much of sixteen rows: one stored block of each, or several of one scale.
-  const auto stored_bytes = static_cast<size_t>(*row_bytes(w.dtype, static_cast<uint64_t>(shape.block_columns)));
+  const DTypeInfo& info = info_of(w.dtype);
+  const size_t stored_bytes = static_cast<size_t>(shape.block_columns) / info.block_elements * info.block_bytes;
   pool.parallel_for(panels_of(w.rows), 1, [&](int64_t begin, int64_t end, unsigned) {
     Block block{.groups = static_cast<size_t>(shape.block_columns / kGroupColumns)};
     for (int64_t panel = begin; panel < end; ++panel) {

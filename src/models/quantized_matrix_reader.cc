@@ -51,7 +51,8 @@ class QuantizedMatrixReader {
       return Error{ErrorKind::unsupported, fmt::format("{}: '{}' has groups of {} columns, expected a multiple of {}",
                                                        file(), name_, group, kBlockColumns)};
     }
-    matrix_.row_bytes_ = static_cast<size_t>(*row_bytes(matrix_.dtype_, static_cast<uint64_t>(matrix_.columns_)));
+    matrix_.row_bytes_ =
+        static_cast<size_t>(row_bytes(matrix_.dtype_, static_cast<uint64_t>(matrix_.columns_)).value_or(0));
     return std::shared_ptr<const QuantizedMatrix>(new QuantizedMatrix(std::move(matrix_)));
   }
 

@@ -14,6 +14,10 @@ namespace {
 /// A Hugging Face checkpoint folder.
 class FolderSource final : public WeightSource {
  public:
+  FolderSource() = default;
+  FolderSource(const FolderSource&) = delete;
+  FolderSource& operator=(const FolderSource&) = delete;
+
   static Result<std::shared_ptr<const WeightSource>> open(const std::filesystem::path& folder) {
     const std::filesystem::path config_path = folder / "config.json";
     KEDGE_ASSIGN(Json config, read_config_file(config_path));
@@ -69,7 +73,7 @@ bool kernels_read(DType dtype) {
 }
 
 cpu::WeightView view_of(const TensorView& tensor, int64_t rows, int64_t columns) {
-  const auto stride = static_cast<size_t>(row_bytes(tensor.dtype, static_cast<uint64_t>(columns)).value());
+  const auto stride = static_cast<size_t>(row_bytes(tensor.dtype, static_cast<uint64_t>(columns)).value_or(0));
   return {tensor.dtype, tensor.data.data(), rows, columns, stride};
 }
 
