@@ -14,10 +14,6 @@ namespace {
 /// A Hugging Face checkpoint folder.
 class FolderSource final : public WeightSource {
  public:
-  FolderSource() = default;
-  FolderSource(const FolderSource&) = delete;
-  FolderSource& operator=(const FolderSource&) = delete;
-
   static Result<std::shared_ptr<const WeightSource>> open(const std::filesystem::path& folder) {
     const std::filesystem::path config_path = folder / "config.json";
     KEDGE_ASSIGN(Json config, read_config_file(config_path));
