@@ -167,11 +167,11 @@ inline __m512i minus_zeros(__m512i products, __m512i zero, const TokenGroup& x) 
   return _mm512_add_epi32(products, _mm512_madd_epi16(zero, sum));
 }
 
-struct W4G {
-  static constexpr PackedShape kShape = kW4GShape;
+/// A group of one scale and zero: w4_g and w8_g differ in how its codes lie.
+struct ScaledGroup {
   using Block = ScaledBlock;
   static Block open(const std::byte* block) { return Block::open(block); }
-  W4G(const Block& block, const std::byte* group) : head(block) { unpack_nibbles(group, codes); }
+  explicit ScaledGroup(const Block& block) : head(block) {}
   [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
     const __m512i products = minus_zeros(dot<0, kQuads>(codes, x.codes, 0), head.zero, x);
     return multiply_add(_mm512_cvtepi32_ps(products), multiply(head.scale, broadcast(x.scale)), sum);
@@ -183,22 +183,16 @@ struct W4G {
   Block head;
 };
 
-struct W8G {
+struct W4G : ScaledGroup {
+  static constexpr PackedShape kShape = kW4GShape;
+  W4G(const Block& block, const std::byte* group) : ScaledGroup(block) { unpack_nibbles(group, codes); }
+};
+
+struct W8G : ScaledGroup {
   static constexpr PackedShape kShape = kW8GShape;
-  using Block = ScaledBlock;
-  static Block open(const std::byte* block) { return Block::open(block); }
-  W8G(const Block& block, const std::byte* group) : head(block) {
+  W8G(const Block& block, const std::byte* group) : ScaledGroup(block) {
     for (int quad = 0; quad < kQuads; ++quad) codes[quad] = line_at(group + 64 * quad);
   }
-  [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
-    const __m512i products = minus_zeros(dot<0, kQuads>(codes, x.codes, 0), head.zero, x);
-    return multiply_add(_mm512_cvtepi32_ps(products), multiply(head.scale, broadcast(x.scale)), sum);
-  }
-  [[nodiscard]] Vector weights(int, __m512i code) const {
-    return multiply(head.scale, _mm512_cvtepi32_ps(_mm512_sub_epi32(code, head.zero)));
-  }
-  __m512i codes[kQuads];
-  Block head;
 };
 
 }  // namespace
