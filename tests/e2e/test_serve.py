@@ -157,7 +157,8 @@ class Chat(DemoCase):
         self.assertEqual("".join(parts), whole[: whole.index(stop)])
 
     def test_length(self):
-        choice = self.client.chat.completions.create(model="demo", messages=question(), max_tokens=3).choices[0]
+        choice = self.client.chat.completions.create(model="demo", messages=question(), max_tokens=3,
+                                                      temperature=0).choices[0]
         self.assertEqual(choice.finish_reason, "length")
 
     def test_logit_bias_forces_a_token(self):
@@ -192,7 +193,8 @@ class Completions(DemoCase):
             self.assertAlmostEqual(mine, other, places=3)
 
     def test_stream(self):
-        chunks = list(self.client.completions.create(model="demo", prompt="The boat", max_tokens=5, stream=True))
+        chunks = list(self.client.completions.create(model="demo", prompt="The boat", max_tokens=5, stream=True,
+                                                     temperature=0))
         self.assertEqual(chunks[-1].choices[0].finish_reason, "length")
 
 
