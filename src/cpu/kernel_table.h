@@ -56,7 +56,8 @@ struct PackedTile {
   int64_t block_columns = 0;      // that share a head
   const int8_t* codes = nullptr;  // [count, columns]
   const float* scales = nullptr;  // [count, columns / 32]
-  const int32_t* sums = nullptr;  // [count, columns / 16]: of the codes
+  const int32_t* sums = nullptr;    // [count, columns / 16]: of the codes
+  const int32_t* starts = nullptr;  // likewise: what those sums are for the layout (cpu/packed.cc)
   int64_t count = 0;
   float* y = nullptr;
   int64_t y_stride = 0;
