@@ -233,12 +233,18 @@ struct Form {
   StartsOf starts;
 };
 constexpr Form kForms[] = {
-    {DType::q4_0, kW4Shape, &KernelTable::packed_w4, &KernelTable::packed_tiles_w4, read_q4_0, write_w4, start_of_group<8>},
-    {DType::q8_0, kW8Shape, &KernelTable::packed_w8, &KernelTable::packed_tiles_w8, read_q8_0, write_w8, start_of_group<128>},
-    {DType::q4_k, kW4KShape, &KernelTable::packed_w4_k, &KernelTable::packed_tiles_w4_k, read_q4_k, write_w4_k, scaled_start},
-    {DType::q6_k, kW6KShape, &KernelTable::packed_w6_k, &KernelTable::packed_tiles_w6_k, read_q6_k, write_w6_k, starts_of_halves},
-    {DType::int4_scaled, kW4GShape, &KernelTable::packed_w4_g, &KernelTable::packed_tiles_w4_g, read_int4, write_w4_g, narrow_start},
-    {DType::int8_scaled, kW8GShape, &KernelTable::packed_w8_g, &KernelTable::packed_tiles_w8_g, read_int8, write_w8_g, narrow_start},
+    {DType::q4_0, kW4Shape, &KernelTable::packed_w4, &KernelTable::packed_tiles_w4, read_q4_0, write_w4,
+     start_of_group<8>},
+    {DType::q8_0, kW8Shape, &KernelTable::packed_w8, &KernelTable::packed_tiles_w8, read_q8_0, write_w8,
+     start_of_group<128>},
+    {DType::q4_k, kW4KShape, &KernelTable::packed_w4_k, &KernelTable::packed_tiles_w4_k, read_q4_k, write_w4_k,
+     scaled_start},
+    {DType::q6_k, kW6KShape, &KernelTable::packed_w6_k, &KernelTable::packed_tiles_w6_k, read_q6_k, write_w6_k,
+     starts_of_halves},
+    {DType::int4_scaled, kW4GShape, &KernelTable::packed_w4_g, &KernelTable::packed_tiles_w4_g, read_int4, write_w4_g,
+     narrow_start},
+    {DType::int8_scaled, kW8GShape, &KernelTable::packed_w8_g, &KernelTable::packed_tiles_w8_g, read_int8, write_w8_g,
+     narrow_start},
 };
 
 const Form* find_form(DType dtype) {
@@ -276,7 +282,8 @@ struct Quantized {
   int32_t* starts = nullptr;
 };
 
-Quantized quantize(WorkerPool& pool, const KernelTable& table, const InputRows& x, int64_t columns, StartsOf starts_of) {
+Quantized quantize(WorkerPool& pool, const KernelTable& table, const InputRows& x, int64_t columns,
+                   StartsOf starts_of) {
   thread_local Scratch codes, scales, sums, starts;
   const auto size = static_cast<size_t>(x.count * columns);
   const Quantized q{reinterpret_cast<int8_t*>(codes.take(size)),
@@ -442,7 +449,9 @@ void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, co
   const PackedKernel kernel = table.*form.kernel;
   const Quantized q = quantize(pool, table, x, w.columns, form.starts);
   const size_t bytes = panel_bytes(shape_of(form, w), w.columns);
-  pool.parallel_for(panels_of(w.rows), 1, [&](int64_t begin, int64_t end, unsigned) {
+  const size_t scratch_bytes = static_cast<size_t>(x.count * kPackedScratch) * sizeof(float);
+  pool.parallel_for(panels_of(w.rows), x.count > 1 ? 4 : 1, [&](int64_t begin, int64_t end, unsigned) {
+    thread_local Scratch scratch;
     const int64_t first = begin * kPanelOutputs;
     kernel({.panels = w.data + static_cast<size_t>(begin) * bytes,
             .panel_bytes = bytes,
@@ -456,7 +465,8 @@ void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, co
             .count = x.count,
             .y = y.data + first,
             .y_stride = y.stride,
-            .bias = bias != nullptr ? bias + first : nullptr});
+            .bias = bias != nullptr ? bias + first : nullptr,
+            .scratch = reinterpret_cast<float*>(scratch.take(scratch_bytes))});
   });
 }
 

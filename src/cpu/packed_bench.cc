@@ -1,6 +1,6 @@
 // Products of packed weights: GOP/s and the weights' GB/s, with a checksum, and the peak of 8-bit products beside them.
-// Arguments: activation rows, outputs, columns. Weights rotate over several copies, so that they come from memory as a
-// model's do. `taskset -c 0` gives one thread.
+// Arguments: activation rows, outputs, columns. The weights of 8,192 outputs rotate over several copies, so that they
+// come from memory as a model's do; those of 512 stay in the second-level cache. `taskset -c 0` gives one thread.
 
 #include <benchmark/benchmark.h>
 
@@ -20,7 +20,7 @@ WorkerPool& pool() {
   return workers;
 }
 
-const size_t kRotationBytes = size_t{std::getenv("ROT") ? 1u : 200u} << 20;
+constexpr size_t kRotationBytes = size_t{200} << 20;
 
 /// Packed random weights; copies of them one after the other.
 class Copies {
@@ -30,7 +30,7 @@ class Copies {
     WeightView view = stored.view();
     view.scale_columns = scale_columns;
     bytes_ = (packed_bytes(view) + 63) / 64 * 64;
-    count_ = std::max<size_t>(1, kRotationBytes / bytes_);
+    count_ = rows > 512 ? std::max<size_t>(1, kRotationBytes / bytes_) : 1;
     buffer_ = PageBuffer(bytes_ * count_);
     for (size_t i = 0; i < count_; ++i) view_ = pack(pool(), view, buffer_.data() + i * bytes_);
   }
@@ -61,27 +61,35 @@ void run(benchmark::State& state, DType dtype, int64_t scale_columns, MatmulComp
   double checksum = 0.0;
   for (const float value : y) checksum += static_cast<double>(value);
   const auto calls = static_cast<double>(state.iterations());
-  const auto rate = [&](double amount) { return benchmark::Counter(1e-9 * amount * calls, benchmark::Counter::kIsRate); };
+  const auto rate = [&](double amount) {
+    return benchmark::Counter(1e-9 * amount * calls, benchmark::Counter::kIsRate);
+  };
   state.counters["GOP/s"] = rate(2.0 * static_cast<double>(count * rows * columns));
   state.counters["GB/s"] = rate(static_cast<double>(weights.bytes()));
   state.counters["checksum"] = checksum;
 }
 
-void peak(benchmark::State& state) {
+/// In tile registers where the CPU has them, and in vectors.
+void peak(benchmark::State& state, Isa isa) {
   double products = 0.0;
-  for (auto _ : state) products += kernels().peak_int8(kPeakRoundsMax);
+  for (auto _ : state) products += kernels_of(isa).peak_int8(kPeakRoundsMax);
   state.counters["GOP/s"] = benchmark::Counter(2e-9 * products, benchmark::Counter::kIsRate);
 }
-BENCHMARK(peak)->Name("packed/peak_int8_of_one_thread")->Unit(benchmark::kMicrosecond);
 
 int register_all() {
+  for (const Isa isa : runnable_isas()) {
+    benchmark::RegisterBenchmark(("packed/peak_int8_of_one_thread/" + std::string(name_of(isa))).c_str(),
+                                 [=](benchmark::State& state) { peak(state, isa); })
+        ->Unit(benchmark::kMicrosecond);
+  }
   const auto add = [](const std::string& name, DType dtype, int64_t scale_columns) {
     for (const MatmulCompute compute : {MatmulCompute::int8, MatmulCompute::bf16_tiles}) {
       if (compute == MatmulCompute::bf16_tiles && kernels().tile_product == nullptr) continue;
       auto* const bench = benchmark::RegisterBenchmark(
           ("packed/" + name + (compute == MatmulCompute::int8 ? "/int8" : "/bf16_tiles")).c_str(),
           [=](benchmark::State& state) { run(state, dtype, scale_columns, compute); });
-      for (const int64_t count : {1, 2, 4, 8, 16, 32, 128, 512}) bench->Args({count, 8192, 2048})->Args({count, 512, 2048});
+      for (const int64_t count : {1, 2, 4, 8, 16, 32, 128, 512})
+        bench->Args({count, 8192, 2048})->Args({count, 512, 2048});
       bench->Unit(benchmark::kMicrosecond);
     }
   };

@@ -83,6 +83,7 @@ struct W4 {
   static constexpr bool kProductsStart = true;
   struct Block {};
   static Block open(const std::byte*) { return {}; }
+  W4() = default;
   W4(const Block&, const std::byte* group) : scale(halves_at(group + 256)) { unpack_nibbles(group, codes); }
   template <int kPart>
   [[nodiscard]] Vector scaled_sum(Vector sum, __m512i products, float token_scale, int32_t) const {
@@ -102,6 +103,7 @@ struct W8 {
   static constexpr bool kProductsStart = true;
   using Block = W4::Block;
   static Block open(const std::byte*) { return {}; }
+  W8() = default;
   W8(const Block&, const std::byte* group) : scale(halves_at(group + 512)) {
     for (int quad = 0; quad < kQuads; ++quad) codes[quad] = line_at(group + 64 * quad);
   }
@@ -128,6 +130,7 @@ struct W4K {
     Vector scale, minimum;
   };
   static Block open(const std::byte* block) { return {halves_at(block), halves_at(block + 32)}; }
+  W4K() = default;
   W4K(const Block& block, const std::byte* group)
       : scale(multiply(block.scale, scales_of_bytes(group + 256))),
         minimum(multiply(block.minimum, scales_of_bytes(group + 272))) {
@@ -153,6 +156,7 @@ struct W6K {
     Vector scale;
   };
   static Block open(const std::byte* block) { return {halves_at(block)}; }
+  W6K() = default;
   W6K(const Block& block, const std::byte* group) {
     unpack_nibbles(group, codes);
     const __m512i mask = _mm512_set1_epi8(0x30);
@@ -190,6 +194,7 @@ struct ScaledGroup {
   static Block open(const std::byte* block) {
     return {_mm512_loadu_ps(block), _mm512_cvtepu8_epi32(bytes_at(block + 64))};
   }
+  ScaledGroup() = default;
   explicit ScaledGroup(const Block& block) : head(block) {}
   /// Less zero * (sum of the token's codes): both factors fit into 16 bits (255 and 32 * 127).
   template <int kPart>
@@ -206,11 +211,13 @@ struct ScaledGroup {
 
 struct W4G : ScaledGroup {
   static constexpr PackedShape kShape = kW4GShape;
+  W4G() = default;
   W4G(const Block& block, const std::byte* group) : ScaledGroup(block) { unpack_nibbles(group, codes); }
 };
 
 struct W8G : ScaledGroup {
   static constexpr PackedShape kShape = kW8GShape;
+  W8G() = default;
   W8G(const Block& block, const std::byte* group) : ScaledGroup(block) {
     for (int quad = 0; quad < kQuads; ++quad) codes[quad] = line_at(group + 64 * quad);
   }

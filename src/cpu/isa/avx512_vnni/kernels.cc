@@ -1,9 +1,12 @@
 // Products of packed weights with VPDPBUSD. Everything else falls back to isa/avx512.
 
 #include "cpu/isa/avx512/vector.h"
-// The order matters: groups are written in terms of vectors.
+// The order matters: each header is written in terms of those before it.
+// clang-format off
 #include "cpu/isa/avx512_vnni/groups.h"
 #include "cpu/isa/avx512_vnni/products.h"
+#include "cpu/isa/avx512_vnni/blocks.h"
+// clang-format on
 #include "cpu/isa/vector/peak.h"
 #include "cpu/kernel_table.h"
 
@@ -45,12 +48,12 @@ struct Int8Products {
 }  // namespace
 
 const KernelTable kAvx512VnniKernels = {
-    .packed_w4 = packed_product<W4>,
-    .packed_w8 = packed_product<W8>,
-    .packed_w4_k = packed_product<W4K>,
-    .packed_w6_k = packed_product<W6K>,
-    .packed_w4_g = packed_product<W4G>,
-    .packed_w8_g = packed_product<W8G>,
+    .packed_w4 = blocks_product<W4>,
+    .packed_w8 = blocks_product<W8>,
+    .packed_w4_k = blocks_product<W4K>,
+    .packed_w6_k = blocks_product<W6K>,
+    .packed_w4_g = blocks_product<W4G>,
+    .packed_w8_g = blocks_product<W8G>,
     .quantize_row = quantize_row,
     .peak_int8 = peak<Int8Products>,
 };
