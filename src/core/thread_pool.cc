@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -58,41 +59,53 @@ struct WorkerPool::State {
     const RangeTask* task = nullptr;
     int64_t count = 0;
     int64_t grain = 1;
+    uint32_t parts = 1;  // ranges in a share
+  };
+  /// How many of a worker's ranges nobody has begun, beside the generation that they belong to (the upper half). Once
+  /// that is 0 no worker of that generation can take one, however late it looks.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> left{0};
   };
 
   std::vector<std::thread> threads;
   std::mutex caller;  // one parallel_for at a time
-  Job job;            // written before `generation` grows, read by who has claimed a range
+  Job job;            // written before `generation` grows, read by who has taken a range
   std::atomic<uint32_t> generation{0};
-  std::vector<std::atomic<uint32_t>> claimed;  // of each range: the generation that last took it
-  std::atomic<uint32_t> remaining{0};          // ranges of this generation that are not done
+  std::vector<Share> shares;           // of each worker
+  std::atomic<uint32_t> remaining{0};  // ranges of this generation that are not done
   std::atomic<bool> stopping{false};
   unsigned size = 1;
 
-  /// Range `index` of the job: units of `grain` dealt as evenly as they go.
-  [[nodiscard]] std::pair<int64_t, int64_t> range_of(unsigned index) const {
+  /// Range `index` of `count` of the job: units of `grain` dealt as evenly as they go.
+  [[nodiscard]] std::pair<int64_t, int64_t> range_of(int64_t index, int64_t count) const {
     const int64_t units = (job.count + job.grain - 1) / job.grain;
-    const int64_t begin = units * index / size * job.grain;
-    const int64_t end = std::min(job.count, units * (index + 1) / size * job.grain);
+    const int64_t begin = units * index / count * job.grain;
+    const int64_t end = std::min(job.count, units * (index + 1) / count * job.grain);
     return {begin, end};
   }
 
-  /// Every generation takes every range once, so that a range free in generation g holds g - 1; a worker that wakes
-  /// late, with an older generation, can take none.
-  bool claim(unsigned index, uint32_t current) {
-    uint32_t expected = current - 1;
-    return claimed[index].compare_exchange_strong(expected, current, std::memory_order_acq_rel);
+  /// Takes the next range of a share: how many there were left.
+  static std::optional<uint32_t> take(Share& share, uint32_t current) {
+    uint64_t seen = share.left.load(std::memory_order_acquire);
+    while (seen >> 32U == current && static_cast<uint32_t>(seen) > 0) {
+      if (share.left.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel)) {
+        return static_cast<uint32_t>(seen);
+      }
+    }
+    return std::nullopt;
   }
 
-  /// Runs the worker's own range, then every other that nobody has begun: on a busy machine the caller does the work of
-  /// a worker that the system has not scheduled instead of waiting for it.
+  /// Runs the worker's own ranges, then every other that nobody has begun: on a busy machine the caller does the work
+  /// of a worker that the system has not scheduled instead of waiting for it.
   void run_ranges(unsigned worker, uint32_t current) {
     for (unsigned step = 0; step < size; ++step) {
       const unsigned index = (worker + step) % size;
-      if (!claim(index, current)) continue;
-      const auto [begin, end] = range_of(index);
-      if (begin < end) (*job.task)(begin, end, worker);
-      if (remaining.fetch_sub(1, std::memory_order_acq_rel) == 1) remaining.notify_one();
+      while (const auto left = take(shares[index], current)) {
+        const int64_t parts = job.parts;
+        const auto [begin, end] = range_of(index * parts + parts - *left, size * parts);
+        if (begin < end) (*job.task)(begin, end, worker);
+        if (remaining.fetch_sub(1, std::memory_order_acq_rel) == 1) remaining.notify_one();
+      }
     }
   }
 
@@ -116,7 +129,7 @@ WorkerPool::WorkerPool(unsigned thread_count, bool pin) : state_(std::make_uniqu
   const std::vector<int> cpus = core_cpus();
   if (thread_count == 0) thread_count = std::max<unsigned>(1, static_cast<unsigned>(cpus.size()));
   state_->size = thread_count;
-  state_->claimed = std::vector<std::atomic<uint32_t>>(thread_count);
+  state_->shares = std::vector<State::Share>(thread_count);
   for (unsigned worker = 1; worker < thread_count; ++worker) {
     const int cpu = pin && worker < cpus.size() ? cpus[worker] : -1;
     state_->threads.emplace_back([state = state_.get(), worker, cpu] {
@@ -137,11 +150,15 @@ unsigned WorkerPool::size() const {
   return state_->size;
 }
 
-void WorkerPool::run(int64_t count, int64_t grain, RangeTask task) {
+void WorkerPool::run(int64_t count, int64_t grain, unsigned parts, RangeTask task) {
   const std::lock_guard lock(state_->caller);
-  state_->job = {&task, count, grain};
-  state_->remaining.store(state_->size, std::memory_order_relaxed);
-  const uint32_t current = state_->generation.fetch_add(1, std::memory_order_release) + 1;
+  state_->job = {&task, count, grain, parts};
+  state_->remaining.store(state_->size * parts, std::memory_order_relaxed);
+  const uint32_t current = state_->generation.load(std::memory_order_relaxed) + 1;
+  for (State::Share& share : state_->shares) {
+    share.left.store(uint64_t{current} << 32U | parts, std::memory_order_release);
+  }
+  state_->generation.store(current, std::memory_order_release);
   state_->generation.notify_all();
   state_->run_ranges(0, current);
   for (int spin = 0; spin < kSpinCount * 8; ++spin) {

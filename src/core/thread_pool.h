@@ -42,18 +42,31 @@ class WorkerPool {
   /// With one range (count <= grain, or one thread) the function runs on the caller.
   template <typename F>
   void parallel_for(int64_t count, int64_t grain, F&& function) {
-    if (count <= 0) return;
-    if (count <= grain || size() == 1) {
-      function(int64_t{0}, count, 0U);
-      return;
-    }
-    run(count, grain, RangeTask(function));
+    run_parts(count, grain, 1, function);
+  }
+
+  /// The same in up to kParts ranges for each worker: who is done with its own takes those of the others, so that a
+  /// core which is slow for a while holds up nobody. For work that costs nothing to cut.
+  template <typename F>
+  void parallel_for_parts(int64_t count, int64_t grain, F&& function) {
+    run_parts(count, grain, kParts, function);
   }
 
   static unsigned physical_core_count();
 
  private:
-  void run(int64_t count, int64_t grain, RangeTask task);
+  static constexpr unsigned kParts = 8;
+
+  template <typename F>
+  void run_parts(int64_t count, int64_t grain, unsigned parts, F& function) {
+    if (count <= 0) return;
+    if (count <= grain || size() == 1) {
+      function(int64_t{0}, count, 0U);
+      return;
+    }
+    run(count, grain, parts, RangeTask(function));
+  }
+  void run(int64_t count, int64_t grain, unsigned parts, RangeTask task);
   struct State;
   std::unique_ptr<State> state_;
 };

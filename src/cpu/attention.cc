@@ -92,11 +92,11 @@ class Pass {
       partials_ = reinterpret_cast<float*>(partials.take(static_cast<size_t>(partial_floats_) * sizeof(float)));
     }
     const std::span<const Item> all = items;
-    pool.parallel_for(static_cast<int64_t>(all.size()), 1, [&](int64_t begin, int64_t end, unsigned) {
+    pool.parallel_for_parts(static_cast<int64_t>(all.size()), 1, [&](int64_t begin, int64_t end, unsigned) {
       for (int64_t i = begin; i < end; ++i) attend(all[static_cast<size_t>(i)]);
     });
     if (partial_floats_ == 0) return;
-    pool.parallel_for(static_cast<int64_t>(all.size()), 1, [&](int64_t begin, int64_t end, unsigned) {
+    pool.parallel_for_parts(static_cast<int64_t>(all.size()), 1, [&](int64_t begin, int64_t end, unsigned) {
       for (int64_t i = begin; i < end; ++i) {
         const Item& item = all[static_cast<size_t>(i)];
         if (item.parts > 1 && item.index == 0)

@@ -178,8 +178,8 @@ void matmul(WorkerPool& pool, const WeightView& w, const InputRows& x, const Out
     pool.parallel_for(count, kRowGrain,
                       [&](int64_t begin, int64_t end, unsigned) { block({begin, end}, {0, w.rows}); });
   } else {
-    pool.parallel_for(w.rows, kOutputGrain,
-                      [&](int64_t begin, int64_t end, unsigned) { block({0, count}, {begin, end}); });
+    pool.parallel_for_parts(w.rows, kOutputGrain,
+                            [&](int64_t begin, int64_t end, unsigned) { block({0, count}, {begin, end}); });
   }
 }
 

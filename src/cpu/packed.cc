@@ -316,7 +316,7 @@ class TilePass {
 
   void run(WorkerPool& pool) {
     narrow_tokens(pool);
-    pool.parallel_for(w_.rows, 2 * kPanelOutputs, [&](int64_t begin, int64_t end, unsigned) {
+    pool.parallel_for_parts(w_.rows, 2 * kPanelOutputs, [&](int64_t begin, int64_t end, unsigned) {
       for (int64_t first = begin; first < end; first += kTilePassOutputs) {
         multiply(first, std::min(kTilePassOutputs, end - first));
       }
@@ -450,7 +450,7 @@ void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, co
   const Quantized q = quantize(pool, table, x, w.columns, form.starts);
   const size_t bytes = panel_bytes(shape_of(form, w), w.columns);
   const size_t scratch_bytes = static_cast<size_t>(x.count * kPackedScratch) * sizeof(float);
-  pool.parallel_for(panels_of(w.rows), x.count > 1 ? 4 : 1, [&](int64_t begin, int64_t end, unsigned) {
+  pool.parallel_for_parts(panels_of(w.rows), x.count > 1 ? 4 : 1, [&](int64_t begin, int64_t end, unsigned) {
     thread_local Scratch scratch;
     const int64_t first = begin * kPanelOutputs;
     kernel({.panels = w.data + static_cast<size_t>(begin) * bytes,

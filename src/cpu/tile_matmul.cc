@@ -43,7 +43,7 @@ class Pass {
 
   void run(WorkerPool& pool) {
     pack(pool);
-    pool.parallel_for(w_.rows, 2 * kTileSide, [&](int64_t begin, int64_t end, unsigned) {
+    pool.parallel_for_parts(w_.rows, 2 * kTileSide, [&](int64_t begin, int64_t end, unsigned) {
       for (int64_t first = begin; first < end; first += kPanelOutputs) {
         multiply_panel({first, std::min(end, first + kPanelOutputs)});
       }
