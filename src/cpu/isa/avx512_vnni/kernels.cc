@@ -1,4 +1,5 @@
-// Products of packed weights with VPDPBUSD, attention over keys and values of 8 bits with VPDPWSSD. Everything else falls back to isa/avx512.
+// Products of packed weights with VPDPBUSD, attention over keys and values of 8 bits with VPDPWSSD. Everything else
+// falls back to isa/avx512.
 
 #include "cpu/isa/avx512/vector.h"
 // The order matters: each header is written in terms of those before it.
