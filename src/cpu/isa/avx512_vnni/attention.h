@@ -87,7 +87,7 @@ template <int kRows>
                                       const KeyBlock* next) {
   for (int64_t key = b.seen.begin / kWordKeys * kWordKeys; key < b.seen.end; key += kWordKeys) {
     if (next != nullptr) {
-      for (int n = 0; n < kWordKeys; ++n) fetch_row(next->keys[key + n], t.head_size);
+      for (int n = 0; n < kWordKeys; ++n) fetch_row(next->keys[key + n], 0, t.head_size);
     }
     __m512i sums[kRows][kWordKeys];
     for (int r = 0; r < kRows; ++r) {
@@ -132,8 +132,8 @@ template <int kRows, int kParts, bool kTail>
   }
   for (int64_t key = b.seen.begin / 2 * 2; key < b.seen.end; key += 2) {
     if (next != nullptr) {
-      fetch_row(next->values[key] + d, kParts * kWordLanes);
-      fetch_row(next->values[key + 1] + d, kParts * kWordLanes);
+      fetch_row(next->values[key], d, kParts * kWordLanes);
+      fetch_row(next->values[key + 1], d, kParts * kWordLanes);
     }
     __m512i pair[kRows];  // of weights
     for (int r = 0; r < kRows; ++r) {

@@ -7,7 +7,6 @@
 #include "cpu/isa/avx512_vnni/groups.h"
 #include "cpu/isa/avx512_vnni/products.h"
 #include "cpu/isa/avx512_vnni/blocks.h"
-// clang-format on
 #include "cpu/isa/vector/peak.h"
 #include "cpu/isa/vector/math.h"
 #include "cpu/isa/vector/matmul.h"

@@ -58,9 +58,13 @@ struct KeyBlock {
 };
 constexpr int64_t kKeyStep = 8;
 
-/// Asks for a row that is read soon.
-inline void fetch_row(const std::byte* row, int64_t bytes) {
-  for (int64_t i = 0; i < bytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(row + i), _MM_HINT_T0);
+/// Asks for bytes [from, from + count) of a row that is read soon. Any address will do, also none: of a block that ends
+/// early.
+inline void fetch_row(const std::byte* row, int64_t from, int64_t count) {
+  const uintptr_t first = reinterpret_cast<uintptr_t>(row) + static_cast<uintptr_t>(from);
+  for (uintptr_t at = first; at < first + static_cast<uintptr_t>(count); at += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T0);
+  }
 }
 
 /// Calls visit(position, page, slot, count) for the tokens of each page of a range.
@@ -91,8 +95,8 @@ void find_block(const AttentionTile& t, int64_t block, KeyRange seen, KeyBlock& 
   for_pages(t, seen, [&](int64_t position, int64_t page, int64_t slot, int64_t count) {
     if constexpr (Kv::kScaled) {
       const size_t scales = t.head_offset + t.scales_offset + static_cast<size_t>(slot) * sizeof(float);
-      fetch_row(t.keys[page] + scales, count * 4);
-      fetch_row(t.values[page] + scales, count * 4);
+      fetch_row(t.keys[page] + scales, 0, count * 4);
+      fetch_row(t.values[page] + scales, 0, count * 4);
     }
     size_t offset = t.head_offset + static_cast<size_t>(slot) * t.row_bytes;
     for (int64_t i = position - block; i < position - block + count; ++i, offset += t.row_bytes) {
@@ -162,7 +166,7 @@ template <typename Kv, int kRows>
   static_assert(kKeyStep % kKeys == 0);
   for (int64_t key = b.seen.begin / kKeys * kKeys; key < b.seen.end; key += kKeys) {
     if (next != nullptr) {
-      for (int n = 0; n < kKeys; ++n) fetch_row(next->keys[key + n], static_cast<int64_t>(t.row_bytes));
+      for (int n = 0; n < kKeys; ++n) fetch_row(next->keys[key + n], 0, static_cast<int64_t>(t.row_bytes));
     }
     score_keys<Kv, kRows, kKeys>(t, w, row, b, key);
   }
@@ -233,7 +237,7 @@ template <typename Kv, int kRows, int kVectors>
   }
   for (int64_t key = b.seen.begin; key < b.seen.end; ++key) {
     const std::byte* const value = b.values[key];
-    if (next != nullptr) fetch_row(next->values[key] + Kv::bytes_of(d), Kv::bytes_of(kVectors * kLanes));
+    if (next != nullptr) fetch_row(next->values[key], Kv::bytes_of(d), Kv::bytes_of(kVectors * kLanes));
     Vector weight[kRows];
     for (int r = 0; r < kRows; ++r) weight[r] = broadcast(weights[r][key]);
     for (int v = 0; v < kVectors; v += Kv::kParts) {
