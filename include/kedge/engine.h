@@ -26,6 +26,15 @@ enum class Compute : uint8_t {
   int8  // for weights of 4 to 8 bits, which are laid out anew in memory; prompts may be computed in bf16
 };
 
+/// The type that keys and values of earlier tokens are kept in.
+enum class KvCache : uint8_t {
+  automatic,  // f32 with Compute::f32, else bf16
+  f32,
+  bf16,
+  int8,  // a scale for each token and head
+  int4   // a scale and a minimum for each 32 elements
+};
+
 struct SamplingOptions {
   float temperature = 1.0F;         // 0 means greedy
   int32_t top_k = 0;                // 0: all
@@ -107,7 +116,8 @@ struct ModelInfo {
   std::vector<std::pair<std::string, uint64_t>> dtype_bytes;  // stored bytes of each dtype
   int64_t context_tokens = 0;
   int64_t vocabulary_size = 0, hidden_size = 0, layer_count = 0, head_count = 0, kv_head_count = 0, head_size = 0;
-  std::string compute;  // "f32" or "bf16"
+  std::string compute;   // "f32", "bf16" or "int8"
+  std::string kv_cache;  // likewise, or "int4"; empty: the model keeps none
   std::string isa;
   unsigned thread_count = 0;
   bool packed_from_cache = false;  // packed_bytes of the plan are mapped from the cache
@@ -116,6 +126,7 @@ struct ModelInfo {
 
 struct EngineOptions {
   Compute compute = Compute::automatic;
+  KvCache kv_cache = KvCache::automatic;
   uint64_t kv_cache_bytes = 0;        // 0: enough for one full context, at most a quarter of the free memory
   uint32_t context_tokens = 0;        // 0: the model's own
   uint64_t kv_tokens = 0;             // tokens of all sequences together that it must hold; 0: one full context

@@ -83,9 +83,9 @@ Json bench_json(const BenchReport& report) {
 std::string bench_table(const BenchReport& report) {
   const ModelInfo& model = report.model;
   const cpu::MachineLimits& limits = report.limits;
-  std::string text = fmt::format("{}: {:.1f} million parameters ({}), {} on {}, {} threads\n", model.name,
-                                 static_cast<double>(model.parameter_count) / 1e6, weights_text(model), model.compute,
-                                 model.isa, model.thread_count);
+  std::string text = fmt::format("{}: {:.1f} million parameters ({}), {} on {}, KV cache in {}, {} threads\n",
+                                 model.name, static_cast<double>(model.parameter_count) / 1e6, weights_text(model),
+                                 model.compute, model.isa, model.kv_cache, model.thread_count);
   text += fmt::format("this machine: reads {:.1f} GB/s; f32 {:.0f}, bf16 {:.0f} GFLOP/s; int8 {:.0f} GOP/s\n\n",
                       limits.read_bytes_per_second / 1e9, limits.f32_operations_per_second / 1e9,
                       limits.bf16_operations_per_second / 1e9, limits.int8_operations_per_second / 1e9);

@@ -44,6 +44,7 @@ Json as_json(const Engine& engine) {
           {"kv_heads", info.kv_head_count},
           {"head_size", info.head_size},
           {"compute", info.compute},
+          {"kv_cache", info.kv_cache},
           {"isa", info.isa},
           {"threads", info.thread_count},
           {"has_tokenizer", engine.tokenizer() != nullptr},
@@ -68,12 +69,17 @@ std::string line_of(const char* name, const std::string& value) {
   return fmt::format("  {:<14}{}\n", name, value);
 }
 
-std::string plan_text(const MemoryPlan& plan) {
+/// " in bf16" where the model keeps any.
+std::string kv_type(const ModelInfo& info) {
+  return info.kv_cache.empty() ? "" : " in " + info.kv_cache;
+}
+
+std::string plan_text(const ModelInfo& info, const MemoryPlan& plan) {
   std::string text = "  memory plan\n";
   const auto line = [&text](const char* name, const std::string& value) { text += line_of(name, value); };
   line("  weights", megabytes(plan.weights_bytes) + "  mapped from the file");
   if (plan.packed_bytes > 0) line("  packed", megabytes(plan.packed_bytes) + "  weights laid out anew");
-  line("  KV cache", megabytes(plan.kv_cache_bytes) + fmt::format("  {} tokens", plan.kv_tokens));
+  line("  KV cache", megabytes(plan.kv_cache_bytes) + fmt::format("  {} tokens{}", plan.kv_tokens, kv_type(info)));
   line("  activations", megabytes(plan.activation_bytes));
   line("  scratch", megabytes(plan.scratch_bytes));
   line("  total", megabytes(plan.total_bytes()) +
@@ -101,7 +107,7 @@ std::string as_text(const Engine& engine) {
   line("tokenizer", fmt::format("{}, chat template {}", engine.tokenizer() ? "yes" : "none",
                                 engine.chat_template() ? "yes" : "none"));
   line("compute", fmt::format("{} on {}, {} threads", info.compute, info.isa, info.thread_count));
-  return text + plan_text(plan);
+  return text + plan_text(info, plan);
 }
 
 struct InspectOptions {
@@ -116,7 +122,7 @@ Status inspect(const InspectOptions& options) {
   engine_options.plan_only = true;
   KEDGE_ASSIGN(const auto engine, Engine::open(path, engine_options));
   if (options.json) return write_json(options.plan ? as_json(*engine)["memory"] : as_json(*engine));
-  return write_output(options.plan ? plan_text(engine->plan()) : as_text(*engine));
+  return write_output(options.plan ? plan_text(engine->info(), engine->plan()) : as_text(*engine));
 }
 
 }  // namespace

@@ -74,6 +74,9 @@ void ModelOptions::add_loading_to(CLI::App& command) {
   command.add_option("--compute", compute, "precision of activations in matrix products")
       ->check(CLI::IsMember({"auto", "f32", "bf16", "int8"}))
       ->capture_default_str();
+  command.add_option("--kv-cache", kv_cache, "precision that keys and values are kept in")
+      ->check(CLI::IsMember({"auto", "f32", "bf16", "int8", "int4"}))
+      ->capture_default_str();
   command.add_flag("--quantize-activations", quantize_activations,
                    "round activations to 8 bits as a quantized checkpoint's settings say (W8A8, FP8)");
   command.add_option("--threads", threads, "worker threads; 0: one per physical core")->check(CLI::Range(0, 1024));
@@ -94,6 +97,11 @@ EngineOptions ModelOptions::engine_options() const {
                     : compute == "bf16" ? Compute::bf16
                     : compute == "int8" ? Compute::int8
                                         : Compute::automatic;
+  options.kv_cache = kv_cache == "f32"    ? KvCache::f32
+                     : kv_cache == "bf16" ? KvCache::bf16
+                     : kv_cache == "int8" ? KvCache::int8
+                     : kv_cache == "int4" ? KvCache::int4
+                                          : KvCache::automatic;
   options.quantize_activations = quantize_activations;
   options.thread_count = threads;
   options.context_tokens = context_tokens;

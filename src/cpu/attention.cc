@@ -23,8 +23,24 @@ constexpr int64_t kPromptTileRows = 512;
 // order, so that the result does not depend on who computed it. 1024 keys of 64 elements are 256 KB.
 constexpr int64_t kPartKeys = 1024;
 
-size_t element_bytes(DType dtype) {
-  return info_of(dtype).block_bytes;
+/// The kernels for keys and values of one type; without one for prompts, the other takes them.
+struct KvKernels {
+  AttentionKernel any;
+  AttentionKernel prompt;
+};
+
+KvKernels kernels_of(const KernelTable& table, KvType type) {
+  switch (type) {
+    case KvType::f32:
+      return {table.attention_f32, nullptr};
+    case KvType::bf16:
+      return {table.attention_bf16, table.attention_prompt_bf16};
+    case KvType::int8:
+      return {table.attention_int8, table.attention_prompt_int8};
+    case KvType::int4:
+      break;
+  }
+  return {table.attention_int4, table.attention_prompt_int4};
 }
 
 int64_t rounded_up(int64_t value, int64_t step) {
@@ -33,7 +49,7 @@ int64_t rounded_up(int64_t value, int64_t step) {
 
 /// Scores of one key block, accumulators, queries, and three numbers a row.
 int64_t scratch_floats(int64_t rows, int64_t head_size) {
-  return rows * (kKeyBlock + 2 * rounded_up(head_size, 16) + 16);
+  return rows * (kKeyBlock + 2 * rounded_up(head_size, kKvGroup) + 16);
 }
 
 /// Of a prompt in bf16 products: queries, sums and two numbers a row; a block's keys and values; scores and weights;
@@ -72,10 +88,11 @@ class Pass {
         q_(q),
         out_(out),
         shape_(runs.front().kv),
+        head_(kv_head_shape(shape_.type, shape_.page_tokens, shape_.head_size)),
         group_(attention.heads / shape_.kv_heads),
-        tiled_(attention.prompt && shape_.dtype == DType::bf16 && kernels().attention_prompt != nullptr) {
+        kernels_(kernels_of(kernels(), shape_.type)),
+        tiled_(attention.prompt && kernels_.prompt != nullptr) {
     KEDGE_DCHECK(attention.heads % shape_.kv_heads == 0);
-    KEDGE_DCHECK(shape_.dtype == DType::f32 || shape_.dtype == DType::bf16);
   }
 
   void run(WorkerPool& pool) {
@@ -153,11 +170,9 @@ class Pass {
 
   void attend(const Item& item) const {
     thread_local Scratch scratch;
-    const KernelTable& table = kernels();
     const KvView& kv = item.run->kv;
     const int64_t floats =
         tiled_ ? prompt_scratch_floats(rows_of(item), kv.head_size) : scratch_floats(rows_of(item), kv.head_size);
-    const size_t head_bytes = static_cast<size_t>(kv.page_tokens * kv.head_size) * element_bytes(kv.dtype);
     const int64_t row = item.row + item.token;
     const int64_t column = item.kv_head * group_ * kv.head_size;
     AttentionTile tile{.q = q_.data + row * q_.stride + column,
@@ -169,7 +184,9 @@ class Pass {
                        .head_size = kv.head_size,
                        .keys = kv.keys.data(),
                        .values = kv.values.data(),
-                       .head_offset = static_cast<size_t>(item.kv_head) * head_bytes,
+                       .head_offset = static_cast<size_t>(item.kv_head * head_.bytes),
+                       .row_bytes = static_cast<size_t>(head_.row_bytes),
+                       .scales_offset = static_cast<size_t>(head_.scales_offset),
                        .page_tokens = kv.page_tokens,
                        .first = item.run->first + item.token,
                        .context = item.run->context,
@@ -186,10 +203,7 @@ class Pass {
       tile.part_largest = tile.out + rows_of(item) * kv.head_size;
       tile.part_total = tile.part_largest + rows_of(item);
     }
-    const auto kernel = tiled_                   ? table.attention_prompt
-                        : kv.dtype == DType::f32 ? table.attention_f32
-                                                 : table.attention_bf16;
-    kernel(tile);
+    (tiled_ ? kernels_.prompt : kernels_.any)(tile);
   }
 
   /// Adds up the parts of some queries, first to last.
@@ -222,7 +236,9 @@ class Pass {
   const InputRows& q_;
   const OutputRows& out_;
   const KvView& shape_;
+  KvHeadShape head_;
   int64_t group_;
+  KvKernels kernels_;
   bool tiled_;
   int64_t partial_floats_ = 0;
   float* partials_ = nullptr;
@@ -233,30 +249,6 @@ class Pass {
 void attention(WorkerPool& pool, const Attention& attention, std::span<const AttentionRun> runs, const InputRows& q,
                const OutputRows& out) {
   if (q.count > 0) Pass(attention, runs, q, out).run(pool);
-}
-
-void store_kv(WorkerPool& pool, const KvView& kv, int64_t first, const InputRows& k, const float* v) {
-  const KernelTable& table = kernels();
-  const size_t row_bytes = static_cast<size_t>(kv.head_size) * element_bytes(kv.dtype);
-  const auto store = [&](std::byte* page, int64_t row, const float* source) {
-    std::byte* const target = page + static_cast<size_t>(row) * row_bytes;
-    if (kv.dtype == DType::f32) {
-      std::copy_n(source, kv.head_size, reinterpret_cast<float*>(target));
-    } else {
-      table.to_bf16(source, kv.head_size, reinterpret_cast<uint16_t*>(target));
-    }
-  };
-  pool.parallel_for(k.count, 64, [&](int64_t begin, int64_t end, unsigned) {
-    for (int64_t i = begin; i < end; ++i) {
-      const auto page = static_cast<size_t>((first + i) / kv.page_tokens);
-      const int64_t slot = (first + i) % kv.page_tokens;
-      for (int64_t head = 0; head < kv.kv_heads; ++head) {
-        const int64_t column = i * k.stride + head * kv.head_size;
-        store(kv.keys[page], head * kv.page_tokens + slot, k.data + column);
-        store(kv.values[page], head * kv.page_tokens + slot, v + column);
-      }
-    }
-  });
 }
 
 }  // namespace kedge::cpu

@@ -26,9 +26,9 @@ WorkerPool& pool() {
 /// One layer of one sequence, in pages as the engine lays them out.
 class Cache {
  public:
-  Cache(DType dtype, int64_t context, int64_t head_size)
-      : dtype_(dtype), head_size_(head_size), pages_((context + kPageTokens - 1) / kPageTokens) {
-    const size_t half = static_cast<size_t>(kKvHeads * kPageTokens * head_size) * info_of(dtype).block_bytes;
+  Cache(KvType type, int64_t context, int64_t head_size)
+      : type_(type), head_size_(head_size), pages_((context + kPageTokens - 1) / kPageTokens) {
+    const auto half = static_cast<size_t>(kKvHeads * kv_head_shape(type, kPageTokens, head_size).bytes);
     buffer_ = PageBuffer(static_cast<size_t>(2 * pages_) * half);
     for (size_t page = 0; page < static_cast<size_t>(pages_); ++page) {
       keys_.push_back(buffer_.data() + 2 * page * half);
@@ -36,15 +36,15 @@ class Cache {
     }
     const auto token = random_floats(static_cast<size_t>(kKvHeads * head_size) * 64, 1);
     for (int64_t first = 0; first < context; first += 64) {
-      store_kv(pool(), view(), first, {token.data(), kKvHeads * head_size, std::min<int64_t>(64, context - first)},
-               token.data());
+      const AttentionRun run{.kv = view(), .first = first, .count = std::min<int64_t>(64, context - first)};
+      store_kv(pool(), {&run, 1}, {token.data(), kKvHeads * head_size, run.count}, token.data());
     }
   }
-  [[nodiscard]] KvView view() const { return {dtype_, kPageTokens, kKvHeads, head_size_, keys_, values_}; }
+  [[nodiscard]] KvView view() const { return {type_, kPageTokens, kKvHeads, head_size_, keys_, values_}; }
   [[nodiscard]] const PageBuffer& bytes() const { return buffer_; }
 
  private:
-  DType dtype_;
+  KvType type_;
   int64_t head_size_;
   int64_t pages_;
   PageBuffer buffer_;
@@ -54,11 +54,11 @@ class Cache {
 using Caches = std::vector<std::unique_ptr<Cache>>;
 
 /// `count` caches or as many more as do not fit a processor's.
-Caches rotated(DType dtype, int64_t count, int64_t context, int64_t head_size) {
+Caches rotated(KvType type, int64_t count, int64_t context, int64_t head_size) {
   Caches caches;
   size_t bytes = 0;
   while (bytes < kRotatedBytes || caches.size() % static_cast<size_t>(count) != 0) {
-    caches.push_back(std::make_unique<Cache>(dtype, context, head_size));
+    caches.push_back(std::make_unique<Cache>(type, context, head_size));
     bytes += caches.back()->bytes().size();
   }
   return caches;
@@ -70,11 +70,11 @@ double sum_of(const std::vector<float>& values) {
   return sum;
 }
 
-void prompt(benchmark::State& state, DType dtype) {
+void prompt(benchmark::State& state, KvType type) {
   const int64_t count = state.range(0);
   const int64_t context = state.range(1);
   const int64_t head_size = state.range(2);
-  const Cache cache(dtype, context, head_size);
+  const Cache cache(type, context, head_size);
   const auto q = random_floats(static_cast<size_t>(count * kHeads * head_size), 2);
   std::vector<float> out(q.size());
   const AttentionRun run{cache.view(), context - count, count, context};
@@ -95,11 +95,11 @@ void count_bytes(benchmark::State& state, size_t bytes_a_call) {
       1e-9 * static_cast<double>(bytes_a_call) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
-void decode(benchmark::State& state, DType dtype) {
+void decode(benchmark::State& state, KvType type) {
   const int64_t count = state.range(0);
   const int64_t context = state.range(1);
   const int64_t head_size = state.range(2);
-  const Caches caches = rotated(dtype, count, context, head_size);
+  const Caches caches = rotated(type, count, context, head_size);
   const auto q = random_floats(static_cast<size_t>(count * kHeads * head_size), 2);
   std::vector<float> out(q.size());
   const Attention attention_of{.heads = kHeads, .scale = 0.1F};
@@ -114,9 +114,9 @@ void decode(benchmark::State& state, DType dtype) {
   state.counters["checksum"] = sum_of(out);
 }
 
-void read(benchmark::State& state, DType dtype) {
+void read(benchmark::State& state, KvType type) {
   const int64_t count = state.range(0);
-  const Caches caches = rotated(dtype, count, state.range(1), state.range(2));
+  const Caches caches = rotated(type, count, state.range(1), state.range(2));
   const size_t words = caches.front()->bytes().size() / sizeof(uint64_t);
   std::atomic<uint64_t> checksum = 0;
   size_t next = 0;
@@ -142,11 +142,17 @@ void prompts(benchmark::internal::Benchmark* bench) {
 void depths(benchmark::internal::Benchmark* bench) {
   bench->Args({1, 8192, 64})->Args({1, 8192, 128})->Args({16, 1024, 64})->Args({16, 1024, 128})->UseRealTime();
 }
-BENCHMARK_CAPTURE(prompt, f32, DType::f32)->Args({512, 512, 64})->Args({512, 2048, 128})->UseRealTime();
-BENCHMARK_CAPTURE(prompt, bf16, DType::bf16)->Apply(prompts);
-BENCHMARK_CAPTURE(decode, f32, DType::f32)->Args({1, 8192, 64})->UseRealTime();
-BENCHMARK_CAPTURE(decode, bf16, DType::bf16)->Apply(depths);
-BENCHMARK_CAPTURE(read, bf16, DType::bf16)->Apply(depths);
+BENCHMARK_CAPTURE(prompt, f32, KvType::f32)->Args({512, 512, 64})->Args({512, 2048, 128})->UseRealTime();
+BENCHMARK_CAPTURE(prompt, bf16, KvType::bf16)->Apply(prompts);
+BENCHMARK_CAPTURE(prompt, int8, KvType::int8)->Apply(prompts);
+BENCHMARK_CAPTURE(prompt, int4, KvType::int4)->Args({512, 2048, 128})->UseRealTime();
+BENCHMARK_CAPTURE(decode, f32, KvType::f32)->Args({1, 8192, 64})->UseRealTime();
+BENCHMARK_CAPTURE(decode, bf16, KvType::bf16)->Apply(depths);
+BENCHMARK_CAPTURE(decode, int8, KvType::int8)->Apply(depths);
+BENCHMARK_CAPTURE(decode, int4, KvType::int4)->Apply(depths);
+BENCHMARK_CAPTURE(read, bf16, KvType::bf16)->Apply(depths);
+BENCHMARK_CAPTURE(read, int8, KvType::int8)->Apply(depths);
+BENCHMARK_CAPTURE(read, int4, KvType::int4)->Apply(depths);
 
 }  // namespace
 }  // namespace kedge::cpu

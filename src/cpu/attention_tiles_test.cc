@@ -25,6 +25,7 @@ std::vector<float> run(void (*kernel)(const AttentionTile&), const AttentionShap
   std::vector<float> out(static_cast<size_t>(tokens * q_size), NAN);
   Scratch scratch;
   const KvView kv = cache.view();
+  const KvHeadShape head = kv_head_shape(s.type, s.page_tokens, s.head_size);
   for (int64_t kv_head = 0; kv_head < s.kv_heads; ++kv_head) {
     kernel({.q = in.q.data() + s.from * q_size + kv_head * group * s.head_size,
             .q_stride = q_size,
@@ -35,7 +36,9 @@ std::vector<float> run(void (*kernel)(const AttentionTile&), const AttentionShap
             .head_size = s.head_size,
             .keys = kv.keys.data(),
             .values = kv.values.data(),
-            .head_offset = static_cast<size_t>(kv_head * s.page_tokens * s.head_size) * 2,
+            .head_offset = static_cast<size_t>(kv_head * head.bytes),
+            .row_bytes = static_cast<size_t>(head.row_bytes),
+            .scales_offset = static_cast<size_t>(head.scales_offset),
             .page_tokens = s.page_tokens,
             .first = s.from,
             .context = s.context,
@@ -48,17 +51,27 @@ std::vector<float> run(void (*kernel)(const AttentionTile&), const AttentionShap
   return out;
 }
 
-void expect_defined(AttentionShape s) {
-  s.dtype = DType::bf16;
+template <typename Rows>
+void expect_defined(const AttentionShape& s, AttentionKernel in_registers) {
   SCOPED_TRACE(testing::Message() << s);
   WorkerPool pool(1);
   const AttentionInputs in = attention_inputs(s);
   const AttentionCache cache(s);
   const int64_t kv_size = s.kv_heads * s.head_size;
-  store_kv(pool, cache.view(), 0, {in.k.data(), kv_size, s.context}, in.v.data());
-  const std::vector<float> emulated = run(prompt_attention<TileProducts<EmulatedTiles>>, s, in, cache);
+  store_rows(pool, cache.view(), 0, {in.k.data(), kv_size, s.context}, in.v.data());
+  const std::vector<float> emulated = run(prompt_attention<TileProducts<EmulatedTiles>, Rows>, s, in, cache);
   expect_attention(s, in, emulated, true);
-  if (detected_isa() >= Isa::amx) expect_same(run(kernels_of(Isa::amx).attention_prompt, s, in, cache), emulated);
+  if (detected_isa() >= Isa::amx) expect_same(run(in_registers, s, in, cache), emulated);
+}
+
+void expect_defined(AttentionShape s) {
+  const KernelTable& table = kernels_of(Isa::amx);
+  s.type = KvType::bf16;
+  expect_defined<Bf16Rows>(s, table.attention_prompt_bf16);
+  s.type = KvType::int8;
+  expect_defined<Int8Rows>(s, table.attention_prompt_int8);
+  s.type = KvType::int4;
+  expect_defined<Int4Rows>(s, table.attention_prompt_int4);
 }
 
 TEST(TileAttention, computes_the_definition_around_every_edge) {

@@ -123,7 +123,9 @@ struct AttentionTile {
   int64_t head_size = 0;
   const std::byte* const* keys = nullptr;  // pages of the whole layer
   const std::byte* const* values = nullptr;
-  size_t head_offset = 0;  // bytes from a page's start to this kv head
+  size_t head_offset = 0;    // bytes from a page's start to this kv head
+  size_t row_bytes = 0;      // between a head's tokens
+  size_t scales_offset = 0;  // from a head's first row to its scales, where it has any (cpu/kv_layout.h)
   int64_t page_tokens = 0;
   int64_t first = 0;    // position of token 0
   int64_t context = 0;  // keys present
@@ -138,6 +140,8 @@ struct AttentionTile {
   float* part_largest = nullptr;  // not null: out gets weighted values that are not yet divided by the sum of weights,
   float* part_total = nullptr;    // these the largest score (-infinity: none) and that sum, of each row
 };
+
+using AttentionKernel = void (*)(const AttentionTile& tile);
 
 /// Keys that one step of the online softmax covers; blocks start at multiples of it in the sequence.
 inline constexpr int64_t kKeyBlock = 64;
@@ -204,9 +208,14 @@ struct KernelTable {
   float (*exp_in_place)(float* x, int64_t size, float shift) = nullptr;   // x = exp(x - shift); returns the sum
   int64_t (*argmax)(const float* x, int64_t size) = nullptr;
 
-  void (*attention_f32)(const AttentionTile& tile) = nullptr;  // f32 keys and values
-  void (*attention_bf16)(const AttentionTile& tile) = nullptr;
-  void (*attention_prompt)(const AttentionTile& tile) = nullptr;  // bf16 keys, values, queries and weights
+  AttentionKernel attention_f32 = nullptr, attention_bf16 = nullptr;  // by type of keys and values
+  AttentionKernel attention_int8 = nullptr, attention_int4 = nullptr;
+  /// The same of prompts, in products of bf16.
+  AttentionKernel attention_prompt_bf16 = nullptr, attention_prompt_int8 = nullptr, attention_prompt_int4 = nullptr;
+
+  /// A token's key or value of one head, as cpu/kv_layout.h says.
+  void (*quantize_kv_int8)(const float* x, int64_t size, std::byte* codes, float* scale) = nullptr;
+  void (*quantize_kv_int4)(const float* x, int64_t size, std::byte* row) = nullptr;
 
   /// The fastest products that this set has for a type, for cpu/limits.h.
   PeakKernel peak_f32 = nullptr, peak_bf16 = nullptr, peak_int8 = nullptr;

@@ -8,9 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "core/dtype.h"
 #include "core/thread_pool.h"
+#include "cpu/kv_layout.h"
 
 namespace kedge::cpu {
 
@@ -123,10 +125,10 @@ float log_sum_exp(const float* x, int64_t size);
 int64_t argmax(const float* x, int64_t size);
 
 /// The keys and values of one layer of one sequence, in pages. Page p holds positions [p * page_tokens, ...):
-/// keys[p] and values[p] point to [kv_heads][page_tokens][head_size] elements of `dtype` (f32 or bf16).
+/// keys[p] and values[p] point to what cpu/kv_layout.h lays out for `type`, on a border of 4 bytes.
 /// Pages before the attention window may be null: they are never read.
 struct KvView {
-  DType dtype = DType::f32;
+  KvType type = KvType::f32;
   int64_t page_tokens = 0;
   int64_t kv_heads = 0;
   int64_t head_size = 0;
@@ -134,8 +136,8 @@ struct KvView {
   std::span<std::byte* const> values;
 };
 
-/// Stores k and v (rows of [kv_heads, head_size], as far apart) at positions [first, first + k.count).
-void store_kv(WorkerPool& pool, const KvView& kv, int64_t first, const InputRows& k, const float* v);
+/// As options and messages write it.
+std::string_view name_of(KvType type);
 
 /// Scaled dot-product attention (Vaswani et al. 2017), online softmax over the pages (Milakov & Gimelshein 2018; Dao et
 /// al. 2022), grouped queries (Ainslie et al. 2023).
@@ -146,8 +148,9 @@ struct Attention {
   int64_t window = 0;    // 0: none; else position p sees only positions > p - window
   bool causal = true;    // false (encoders): every query sees all `context` keys
   /// A prompt's queries, or those of a step of decoding. Both orders of summation keep the promise above, but they are
-  /// two: over bf16 keys and values a prompt is computed in bf16 products where the CPU has them (queries and weights
-  /// are rounded, sums stay f32); decoding takes long contexts in parts that it adds up.
+  /// two: over keys and values of 16 bits or fewer a prompt is computed in bf16 products where the CPU has them
+  /// (queries, weights and what codes of fewer bits stand for are rounded, sums stay f32); decoding takes long contexts
+  /// in parts that it adds up.
   bool prompt = false;
 };
 /// The queries of one sequence: `count` of them, the first one at position `first`.
@@ -157,6 +160,10 @@ struct AttentionRun {
   int64_t count = 0;
   int64_t context = 0;  // keys present (causal: first + count)
 };
+/// Stores the keys and values of all runs at the positions of their queries. k and v: rows of [kv_heads, head_size], as
+/// far apart, run after run. The runs' views have one shape.
+void store_kv(WorkerPool& pool, std::span<const AttentionRun> runs, const InputRows& k, const float* v);
+
 /// q: one row of [heads, head_size] a query, run after run; out likewise. The runs' views have one shape.
 void attention(WorkerPool& pool, const Attention& attention, std::span<const AttentionRun> runs, const InputRows& q,
                const OutputRows& out);

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "core/half.h"
+#include "cpu/kv_layout.h"
 
 namespace kedge::cpu {
 namespace {
@@ -138,6 +139,19 @@ inline void store_weights(std::byte* line, const Vector& first, const Vector& se
 }
 inline void narrow_row(const float* x, int64_t size, uint16_t* out) {
   for (int64_t i = 0; i < size; ++i) out[i] = narrowed(x[i]);
+}
+inline void narrow_int8_row(const std::byte* codes, float scale, int64_t size, uint16_t* out) {
+  for (int64_t i = 0; i < size; ++i) out[i] = narrowed(static_cast<float>(static_cast<int8_t>(codes[i])) * scale);
+}
+inline void narrow_int4_row(const std::byte* row, int64_t size, uint16_t* out) {
+  for (int64_t i = 0; i < size; ++i) {
+    const std::byte* const group = row + i / kKvGroup * kKvGroupBytes;
+    uint16_t head[2];
+    std::memcpy(head, group, sizeof(head));
+    const auto pair = std::to_integer<uint32_t>(group[4 + i % 16]);
+    const uint32_t code = i % kKvGroup < 16 ? pair & 15U : pair >> 4;
+    out[i] = narrowed(std::fma(static_cast<float>(code), bf16_to_f32(head[0]), bf16_to_f32(head[1])));
+  }
 }
 
 }  // namespace

@@ -21,6 +21,22 @@ constexpr int32_t kTopLogprobsMax = 100;
 constexpr int64_t kOutputsMax = 64;  // rows of logits of one forward pass, but for measured ones
 constexpr uint64_t kKvTokensMax = uint64_t{1} << 34;
 
+cpu::KvType choose_kv_type(KvCache asked, cpu::MatmulCompute compute) {
+  switch (asked) {
+    case KvCache::automatic:
+      break;
+    case KvCache::f32:
+      return cpu::KvType::f32;
+    case KvCache::bf16:
+      return cpu::KvType::bf16;
+    case KvCache::int8:
+      return cpu::KvType::int8;
+    case KvCache::int4:
+      return cpu::KvType::int4;
+  }
+  return compute == cpu::MatmulCompute::f32 ? cpu::KvType::f32 : cpu::KvType::bf16;
+}
+
 uint64_t fresh_seed() {
   std::random_device device;
   return (static_cast<uint64_t>(device()) << 32) | device();
@@ -115,14 +131,15 @@ Status DecoderEngine::make_plan() {
 Status DecoderEngine::plan_kv_cache() {
   ModelInfo& info = model_.info;
   const bool asked = options_.kv_tokens > 0;  // for so many: no fewer will do
-  const DType dtype = model_.compute == cpu::MatmulCompute::f32 ? DType::f32 : DType::bf16;
+  const cpu::KvType type = choose_kv_type(options_.kv_cache, model_.compute);
+  info.kv_cache = cpu::name_of(type);
   const uint64_t budget = options_.kv_cache_bytes > 0 ? options_.kv_cache_bytes : plan_.available_bytes / 4;
   const int64_t sequences = sequences_max() + 1, chunk = pass_limits().chunk;
   int64_t tokens = asked ? static_cast<int64_t>(std::min(options_.kv_tokens, kKvTokensMax)) : info.context_tokens;
-  layout_ = KvLayout::plan(spec(), dtype, tokens, sequences, chunk);
+  layout_ = KvLayout::plan(spec(), type, tokens, sequences, chunk);
   while (!asked && layout_.bytes() > budget && tokens > kPageTokens) {
     tokens = std::max(kPageTokens, tokens / 2 + tokens / 4);
-    layout_ = KvLayout::plan(spec(), dtype, tokens, sequences, chunk);
+    layout_ = KvLayout::plan(spec(), type, tokens, sequences, chunk);
   }
   plan_.kv_cache_bytes = layout_.bytes();
   plan_.kv_tokens = static_cast<uint64_t>(tokens);

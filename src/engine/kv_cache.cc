@@ -25,9 +25,9 @@ std::vector<LayerGroup> group_layers(const models::DecoderSpec& spec) {
 
 }  // namespace
 
-KvLayout KvLayout::plan(const models::DecoderSpec& spec, DType dtype, int64_t tokens, int64_t sequences,
+KvLayout KvLayout::plan(const models::DecoderSpec& spec, cpu::KvType type, int64_t tokens, int64_t sequences,
                         int64_t chunk) {
-  KvLayout layout{dtype, spec.kv_heads, spec.head_size, group_layers(spec), {}};
+  KvLayout layout{type, spec.kv_heads, spec.head_size, group_layers(spec), {}};
   for (const LayerGroup& group : layout.groups) {
     // Every sequence may end inside a page; a shared last page is copied.
     int64_t pages = pages_of(tokens) + 2 * sequences;
@@ -38,8 +38,8 @@ KvLayout KvLayout::plan(const models::DecoderSpec& spec, DType dtype, int64_t to
 }
 
 uint64_t KvLayout::page_bytes(size_t group) const {
-  const auto elements = static_cast<uint64_t>(kPageTokens * kv_heads * head_size) * groups[group].layers.size();
-  return 2 * elements * info_of(dtype).block_bytes;
+  const auto head_bytes = static_cast<uint64_t>(cpu::kv_head_shape(type, kPageTokens, head_size).bytes);
+  return 2 * static_cast<uint64_t>(kv_heads) * head_bytes * groups[group].layers.size();
 }
 
 uint64_t KvLayout::bytes() const {
@@ -166,7 +166,7 @@ cpu::KvView SequenceKv::layer(int64_t layer_index) {
     keys_[i] = page;
     values_[i] = page == nullptr ? nullptr : page + layer_bytes / 2;
   }
-  return {layout.dtype, kPageTokens, layout.kv_heads, layout.head_size, keys_, values_};
+  return {layout.type, kPageTokens, layout.kv_heads, layout.head_size, keys_, values_};
 }
 
 int64_t SequenceKv::pages_for(const KvLayout& layout, size_t group, int64_t length, int64_t count) {

@@ -24,13 +24,14 @@ struct LayerGroup {
 
 /// Sizes, before anything is allocated.
 struct KvLayout {
-  DType dtype = DType::f32;
+  cpu::KvType type = cpu::KvType::f32;
   int64_t kv_heads = 0, head_size = 0;
   std::vector<LayerGroup> groups;
   std::vector<int64_t> pages;  // of each group
 
   /// Room for `tokens` positions in all and `sequences` at a time, fed at most `chunk` tokens at once.
-  static KvLayout plan(const models::DecoderSpec& spec, DType dtype, int64_t tokens, int64_t sequences, int64_t chunk);
+  static KvLayout plan(const models::DecoderSpec& spec, cpu::KvType type, int64_t tokens, int64_t sequences,
+                       int64_t chunk);
 
   [[nodiscard]] uint64_t page_bytes(size_t group) const;
   [[nodiscard]] uint64_t bytes() const;

@@ -20,7 +20,7 @@ models::DecoderSpec spec_with_windows() {
 }
 
 std::unique_ptr<KvPool> make_pool(int64_t tokens = 256) {
-  auto pool = KvPool::create(KvLayout::plan(spec_with_windows(), DType::f32, tokens, 2, 32));
+  auto pool = KvPool::create(KvLayout::plan(spec_with_windows(), cpu::KvType::f32, tokens, 2, 32));
   EXPECT_TRUE(pool.ok());
   return std::move(pool).value();
 }
@@ -30,12 +30,22 @@ float& first_key(SequenceKv& kv, int64_t layer, size_t page) {
 }
 
 TEST(KvCache, layers_with_one_window_share_a_group) {
-  const KvLayout layout = KvLayout::plan(spec_with_windows(), DType::bf16, 1024, 1, 32);
+  const KvLayout layout = KvLayout::plan(spec_with_windows(), cpu::KvType::bf16, 1024, 1, 32);
   ASSERT_EQ(layout.groups.size(), 2U);
   EXPECT_EQ(layout.groups[0].layers, (std::vector<int64_t>{0, 2}));
   EXPECT_EQ(layout.page_bytes(0), 2U * 2 * kPageTokens * 4 * 2);
   EXPECT_EQ(layout.pages[0], 1024 / kPageTokens + 2);
   EXPECT_LT(layout.pages[1], layout.pages[0]);
+}
+
+TEST(KvCache, pages_hold_codes_and_scales) {
+  models::DecoderSpec spec = spec_with_windows();
+  spec.kv_heads = 3;
+  spec.head_size = 80;
+  const auto bytes_of = [&](cpu::KvType type) { return KvLayout::plan(spec, type, 1024, 1, 32).page_bytes(1); };
+  EXPECT_EQ(bytes_of(cpu::KvType::f32), 2U * 3 * kPageTokens * 80 * 4);
+  EXPECT_EQ(bytes_of(cpu::KvType::int8), 2U * 3 * kPageTokens * (80 + 4));
+  EXPECT_EQ(bytes_of(cpu::KvType::int4), 2U * 3 * kPageTokens * (3 * 20));
 }
 
 TEST(KvCache, pages_come_back_when_a_sequence_ends) {

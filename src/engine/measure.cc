@@ -26,16 +26,17 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Elements of a page in (-1, 1).
-std::vector<std::byte> page_pattern(DType dtype) {
-  const size_t element_bytes = info_of(dtype).block_bytes;
+/// Elements of a page in (-1, 1). Numbers of 16 bits serve for codes and scales of fewer bits too: any two of them are
+/// an f32 of ordinary size.
+std::vector<std::byte> page_pattern(cpu::KvType type) {
+  const size_t element_bytes = type == cpu::KvType::f32 ? sizeof(float) : sizeof(uint16_t);
   std::vector<std::byte> pattern(kPatternElements * element_bytes);
   std::mt19937 random(1);
   std::uniform_real_distribution<float> uniform(-1.0F, 1.0F);
   for (size_t i = 0; i < pattern.size(); i += element_bytes) {
     const float value = uniform(random);
     const uint16_t narrow = f32_to_bf16(value);
-    if (dtype == DType::f32) {
+    if (type == cpu::KvType::f32) {
       std::memcpy(pattern.data() + i, &value, sizeof(value));
     } else {
       std::memcpy(pattern.data() + i, &narrow, sizeof(narrow));
@@ -160,7 +161,7 @@ class Timer {
             .sequences = workload_.sequences,
             .first = first,
             .outputs = workload_.sequences,
-            .kv_dtype = runtime_.kv_pool->layout().dtype};
+            .kv_type = runtime_.kv_pool->layout().type};
   }
 
   [[nodiscard]] models::PassCost prefill_cost() const {
@@ -194,7 +195,7 @@ class Timer {
 
 void fill_pages(WorkerPool& workers, KvPool& pool) {
   const KvLayout& layout = pool.layout();
-  const std::vector<std::byte> pattern = page_pattern(layout.dtype);
+  const std::vector<std::byte> pattern = page_pattern(layout.type);
   for (size_t group = 0; group < layout.groups.size(); ++group) {
     const uint64_t bytes = layout.page_bytes(group);
     workers.parallel_for(layout.pages[group], 1, [&](int64_t begin, int64_t end, unsigned) {

@@ -228,15 +228,14 @@ void Decoder::attention_block(WorkerPool& pool, std::span<const TokenRun> runs, 
 
 void Decoder::attend(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index) {
   const int64_t stride = qkv_size(spec_);
-  const float* k = buffers_.qkv.data() + query_size(spec_);
+  const float* const k = buffers_.qkv.data() + query_size(spec_);
   attention_runs_.clear();
   for (const TokenRun& run : runs) {
     const auto count = static_cast<int64_t>(run.tokens.size());
-    const cpu::KvView kv = run.cache->layer(layer_index);
-    cpu::store_kv(pool, kv, run.first, {k, stride, count}, k + key_size(spec_));
-    attention_runs_.push_back({.kv = kv, .first = run.first, .count = count, .context = run.first + count});
-    k += count * stride;
+    attention_runs_.push_back(
+        {.kv = run.cache->layer(layer_index), .first = run.first, .count = count, .context = run.first + count});
   }
+  cpu::store_kv(pool, attention_runs_, {k, stride, token_count_}, k + key_size(spec_));
   const cpu::Attention attention{.heads = spec_.heads,
                                  .scale = spec_.attention_scale,
                                  .softcap = spec_.attention_softcap,

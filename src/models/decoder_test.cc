@@ -30,7 +30,7 @@ class TestCache final : public SequenceCache {
       keys_.push_back(reinterpret_cast<std::byte*>(pages_[static_cast<size_t>(index * 16 + page)].data()));
       values_.push_back(reinterpret_cast<std::byte*>(pages_[static_cast<size_t>(index * 16 + 8 + page)].data()));
     }
-    return {DType::f32, kPage, spec_.kv_heads, spec_.head_size, keys_, values_};
+    return {cpu::KvType::f32, kPage, spec_.kv_heads, spec_.head_size, keys_, values_};
   }
 
  private:

@@ -140,13 +140,13 @@ void Encoder::matmul(WorkerPool& pool, const Linear& linear, const float* x, int
 void Encoder::attend(WorkerPool& pool, int64_t count) {
   const int64_t hidden = spec_.hidden_size;
   const int64_t head_size = hidden / spec_.heads;
-  const cpu::KvView kv{DType::f32, kPageTokens, spec_.heads, head_size, key_table_, value_table_};
-  cpu::store_kv(pool, kv, 0, {key_.data(), hidden, count}, value_.data());
+  const cpu::KvView kv{cpu::KvType::f32, kPageTokens, spec_.heads, head_size, key_table_, value_table_};
+  const cpu::AttentionRun run{.kv = kv, .count = count, .context = count};
+  cpu::store_kv(pool, {&run, 1}, {key_.data(), hidden, count}, value_.data());
   const cpu::Attention attention{.heads = spec_.heads,
                                  .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_size))),
                                  .causal = false,
                                  .prompt = true};
-  const cpu::AttentionRun run{.kv = kv, .count = count, .context = count};
   cpu::attention(pool, attention, {&run, 1}, {query_.data(), hidden, count}, {attended_.data(), hidden});
 }
 

@@ -69,15 +69,14 @@ class Counter {
     const auto sequences = static_cast<double>(shape_.sequences);
     const int64_t end = shape_.first + shape_.tokens;
     const int64_t kept = window > 0 ? std::min(end, window + shape_.tokens - 1) : end;
-    const auto element_bytes = static_cast<double>(info_of(shape_.kv_dtype).block_bytes);
-    cost_.read_bytes += 2 * sequences * static_cast<double>(kept) *
-                        static_cast<double>(spec_.kv_heads * spec_.head_size) * element_bytes;
+    const int64_t token_bytes = spec_.kv_heads * cpu::kv_head_shape(shape_.kv_type, 1, spec_.head_size).token_bytes;
+    cost_.read_bytes += 2 * sequences * static_cast<double>(kept) * static_cast<double>(token_bytes);
     double seen = 0;
     for (int64_t position = shape_.first; position < end; ++position) {
       seen += static_cast<double>(window > 0 ? std::min(position + 1, window) : position + 1);
     }
     const double operations = 4 * sequences * seen * static_cast<double>(spec_.heads * spec_.head_size);
-    (shape_.kv_dtype == DType::f32 ? cost_.f32_operations : cost_.bf16_operations) += operations;
+    (shape_.kv_type == cpu::KvType::f32 ? cost_.f32_operations : cost_.bf16_operations) += operations;
   }
 
   const DecoderSpec& spec_;

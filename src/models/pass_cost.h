@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "core/dtype.h"
+#include "cpu/kv_layout.h"
 #include "models/decoder.h"
 
 namespace kedge::models {
@@ -23,7 +23,7 @@ struct PassShape {
   int64_t tokens = 1;   // of each
   int64_t first = 0;    // position of each one's first token
   int64_t outputs = 1;  // rows of logits in all
-  DType kv_dtype = DType::f32;
+  cpu::KvType kv_type = cpu::KvType::f32;
 };
 
 /// Counted are matrix products (weights as they are stored or packed, read once a pass) and attention (every key and

@@ -50,7 +50,7 @@ TEST_F(PassCostTest, a_step_reads_weights_once_and_the_keys_of_every_sequence) {
                                                 .sequences = static_cast<int64_t>(sequences),
                                                 .first = 99,
                                                 .outputs = static_cast<int64_t>(sequences),
-                                                .kv_dtype = DType::f32});
+                                                .kv_type = cpu::KvType::f32});
     const double keys = kLayers * 100 * 16;  // and as many values
     EXPECT_EQ(cost.read_bytes, 4 * (weights + sequences * (2 * keys + 32)));
     EXPECT_EQ(cost.f32_operations, sequences * (2 * weights + kLayers * 4 * 100 * 32));
@@ -61,8 +61,8 @@ TEST_F(PassCostTest, a_step_reads_weights_once_and_the_keys_of_every_sequence) {
 
 TEST_F(PassCostTest, a_prompt_sees_more_with_every_token_and_has_one_row_of_logits) {
   open(tiny_llama_config(), "f32", cpu::MatmulCompute::f32);
-  const PassCost cost =
-      pass_cost(*decoder_, {.phase = Phase::prefill, .tokens = 4, .first = 10, .outputs = 1, .kv_dtype = DType::f32});
+  const PassCost cost = pass_cost(
+      *decoder_, {.phase = Phase::prefill, .tokens = 4, .first = 10, .outputs = 1, .kv_type = cpu::KvType::f32});
   const double layers = kLayers * (kAttentionWeights + kExpertWeights);
   EXPECT_EQ(cost.read_bytes, 4 * (layers + kHeadWeights + kLayers * 14 * 2 * 16 + 4 * 32));
   EXPECT_EQ(cost.f32_operations, 2 * (4 * layers + kHeadWeights) + kLayers * 4 * (11 + 12 + 13 + 14) * 32);
@@ -72,8 +72,8 @@ TEST_F(PassCostTest, windows_end_what_a_token_sees) {
   Json config = tiny_llama_config();
   config.update({{"model_type", "mistral"}, {"sliding_window", 8}});
   open(config, "f32", cpu::MatmulCompute::f32);
-  const PassCost near = pass_cost(*decoder_, {.tokens = 3, .first = 5, .kv_dtype = DType::f32});
-  const PassCost far = pass_cost(*decoder_, {.tokens = 3, .first = 1000, .kv_dtype = DType::f32});
+  const PassCost near = pass_cost(*decoder_, {.tokens = 3, .first = 5, .kv_type = cpu::KvType::f32});
+  const PassCost far = pass_cost(*decoder_, {.tokens = 3, .first = 1000, .kv_type = cpu::KvType::f32});
   EXPECT_EQ(far.read_bytes - near.read_bytes, 4 * kLayers * 2 * 16 * (10 - 8));
   EXPECT_EQ(far.f32_operations - near.f32_operations, kLayers * 4 * 32 * (3 * 8 - (6 + 7 + 8)));
 }
@@ -85,7 +85,7 @@ TEST_F(PassCostTest, a_mixture_reads_the_experts_that_are_chosen) {
   const double dense = kLayers * (kAttentionWeights + 4 * 32) + kHeadWeights;  // the router too
   for (const int64_t tokens : {1, 2}) {
     const PassCost cost =
-        pass_cost(*decoder_, {.sequences = tokens, .first = 0, .outputs = tokens, .kv_dtype = DType::f32});
+        pass_cost(*decoder_, {.sequences = tokens, .first = 0, .outputs = tokens, .kv_type = cpu::KvType::f32});
     const double chosen = 4 * (1 - std::pow(0.75, static_cast<double>(tokens)));
     const auto count = static_cast<double>(tokens);
     EXPECT_NEAR(cost.read_bytes, 4 * (dense + kLayers * chosen * kExpertWeights + count * (kLayers * 32 + 32)), 1e-6);
@@ -97,11 +97,23 @@ TEST_F(PassCostTest, packed_weights_count_as_they_are_packed) {
   Json config = tiny_llama_config();
   config["intermediate_size"] = 64;
   open(config, "q8_0", cpu::MatmulCompute::int8);
-  const PassCost cost = pass_cost(*decoder_, {.first = 0, .kv_dtype = DType::bf16});
+  const PassCost cost = pass_cost(*decoder_, {.first = 0, .kv_type = cpu::KvType::bf16});
   const double weights = kLayers * (kAttentionWeights + 3 * 64 * 32) + kHeadWeights;
   EXPECT_EQ(cost.int8_operations, 2 * weights);
   EXPECT_EQ(cost.read_bytes, weights / 32 * 34 + 2 * kLayers * 32 + 34);  // 32 codes and a scale; KV; an embedding
   EXPECT_EQ(cost.bf16_operations, kLayers * 4 * 32);
+}
+
+TEST_F(PassCostTest, keys_and_values_count_with_their_scales) {
+  open(tiny_llama_config(), "f32", cpu::MatmulCompute::f32);
+  const auto bytes_of = [&](cpu::KvType type) {
+    const PassShape near{.first = 0, .kv_type = type}, far{.first = 1000, .kv_type = type};
+    return (pass_cost(*decoder_, far).read_bytes - pass_cost(*decoder_, near).read_bytes) / (kLayers * 2 * 2 * 1000);
+  };
+  EXPECT_EQ(bytes_of(cpu::KvType::f32), 4 * 8);
+  EXPECT_EQ(bytes_of(cpu::KvType::bf16), 2 * 8);
+  EXPECT_EQ(bytes_of(cpu::KvType::int8), 8 + 4);
+  EXPECT_EQ(bytes_of(cpu::KvType::int4), 20);  // a group is 32 elements at least
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ class Writing {
   Status open(std::shared_ptr<const models::WeightSource> source) {
     KEDGE_ASSIGN(decoder_, models::Decoder::open(pool_, spec_, std::move(source),
                                                  {.tokens_max = kWriters, .outputs_max = kWriters}));
-    KEDGE_ASSIGN(kv_pool_, engine::KvPool::create(engine::KvLayout::plan(spec_, DType::bf16,
+    KEDGE_ASSIGN(kv_pool_, engine::KvPool::create(engine::KvLayout::plan(spec_, cpu::KvType::bf16,
                                                                          kWriters * options_.length_max, kWriters, 1)));
     return Done{};
   }

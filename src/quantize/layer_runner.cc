@@ -53,8 +53,9 @@ Result<std::unique_ptr<LayerRunner>> LayerRunner::open(WorkerPool& pool, const m
   auto runner = std::make_unique<LayerRunner>();
   runner->tokens_max_ = options.tokens_max;
   KEDGE_ASSIGN(runner->decoder_, models::Decoder::open(pool, alone, std::move(source), options));
-  KEDGE_ASSIGN(runner->kv_pool_, engine::KvPool::create(engine::KvLayout::plan(alone, DType::f32, options.tokens_max,
-                                                                               kBatchSequences, options.tokens_max)));
+  KEDGE_ASSIGN(runner->kv_pool_,
+               engine::KvPool::create(engine::KvLayout::plan(alone, cpu::KvType::f32, options.tokens_max,
+                                                             kBatchSequences, options.tokens_max)));
   return runner;
 }
 

@@ -43,7 +43,7 @@ Result<std::unique_ptr<SequenceModel>> SequenceModel::open(WorkerPool& pool, con
       models::Decoder::open(pool, spec, std::move(source),
                             {.round_inputs = round_inputs, .tokens_max = kChunkTokens, .outputs_max = kChunkTokens}));
   KEDGE_ASSIGN(model->kv_pool_,
-               engine::KvPool::create(engine::KvLayout::plan(spec, DType::f32, length_max, 1, kChunkTokens)));
+               engine::KvPool::create(engine::KvLayout::plan(spec, cpu::KvType::f32, length_max, 1, kChunkTokens)));
   model->cache_ = std::make_unique<engine::SequenceKv>(*model->kv_pool_);
   return model;
 }

@@ -19,7 +19,8 @@ int64_t unix_seconds() {
 // FNV-1a: short, and the same in every process.
 std::string fingerprint_of(const std::string& name, const ModelInfo& info) {
   uint64_t hash = 0xcbf29ce484222325U;
-  for (const char c : fmt::format("{} {} {} {} {}", kVersion, name, info.format, info.compute, info.isa)) {
+  for (const char c :
+       fmt::format("{} {} {} {} {} {}", kVersion, name, info.format, info.compute, info.kv_cache, info.isa)) {
     hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
   }
   return fmt::format("fp_{:010x}", hash & 0xFFFFFFFFFFU);

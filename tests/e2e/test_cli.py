@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KEDGE = os.environ.get("KEDGE", str(ROOT / "build" / "release" / "kedge"))
@@ -290,6 +291,26 @@ class Computing(CommandLineCase):
         self.assertGreater(answer["parameters"], 1000)
         self.assertGreater(answer["memory"]["total_bytes"], 0)
         self.assertIn("memory plan", kedge("inspect", "demo").stdout.decode())
+
+    def test_types_of_the_kv_cache(self):
+        sizes, names = {}, ("f32", "bf16", "int8", "int4")
+        for name in names:
+            inspected = self.document("inspect", "demo", "--kv-cache", name, "--json")
+            self.assertEqual(inspected["kv_cache"], name)
+            sizes[name] = inspected["memory"]["kv_cache_bytes"]
+            self.assertEqual(self.document("inspect", "demo", "--kv-cache", name, "--plan", "--json"),
+                             {**inspected["memory"], "available_bytes": unittest.mock.ANY})
+            run = ("run", "demo", "--kv-cache", name, "-p", "Once", "-n", 8, "--temperature", 0, "--ignore-eos",
+                   "--json")
+            answers = [self.document(*run, "--threads", threads)["ids"] for threads in (1, 2)]
+            self.assertEqual(answers[0], answers[1])
+            self.assertEqual(len(answers[0]), 8)
+        # Heads of 32 elements: 128, 64, 32 and a scale, 20 bytes.
+        self.assertEqual([128 * sizes[name] // sizes["f32"] for name in names], [128, 64, 36, 20])
+        self.assertIn(" in int8", kedge("inspect", "demo", "--plan", "--kv-cache", "int8").stdout.decode())
+        for command in ("run", "serve", "bench", "score", "inspect", "logits"):
+            message = self.fails(USAGE, command, "demo", "--kv-cache", "q8")
+            self.assertIn("--kv-cache: q8 not in {auto,f32,bf16,int8,int4}", message)
 
     def test_rerank_needs_a_reranker(self):
         self.fails(BAD_INPUT, "rerank", "demo", "--json", stdin='{"query": "a", "passages": ["b"]}')

@@ -71,26 +71,27 @@ def write_checkpoint(folder: Path, quantized: bool) -> None:
 class MemoryPlan(unittest.TestCase):
     def test_the_peak_is_as_planned(self):
         with tempfile.TemporaryDirectory() as name:
-            for compute in ("f32", "bf16", "int8"):
-                with self.subTest(compute=compute):
+            for compute, kv_cache in (("f32", "auto"), ("bf16", "auto"), ("bf16", "int4"), ("int8", "int8")):
+                with self.subTest(compute=compute, kv_cache=kv_cache):
                     folder = Path(name) / compute
                     write_checkpoint(folder, compute == "int8")
-                    planned = self.planned(folder, compute)
-                    measured = self.peak(folder, compute)
-                    print(f"{compute}: planned {planned / 2**20:.1f} MiB, peak {measured / 2**20:.1f} MiB")
+                    options = ("--compute", compute, "--kv-cache", kv_cache)
+                    planned = self.planned(folder, options)
+                    measured = self.peak(folder, options)
+                    print(f"{compute}, {kv_cache}: planned {planned / 2**20:.1f} MiB, peak {measured / 2**20:.1f} MiB")
                     self.assertLess(abs(measured - planned), TOLERANCE * planned)
                     shutil.rmtree(folder)
 
-    def planned(self, folder: Path, compute: str) -> int:
-        done = subprocess.run([KEDGE, "inspect", folder, "--compute", compute, "--json"], check=True,
-                              capture_output=True, timeout=120)
+    def planned(self, folder: Path, options: tuple) -> int:
+        done = subprocess.run([KEDGE, "inspect", folder, *options, "--json"], check=True, capture_output=True,
+                              timeout=120)
         return json.loads(done.stdout)["memory"]["total_bytes"]
 
-    def peak(self, folder: Path, compute: str) -> int:
+    def peak(self, folder: Path, options: tuple) -> int:
         """Resident pages when prompt and answers fill the cache, mapped weights included."""
         ids = ",".join(str(i * 37 % VOCABULARY) for i in range(CONTEXT - 2))
         process = subprocess.Popen([KEDGE, "run", folder, "--ids", ids, "-n", "2", "--sequences", "16", "--ignore-eos",
-                                    "--compute", compute, "--packed-cache", "none", "--json"],
+                                    *options, "--packed-cache", "none", "--json"],
                                    stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -225,7 +225,9 @@ const KernelTable kAmxKernels = {
     .packed_tiles_w6_k = packed_tiles<W6K>,
     .packed_tiles_w4_g = packed_tiles<W4G>,
     .packed_tiles_w8_g = packed_tiles<W8G>,
-    .attention_prompt = prompt_attention<TileProducts<AmxTiles>>,
+    .attention_prompt_bf16 = prompt_attention<TileProducts<AmxTiles>, Bf16Rows>,
+    .attention_prompt_int8 = prompt_attention<TileProducts<AmxTiles>, Int8Rows>,
+    .attention_prompt_int4 = prompt_attention<TileProducts<AmxTiles>, Int4Rows>,
     .peak_bf16 = peak_bf16,
     .peak_int8 = peak_int8,
 };

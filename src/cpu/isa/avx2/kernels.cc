@@ -6,6 +6,7 @@
 #include "cpu/isa/vector/matmul.h"
 #include "cpu/isa/vector/formats.h"
 #include "cpu/isa/vector/fused.h"
+#include "cpu/isa/vector/kv.h"
 #include "cpu/isa/vector/attention.h"
 #include "cpu/isa/avx2/packed.h"
 #include "cpu/isa/vector/peak.h"
@@ -85,8 +86,12 @@ const KernelTable kAvx2Kernels = {
     .exp_sum = exp_sum,
     .exp_in_place = exp_in_place,
     .argmax = argmax,
-    .attention_f32 = attention<F32Row>,
-    .attention_bf16 = attention<Bf16Row>,
+    .attention_f32 = attention<InFloats<F32Kv>>,
+    .attention_bf16 = attention<InFloats<Bf16Kv>>,
+    .attention_int8 = attention<InFloats<Int8Kv>>,
+    .attention_int4 = attention<InFloats<Int4Kv>>,
+    .quantize_kv_int8 = quantize_kv_int8,
+    .quantize_kv_int4 = quantize_kv_int4,
     .peak_f32 = peak<F32Products>,
     .peak_bf16 = peak<F32Products>,
     .peak_int8 = peak<Int8Products>,

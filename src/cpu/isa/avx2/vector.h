@@ -155,6 +155,54 @@ inline void store_bf16_first(uint16_t* p, int64_t count, Vector a) {
   __builtin_memcpy(p, lanes, static_cast<size_t>(count) * sizeof(*p));
 }
 
+inline Vector widen_codes(__m128i a) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(a));
+}
+inline Vector load_i8(const std::byte* p) {
+  return widen_codes(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+}
+inline Vector load_i8_first(const std::byte* p, int64_t count) {
+  uint64_t lanes = 0;
+  __builtin_memcpy(&lanes, p, static_cast<size_t>(count));
+  return widen_codes(_mm_cvtsi64_si128(static_cast<int64_t>(lanes)));
+}
+/// Eight numbers as words, rounded to nearest even.
+inline __m128i narrow_to_words(Vector a) {
+  const __m256i whole = _mm256_cvtps_epi32(a);
+  return _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+}
+/// Rounded to nearest even; within 8 bits.
+inline void store_i8(std::byte* p, Vector a) {
+  const __m128i words = narrow_to_words(a);
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
+}
+inline void store_i8_first(std::byte* p, int64_t count, Vector a) {
+  std::byte lanes[8];
+  store_i8(lanes, a);
+  __builtin_memcpy(p, lanes, static_cast<size_t>(count));
+}
+/// 32 elements of cpu/kv_layout.h's int4.
+inline void load_int4_group(const std::byte* p, Vector (&out)[4]) {
+  int32_t stored;
+  __builtin_memcpy(&stored, p, sizeof(stored));
+  const __m256i head = _mm256_set1_epi32(stored);
+  const Vector scale = _mm256_castsi256_ps(_mm256_slli_epi32(head, 16));
+  const Vector minimum = _mm256_castsi256_ps(_mm256_and_si256(head, _mm256_set1_epi32(-65536)));
+  const __m128i pairs = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 4));
+  const __m128i low = _mm_and_si128(pairs, _mm_set1_epi8(15));
+  const __m128i high = _mm_and_si128(_mm_srli_epi16(pairs, 4), _mm_set1_epi8(15));
+  out[0] = multiply_add(widen_codes(low), scale, minimum);
+  out[1] = multiply_add(widen_codes(_mm_unpackhi_epi64(low, low)), scale, minimum);
+  out[2] = multiply_add(widen_codes(high), scale, minimum);
+  out[3] = multiply_add(widen_codes(_mm_unpackhi_epi64(high, high)), scale, minimum);
+}
+/// Codes from 0 to 15, rounded to nearest even.
+inline void store_int4_codes(std::byte* p, const Vector (&codes)[4]) {
+  const __m128i low = _mm_packus_epi16(narrow_to_words(codes[0]), narrow_to_words(codes[1]));
+  const __m128i high = _mm_packus_epi16(narrow_to_words(codes[2]), narrow_to_words(codes[3]));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_or_si128(low, _mm_slli_epi16(high, 4)));
+}
+
 inline Vector swap_pairs(Vector a) {
   return _mm256_permute_ps(a, 0xb1);
 }

@@ -147,6 +147,42 @@ inline void store_bf16_first(uint16_t* p, int64_t count, Vector a) {
   _mm256_mask_storeu_epi16(p, first_lanes(count), narrow_bf16(a));
 }
 
+inline Vector widen_codes(__m128i a) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(a));
+}
+inline Vector load_i8(const std::byte* p) {
+  return widen_codes(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline Vector load_i8_first(const std::byte* p, int64_t count) {
+  return widen_codes(_mm_maskz_loadu_epi8(first_lanes(count), p));
+}
+/// Rounded to nearest even; within 8 bits.
+inline void store_i8(std::byte* p, Vector a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));
+}
+inline void store_i8_first(std::byte* p, int64_t count, Vector a) {
+  _mm_mask_storeu_epi8(p, first_lanes(count), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));
+}
+/// 32 elements of cpu/kv_layout.h's int4: every code is looked up among its group's sixteen values.
+inline void load_int4_group(const std::byte* p, Vector (&out)[2]) {
+  int32_t stored;
+  __builtin_memcpy(&stored, p, sizeof(stored));
+  const __m512i head = _mm512_set1_epi32(stored);
+  const Vector scale = _mm512_castsi512_ps(_mm512_slli_epi32(head, 16));
+  const Vector minimum = _mm512_castsi512_ps(_mm512_and_si512(head, _mm512_set1_epi32(-65536)));
+  const Vector codes = _mm512_set_ps(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  const Vector values = multiply_add(codes, scale, minimum);
+  const __m512i pairs = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 4)));
+  out[0] = _mm512_permutexvar_ps(pairs, values);  // looks at four bits
+  out[1] = _mm512_permutexvar_ps(_mm512_srli_epi32(pairs, 4), values);
+}
+/// Codes from 0 to 15, rounded to nearest even.
+inline void store_int4_codes(std::byte* p, const Vector (&codes)[2]) {
+  const __m512i high = _mm512_slli_epi32(_mm512_cvtps_epi32(codes[1]), 4);
+  const __m512i pairs = _mm512_or_si512(_mm512_cvtps_epi32(codes[0]), high);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(pairs));
+}
+
 inline Vector swap_pairs(Vector a) {
   return _mm512_permute_ps(a, 0xb1);
 }

@@ -167,7 +167,9 @@ const KernelTable kAvx512Bf16Kernels = {
     .int8_scaled = kBf16BlockKernels<Int8Scaled>,
     .f8_scaled = kBf16BlockKernels<F8Scaled>,
     .to_bf16 = to_bf16,
-    .attention_prompt = prompt_attention<VectorProducts>,
+    .attention_prompt_bf16 = prompt_attention<VectorProducts, Bf16Rows>,
+    .attention_prompt_int8 = prompt_attention<VectorProducts, Int8Rows>,
+    .attention_prompt_int4 = prompt_attention<VectorProducts, Int4Rows>,
     .peak_bf16 = peak<Bf16Products>,
 };
 

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/kv_layout.h"
+
 namespace kedge::cpu {
 namespace {
 
@@ -70,6 +72,24 @@ inline void store_weights(std::byte* line, Vector first, Vector second) {
   const __m512i low = _mm512_srli_epi32(_mm512_add_epi32(_mm512_castps_si512(first), half), 16);
   const __m512i high = _mm512_add_epi32(_mm512_castps_si512(second), half);
   _mm512_store_si512(line, _mm512_mask_blend_epi16(0xaaaaaaaa, low, high));
+}
+
+/// Codes of 8 bits times their scale, rounded as narrow_row rounds.
+inline void narrow_int8_row(const std::byte* codes, float scale, int64_t size, uint16_t* out) {
+  const Vector all = broadcast(scale);
+  for (int64_t i = 0; i < size; i += kLanes) {
+    const int64_t count = size - i < kLanes ? size - i : kLanes;
+    const Vector x = multiply(load_i8_first(codes + i, count), all);
+    _mm256_mask_storeu_epi16(out + i, first_lanes(count), (__m256i)_mm512_cvtneps_pbh(x));
+  }
+}
+/// Groups of cpu/kv_layout.h's int4, as many as hold `size` elements, rounded likewise.
+inline void narrow_int4_row(const std::byte* row, int64_t size, uint16_t* out) {
+  for (int64_t i = 0; i < size; i += kKvGroup, row += kKvGroupBytes) {
+    Vector x[2];
+    load_int4_group(row, x);
+    _mm512_storeu_si512(out + i, (__m512i)_mm512_cvtne2ps_pbh(x[1], x[0]));
+  }
 }
 
 /// Rounds `size` floats to bf16, nearest even.

@@ -1,4 +1,5 @@
-// Products of packed weights with VPDPBUSD. Everything else falls back to isa/avx512.
+// Products of packed weights with VPDPBUSD, attention over keys and values of 8 bits with VPDPWSSD. Everything else
+// falls back to isa/avx512.
 
 #include "cpu/isa/avx512/vector.h"
 // The order matters: each header is written in terms of those before it.
@@ -6,8 +7,13 @@
 #include "cpu/isa/avx512_vnni/groups.h"
 #include "cpu/isa/avx512_vnni/products.h"
 #include "cpu/isa/avx512_vnni/blocks.h"
-// clang-format on
 #include "cpu/isa/vector/peak.h"
+#include "cpu/isa/vector/math.h"
+#include "cpu/isa/vector/matmul.h"
+#include "cpu/isa/vector/kv.h"
+#include "cpu/isa/vector/attention.h"
+#include "cpu/isa/avx512_vnni/attention.h"
+// clang-format on
 #include "cpu/kernel_table.h"
 
 namespace kedge::cpu {
@@ -55,6 +61,7 @@ const KernelTable kAvx512VnniKernels = {
     .packed_w4_g = blocks_product<W4G>,
     .packed_w8_g = blocks_product<W8G>,
     .quantize_row = quantize_row,
+    .attention_int8 = attention<InWords>,
     .peak_int8 = peak<Int8Products>,
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "cpu/isa/key_range.h"
+#include "cpu/isa/scalar/kv.h"
 #include "cpu/isa/scalar/packed.h"
 #include "cpu/kernel_table.h"
 
@@ -41,6 +42,12 @@ float load_f32(const std::byte* row, int64_t index) {
   float value = 0.0F;
   __builtin_memcpy(&value, row + static_cast<size_t>(index) * sizeof(value), sizeof(value));
   return value;
+}
+
+float load_bf16(const std::byte* row, int64_t index) {
+  uint16_t value = 0;
+  __builtin_memcpy(&value, row + static_cast<size_t>(index) * sizeof(value), sizeof(value));
+  return f32_from_bf16(value);
 }
 
 void matmul_f32(const MatmulTile& t) {
@@ -174,47 +181,34 @@ int64_t argmax(const float* x, int64_t size) {
   return best;
 }
 
-struct KeysAsF32 {
-  using Element = float;
-  static float widen(float value) { return value; }
-};
-struct KeysAsBf16 {
-  using Element = uint16_t;
-  static float widen(uint16_t value) { return f32_from_bf16(value); }
-};
-
-/// Element 0 of one position's key or value.
-template <typename Keys>
-const typename Keys::Element* row_at(const AttentionTile& t, const std::byte* const* pages, int64_t position) {
-  const std::byte* head = pages[position / t.page_tokens] + t.head_offset;
-  return reinterpret_cast<const typename Keys::Element*>(head) + position % t.page_tokens * t.head_size;
-}
-
-template <typename Keys>
+template <float (*kElement)(const std::byte*, int64_t), bool kScaled>
 float score(const AttentionTile& t, const float* q, int64_t position) {
-  const auto* key = row_at<Keys>(t, t.keys, position);
+  const KvRow key = row_at(t, t.keys, position);
   double dot = 0.0;
-  for (int64_t d = 0; d < t.head_size; ++d) dot += static_cast<double>(q[d]) * static_cast<double>(Keys::widen(key[d]));
-  const float scaled = static_cast<float>(dot) * t.scale;
+  for (int64_t d = 0; d < t.head_size; ++d) {
+    dot += static_cast<double>(q[d]) * static_cast<double>(kElement(key.elements, d));
+  }
+  const float scaled = static_cast<float>(dot) * (kScaled ? key.scale() : 1.0F) * t.scale;
   return t.softcap > 0.0F ? t.softcap * __builtin_tanhf(scaled / t.softcap) : scaled;
 }
 
 /// Softmax of the visible scores, times the values; the scores are computed twice rather than kept.
-template <typename Keys>
+template <float (*kElement)(const std::byte*, int64_t), bool kScaled>
 void attend(const AttentionTile& t, const float* q, int64_t row, float* out) {
   const KeyRange visible = visible_to(t, row / t.group);
   float largest = kMinusInfinity;
   for (int64_t p = visible.begin; p < visible.end; ++p) {
-    const float s = score<Keys>(t, q, p);
+    const float s = score<kElement, kScaled>(t, q, p);
     largest = s > largest ? s : largest;
   }
   double total = 0.0;
   for (int64_t d = 0; d < t.head_size; ++d) out[d] = 0.0F;
   for (int64_t p = visible.begin; p < visible.end; ++p) {
-    const float weight = __builtin_expf(score<Keys>(t, q, p) - largest);
-    const auto* value = row_at<Keys>(t, t.values, p);
+    const float weight = __builtin_expf(score<kElement, kScaled>(t, q, p) - largest);
+    const KvRow value = row_at(t, t.values, p);
+    const float scaled = kScaled ? weight * value.scale() : weight;
     total += static_cast<double>(weight);
-    for (int64_t d = 0; d < t.head_size; ++d) out[d] += weight * Keys::widen(value[d]);
+    for (int64_t d = 0; d < t.head_size; ++d) out[d] += scaled * kElement(value.elements, d);
   }
   if (t.part_total != nullptr) {
     t.part_largest[row] = largest;
@@ -225,12 +219,12 @@ void attend(const AttentionTile& t, const float* q, int64_t row, float* out) {
   for (int64_t d = 0; d < t.head_size; ++d) out[d] *= inverse;
 }
 
-template <typename Keys>
+template <float (*kElement)(const std::byte*, int64_t), bool kScaled = false>
 void attention(const AttentionTile& t) {
   for (int64_t token = 0; token < t.tokens; ++token) {
     for (int64_t head = 0; head < t.group; ++head) {
-      attend<Keys>(t, t.q + token * t.q_stride + head * t.head_size, token * t.group + head,
-                   t.out + token * t.out_stride + head * t.head_size);
+      attend<kElement, kScaled>(t, t.q + token * t.q_stride + head * t.head_size, token * t.group + head,
+                                t.out + token * t.out_stride + head * t.head_size);
     }
   }
 }
@@ -291,8 +285,12 @@ const KernelTable kScalarKernels = {
     .exp_sum = exp_sum,
     .exp_in_place = exp_in_place,
     .argmax = argmax,
-    .attention_f32 = attention<KeysAsF32>,
-    .attention_bf16 = attention<KeysAsBf16>,
+    .attention_f32 = attention<load_f32>,
+    .attention_bf16 = attention<load_bf16>,
+    .attention_int8 = attention<int8_code, true>,
+    .attention_int4 = attention<int4_element>,
+    .quantize_kv_int8 = quantize_kv_int8,
+    .quantize_kv_int4 = quantize_kv_int4,
     .peak_f32 = peak<float>,
     .peak_bf16 = peak<float>,
     .peak_int8 = peak<int32_t>,

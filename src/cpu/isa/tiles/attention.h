@@ -17,6 +17,7 @@
 #include "cpu/isa/key_range.h"
 #include "cpu/isa/tiles/product.h"
 #include "cpu/kernel_table.h"
+#include "cpu/kv_layout.h"
 
 namespace kedge::cpu {
 namespace {
@@ -28,6 +29,30 @@ struct TileProducts {
   static void end() { Tiles::end(); }
   static void multiply(const TileProduct& p) {
     for (int64_t left = 0; left < p.left_count / kTileSide; left += 2) multiply_tiles<Tiles, 2, 2>(p, left, 0, 2);
+  }
+};
+
+// How stored rows become rows of bf16. What is past `size` may be written, up to whole tiles.
+
+struct Bf16Rows {
+  static constexpr bool kAsStored = true;
+  static constexpr bool kScaled = false;
+  static void narrow(const std::byte* row, float /*scale*/, int64_t size, uint16_t* out) {
+    __builtin_memcpy(out, row, static_cast<size_t>(size) * 2);
+  }
+};
+struct Int8Rows {
+  static constexpr bool kAsStored = false;
+  static constexpr bool kScaled = true;
+  static void narrow(const std::byte* row, float scale, int64_t size, uint16_t* out) {
+    narrow_int8_row(row, scale, size, out);
+  }
+};
+struct Int4Rows {
+  static constexpr bool kAsStored = false;
+  static constexpr bool kScaled = false;
+  static void narrow(const std::byte* row, float /*scale*/, int64_t size, uint16_t* out) {
+    narrow_int4_row(row, size, out);
   }
 };
 
@@ -115,65 +140,78 @@ inline PromptWorking start_prompt(const AttentionTile& t) {
 struct StoredBlock {
   const std::byte* keys[kPromptKeys];
   const std::byte* values[kPromptKeys];
+  float key_scales[kPromptKeys];  // where rows have any
+  float value_scales[kPromptKeys];
   const std::byte* left[kPromptKeys / 32];  // 32 keys each, w.columns wide: where they are stored, or a copy
   int64_t begin, end;                       // those to look at, in whole tiles
 };
 
-inline void find_rows(const AttentionTile& t, const PromptWorking& w, int64_t block, KeyRange seen,
-                      StoredBlock& found) {
+template <typename Rows>
+void find_rows(const AttentionTile& t, const PromptWorking& w, int64_t block, KeyRange seen, StoredBlock& found) {
   found.begin = found.end = 0;
   if (seen.begin >= seen.end) return;
   found.begin = (seen.begin - block) / 32 * 32;
   found.end = (seen.end - block + 31) / 32 * 32;
-  for (int64_t key = found.begin; key < found.end; ++key) found.keys[key] = found.values[key] = w.none;
-  const size_t row_bytes = static_cast<size_t>(t.head_size) * 2;
+  for (int64_t key = found.begin; key < found.end; ++key) {
+    found.keys[key] = found.values[key] = w.none;
+    found.key_scales[key] = found.value_scales[key] = 0.0F;
+  }
   for (int64_t position = seen.begin; position < seen.end;) {
     const int64_t page = position / t.page_tokens;
     const int64_t slot = position % t.page_tokens;
     const int64_t count = common_part(seen, {position, position + t.page_tokens - slot}).end - position;
-    const size_t offset = t.head_offset + static_cast<size_t>(slot) * row_bytes;
+    const size_t offset = t.head_offset + static_cast<size_t>(slot) * t.row_bytes;
     for (int64_t i = 0; i < count; ++i) {
-      found.keys[position - block + i] = t.keys[page] + offset + static_cast<size_t>(i) * row_bytes;
-      found.values[position - block + i] = t.values[page] + offset + static_cast<size_t>(i) * row_bytes;
+      found.keys[position - block + i] = t.keys[page] + offset + static_cast<size_t>(i) * t.row_bytes;
+      found.values[position - block + i] = t.values[page] + offset + static_cast<size_t>(i) * t.row_bytes;
+    }
+    if constexpr (Rows::kScaled) {
+      const size_t scales = t.head_offset + t.scales_offset + static_cast<size_t>(slot) * sizeof(float);
+      const size_t bytes = static_cast<size_t>(count) * sizeof(float);
+      __builtin_memcpy(found.key_scales + (position - block), t.keys[page] + scales, bytes);
+      __builtin_memcpy(found.value_scales + (position - block), t.values[page] + scales, bytes);
     }
     position += count;
   }
 }
 
-/// `count` rows of a head side by side, filled up with zeros to w.columns.
-inline void copy_rows(const AttentionTile& t, const PromptWorking& w, const std::byte* const* rows, int64_t count,
-                      std::byte* out) {
+/// 32 rows of a head side by side in bf16, filled up with zeros to w.columns.
+template <typename Rows>
+void copy_rows(const AttentionTile& t, const PromptWorking& w, const std::byte* const* rows, const float* scales,
+               std::byte* out) {
   const size_t bytes = static_cast<size_t>(t.head_size) * 2;
   const size_t padded = static_cast<size_t>(w.columns) * 2;
-  for (int64_t i = 0; i < count; ++i, out += padded) {
-    __builtin_memcpy(out, rows[i], bytes);
+  for (int64_t i = 0; i < 32; ++i, out += padded) {
+    Rows::narrow(rows[i], scales[i], t.head_size, reinterpret_cast<uint16_t*>(out));
     __builtin_memset(out + bytes, 0, padded - bytes);
   }
 }
 
 /// Whether 32 keys are a left operand as they are stored. (What lies beside the seen ones may be no numbers: those
 /// scores are hidden.)
-inline bool taken_as_stored(const AttentionTile& t) {
-  return t.page_tokens % 32 == 0 && t.head_size % kTileColumns == 0;
+template <typename Rows>
+bool taken_as_stored(const AttentionTile& t) {
+  return Rows::kAsStored && t.page_tokens % 32 == 0 && t.head_size % kTileColumns == 0;
 }
 
 // Bound: both operands pass once from memory; turning the values round takes some 160 shuffles for 32 x 32 of them.
-// Shared by all rows of the tile.
-inline void pack_block(const AttentionTile& t, const PromptWorking& w, StoredBlock& stored, int64_t block) {
+// Codes of fewer bits become bf16 on the way, some six operations for each 32. Shared by all rows of the tile.
+template <typename Rows>
+void pack_block(const AttentionTile& t, const PromptWorking& w, StoredBlock& stored, int64_t block) {
   const auto row_bytes = static_cast<size_t>(w.columns) * 2;
   for (int64_t key = stored.begin; key < stored.end; key += 32) {
-    if (taken_as_stored(t)) {
+    if (taken_as_stored<Rows>(t)) {
       const size_t row = static_cast<size_t>((block + key) % t.page_tokens);
       stored.left[key / 32] = t.keys[(block + key) / t.page_tokens] + t.head_offset + row * row_bytes;
     } else {
       std::byte* const copy = w.keys + static_cast<size_t>(key) * row_bytes;
-      copy_rows(t, w, stored.keys + key, 32, copy);
+      copy_rows<Rows>(t, w, stored.keys + key, stored.key_scales + key, copy);
       stored.left[key / 32] = copy;
     }
     const std::byte* rows[32];
     for (int64_t i = 0; i < 32; ++i) rows[i] = stored.values[key + i];
-    if (t.head_size < w.columns) {
-      copy_rows(t, w, rows, 32, w.staged);
+    if (!Rows::kAsStored || t.head_size < w.columns) {
+      copy_rows<Rows>(t, w, rows, stored.value_scales + key, w.staged);
       for (int64_t i = 0; i < 32; ++i) rows[i] = w.staged + static_cast<size_t>(i) * row_bytes;
     }
     for (int64_t d = 0; d < w.columns; d += 32) {
@@ -185,7 +223,7 @@ inline void pack_block(const AttentionTile& t, const PromptWorking& w, StoredBlo
 /// Asks for part `index` of `count` of the next block, while rows are computed with this one.
 inline void fetch_part(const AttentionTile& t, const StoredBlock& next, int64_t index, int64_t count) {
   const int64_t keys = next.end - next.begin;
-  const int64_t row_bytes = t.head_size * 2;
+  const auto row_bytes = static_cast<int64_t>(t.row_bytes);
   for (int64_t key = next.begin + keys * index / count; key < next.begin + keys * (index + 1) / count; ++key) {
     for (int64_t i = 0; i < row_bytes; i += 64) {
       __builtin_prefetch(next.keys[key] + i, 0, 2);
@@ -371,19 +409,19 @@ inline void write_outputs(const AttentionTile& t, const PromptWorking& w) {
   }
 }
 
-template <typename Products>
+template <typename Products, typename Rows>
 void prompt_attention(const AttentionTile& t) {
   const PromptWorking w = start_prompt(t);
   const KeyRange all{visible_to(t, 0).begin, visible_to(t, t.tokens - 1).end};
   const auto find = [&](int64_t block, StoredBlock& found) {
-    find_rows(t, w, block, common_part(all, {block, block + kPromptKeys}), found);
+    find_rows<Rows>(t, w, block, common_part(all, {block, block + kPromptKeys}), found);
   };
   StoredBlock blocks[2];
   int64_t block = all.begin / kPromptKeys * kPromptKeys;
   find(block, blocks[0]);
   Products::begin();
   for (int index = 0; block < all.end; block += kPromptKeys, index ^= 1) {
-    pack_block(t, w, blocks[index], block);
+    pack_block<Rows>(t, w, blocks[index], block);
     find(block + kPromptKeys, blocks[index ^ 1]);
     for (int64_t first = 0; first < w.rows; first += kPromptRows) {
       fetch_part(t, blocks[index ^ 1], first / kPromptRows, w.rows / kPromptRows);

@@ -2,7 +2,7 @@
 // Attention of one kv head's queries, one block of keys after the other (online softmax: Milakov & Gimelshein 2018; Dao
 // et al. 2022). Blocks start at fixed positions of the sequence and hidden keys weigh exactly 0, so that a query's
 // result does not depend on the queries beside it. All rows of a group share one pass over keys and values. Include
-// after vector.h, math.h and matmul.h.
+// after vector.h, math.h and kv.h.
 
 #include <cstddef>
 #include <cstdint>
@@ -28,7 +28,7 @@ struct Working {
 inline Working start(const AttentionTile& t) {
   Working w{};
   w.rows = t.tokens * t.group;
-  w.stride = (t.head_size + 15) / 16 * 16;
+  w.stride = (t.head_size + kKvGroup - 1) / kKvGroup * kKvGroup;
   w.scores = t.scratch;
   w.queries = w.scores + w.rows * kKeyBlock;
   w.sums = w.queries + w.rows * w.stride;
@@ -47,27 +47,63 @@ inline Working start(const AttentionTile& t) {
   return w;
 }
 
-/// Where a block's keys and values are. Those beside the seen ones stand for the nearest of them, so that steps of a
-/// few keys need no end.
+/// Where a block's keys and values are, and their scales where they have any. Those beside the seen ones stand for the
+/// nearest of them, so that steps of a few keys need no end.
 struct KeyBlock {
   KeyRange seen;  // by any row; relative to the block
   const std::byte* keys[kKeyBlock];
   const std::byte* values[kKeyBlock];
+  float key_scales[kKeyBlock];
+  float value_scales[kKeyBlock];
 };
 constexpr int64_t kKeyStep = 8;
 
-inline void find_block(const AttentionTile& t, size_t row_bytes, int64_t block, KeyRange seen, KeyBlock& found) {
-  found.seen = {seen.begin - block, seen.end - block};
-  for (int64_t position = seen.begin; position < seen.end;) {
-    const int64_t page = position / t.page_tokens;
-    const int64_t slot = position % t.page_tokens;
-    const int64_t end = common_part(seen, {position, position + t.page_tokens - slot}).end;
-    size_t offset = t.head_offset + static_cast<size_t>(slot) * row_bytes;
-    for (; position < end; ++position, offset += row_bytes) {
-      found.keys[position - block] = t.keys[page] + offset;
-      found.values[position - block] = t.values[page] + offset;
-    }
+/// Asks for bytes [from, from + count) of a row that is read soon. Any address will do, also none: of a block that ends
+/// early.
+inline void fetch_row(const std::byte* row, int64_t from, int64_t count) {
+  const uintptr_t first = reinterpret_cast<uintptr_t>(row) + static_cast<uintptr_t>(from);
+  for (uintptr_t at = first; at < first + static_cast<uintptr_t>(count); at += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T0);
   }
+}
+
+/// Calls visit(position, page, slot, count) for the tokens of each page of a range.
+template <typename Visit>
+[[gnu::always_inline]] inline void for_pages(const AttentionTile& t, KeyRange range, const Visit& visit) {
+  for (int64_t position = range.begin; position < range.end;) {
+    const int64_t slot = position % t.page_tokens;
+    const int64_t end = common_part(range, {position, position + t.page_tokens - slot}).end;
+    visit(position, position / t.page_tokens, slot, end - position);
+    position = end;
+  }
+}
+
+/// Reads the scales, which find_block asked for.
+inline void take_scales(const AttentionTile& t, int64_t block, KeyBlock& b) {
+  for_pages(t, {b.seen.begin + block, b.seen.end + block},
+            [&](int64_t position, int64_t page, int64_t slot, int64_t n) {
+              const size_t offset = t.head_offset + t.scales_offset + static_cast<size_t>(slot) * sizeof(float);
+              const size_t bytes = static_cast<size_t>(n) * sizeof(float);
+              __builtin_memcpy(b.key_scales + (position - block), t.keys[page] + offset, bytes);
+              __builtin_memcpy(b.value_scales + (position - block), t.values[page] + offset, bytes);
+            });
+}
+
+template <typename Kv>
+void find_block(const AttentionTile& t, int64_t block, KeyRange seen, KeyBlock& found) {
+  found.seen = {seen.begin - block, seen.end - block};
+  for_pages(t, seen, [&](int64_t position, int64_t page, int64_t slot, int64_t count) {
+    if constexpr (Kv::kScaled) {
+      const size_t scales = t.head_offset + t.scales_offset + static_cast<size_t>(slot) * sizeof(float);
+      fetch_row(t.keys[page] + scales, 0, count * 4);
+      fetch_row(t.values[page] + scales, 0, count * 4);
+    }
+    size_t offset = t.head_offset + static_cast<size_t>(slot) * t.row_bytes;
+    for (int64_t i = position - block; i < position - block + count; ++i, offset += t.row_bytes) {
+      found.keys[i] = t.keys[page] + offset;
+      found.values[i] = t.values[page] + offset;
+    }
+  });
   const auto repeat = [&](int64_t from, int64_t to) {
     found.keys[to] = found.keys[from];
     found.values[to] = found.values[from];
@@ -76,35 +112,43 @@ inline void find_block(const AttentionTile& t, size_t row_bytes, int64_t block, 
   for (int64_t i = found.seen.end; i % kKeyStep != 0; ++i) repeat(i - 1, i);
 }
 
-/// Asks for a row that is read soon.
-inline void fetch_row(const std::byte* row, int64_t bytes) {
-  for (int64_t i = 0; i < bytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(row + i), _MM_HINT_T0);
+/// Elements of a row that are read: with what it is filled up with, which meets zeros of the queries.
+template <typename Kv>
+int64_t row_size(const AttentionTile& t) {
+  return Kv::kFilled ? (t.head_size + kKvGroup - 1) / kKvGroup * kKvGroup : t.head_size;
 }
 
-/// Scores of kRows rows and kKeys keys.
+/// Scores of kRows rows and kKeys keys, without the keys' own scales.
 // Bound: kRows * kKeys multiply-adds for kRows + kKeys loads. With few rows the way from memory limits: while keys are
 // computed with, the block's values are asked for, and while values are, the next block's keys.
-template <typename KeyRow, int kRows, int kKeys>
+template <typename Kv, int kRows, int kKeys>
 [[gnu::always_inline]] inline void score_keys(const AttentionTile& t, const Working& w, int64_t row, const KeyBlock& b,
                                               int64_t key) {
+  constexpr int kParts = Kv::kParts;
   Vector sums[kRows][kKeys];
   const float* const q = w.queries + row * w.stride;
   for (int r = 0; r < kRows; ++r) {
     for (int n = 0; n < kKeys; ++n) sums[r][n] = zero();
   }
   int64_t k = 0;
-  for (; k + kLanes <= t.head_size; k += kLanes) {
-    Vector vq[kRows];
-    for (int r = 0; r < kRows; ++r) vq[r] = load(q + r * w.stride + k);
+  for (; k + kParts * kLanes <= row_size<Kv>(t); k += kParts * kLanes) {
+    Vector vq[kParts][kRows];
+    for (int part = 0; part < kParts; ++part) {
+      for (int r = 0; r < kRows; ++r) vq[part][r] = load(q + r * w.stride + k + part * kLanes);
+    }
     for (int n = 0; n < kKeys; ++n) {
-      const Vector vk = KeyRow::load(b.keys[key + n], k);
-      for (int r = 0; r < kRows; ++r) sums[r][n] = multiply_add(vq[r], vk, sums[r][n]);
+      Vector vk[kParts];
+      Kv::load(b.keys[key + n], k, vk);
+      for (int part = 0; part < kParts; ++part) {
+        for (int r = 0; r < kRows; ++r) sums[r][n] = multiply_add(vq[part][r], vk[part], sums[r][n]);
+      }
     }
   }
-  if (k < t.head_size) {
-    for (int n = 0; n < kKeys; ++n) {
-      const Vector vk = KeyRow::load_first(b.keys[key + n], k, t.head_size - k);
-      for (int r = 0; r < kRows; ++r) sums[r][n] = multiply_add(load(q + r * w.stride + k), vk, sums[r][n]);
+  if constexpr (!Kv::kFilled) {
+    for (int n = 0; n < kKeys && k < t.head_size; ++n) {
+      Vector vk[1];
+      Kv::load_first(b.keys[key + n], k, t.head_size - k, vk);
+      for (int r = 0; r < kRows; ++r) sums[r][n] = multiply_add(load(q + r * w.stride + k), vk[0], sums[r][n]);
     }
   }
   for (int r = 0; r < kRows; ++r) {
@@ -115,24 +159,26 @@ template <typename KeyRow, int kRows, int kKeys>
   }
 }
 
-template <typename KeyRow, int kRows>
-[[gnu::noinline]] void score_rows(const AttentionTile& t, const Working& w, int64_t row, const KeyBlock& b) {
+template <typename Kv, int kRows>
+[[gnu::noinline]] void score_rows(const AttentionTile& t, const Working& w, int64_t row, const KeyBlock& b,
+                                  const KeyBlock* next) {
   constexpr int kKeys = kOutputsOf<kRows>;
   static_assert(kKeyStep % kKeys == 0);
   for (int64_t key = b.seen.begin / kKeys * kKeys; key < b.seen.end; key += kKeys) {
-    if (row == 0) {
-      for (int n = 0; n < kKeys; ++n) fetch_row(b.values[key + n], t.head_size * KeyRow::kElementBytes);
+    if (next != nullptr) {
+      for (int n = 0; n < kKeys; ++n) fetch_row(next->keys[key + n], 0, static_cast<int64_t>(t.row_bytes));
     }
-    score_keys<KeyRow, kRows, kKeys>(t, w, row, b, key);
+    score_keys<Kv, kRows, kKeys>(t, w, row, b, key);
   }
 }
 
-/// Turns one row's scores of a block into weights. `seen` and `visible` are relative to the block: keys in `visible`
-/// are this row's, the others in `seen` get weight 0.
-inline void weigh(const AttentionTile& t, const Working& w, int64_t row, KeyRange seen, KeyRange visible) {
+/// Turns one row's scores of a block into weights, of values with scales times these. `visible` is relative to the
+/// block: keys in it are this row's, the others that are seen get weight 0.
+template <typename Kv>
+void weigh(const AttentionTile& t, const Working& w, int64_t row, const KeyBlock& b, KeyRange visible) {
   constexpr int kVectors = kKeyBlock / kLanes;
-  const int first = static_cast<int>(seen.begin / kLanes);
-  const int last = static_cast<int>((seen.end + kLanes - 1) / kLanes);
+  const int first = static_cast<int>(b.seen.begin / kLanes);
+  const int last = static_cast<int>((b.seen.end + kLanes - 1) / kLanes);
   float* const scores = w.scores + row * kKeyBlock;
   if (visible.begin >= visible.end) {
     for (int v = first; v < last; ++v) store(scores + v * kLanes, zero());
@@ -145,7 +191,9 @@ inline void weigh(const AttentionTile& t, const Working& w, int64_t row, KeyRang
   Vector block[kVectors];
   Vector largest = lowest;
   for (int v = first; v < last; ++v) {
-    Vector score = multiply(load(scores + v * kLanes), scale);
+    Vector score = load(scores + v * kLanes);
+    if constexpr (Kv::kScaled) score = multiply(score, load(b.key_scales + v * kLanes));
+    score = multiply(score, scale);
     if (t.softcap > 0.0F) score = multiply(cap, hyperbolic_tangent(divide(score, cap)));
     block[v] = select(lanes_between(visible.begin - v * kLanes, visible.end - v * kLanes), score, lowest);
     largest = larger(block[v], largest);
@@ -157,8 +205,8 @@ inline void weigh(const AttentionTile& t, const Working& w, int64_t row, KeyRang
   Vector total = zero();
   for (int v = first; v < last; ++v) {
     const Vector weight = exponential(subtract(block[v], shift));
-    store(scores + v * kLanes, weight);
     total = add(total, weight);
+    store(scores + v * kLanes, Kv::kScaled ? multiply(weight, load(b.value_scales + v * kLanes)) : weight);
   }
   const float rescale = first_of(exponential(broadcast(before - now)));
   w.largest[row] = now;
@@ -166,10 +214,16 @@ inline void weigh(const AttentionTile& t, const Working& w, int64_t row, KeyRang
   w.total[row] = w.total[row] * rescale + sum_of(total);
 }
 
+template <typename Kv>
+void weigh_visible(const AttentionTile& t, const Working& w, int64_t row, int64_t block, const KeyBlock& b) {
+  const KeyRange visible = common_part(visible_to(t, row / t.group), {b.seen.begin + block, b.seen.end + block});
+  weigh<Kv>(t, w, row, b, {visible.begin - block, visible.end - block});
+}
+
 /// sums[r][...] = rescale[r] * sums[r][...] + weights[r][keys] * values[keys][...] for kRows rows and kVectors vectors.
 // Bound: kRows * kVectors multiply-adds for kRows + kVectors loads a key; the multiply-add units limit with many rows,
 // the values' way from memory with few.
-template <typename ValueRow, int kRows, int kVectors>
+template <typename Kv, int kRows, int kVectors>
 [[gnu::always_inline]] inline void add_values(const Working& w, int64_t row, int64_t d, const KeyBlock& b,
                                               const KeyBlock* next, int64_t tail) {
   Vector sums[kRows][kVectors];
@@ -183,15 +237,21 @@ template <typename ValueRow, int kRows, int kVectors>
   }
   for (int64_t key = b.seen.begin; key < b.seen.end; ++key) {
     const std::byte* const value = b.values[key];
-    if (next != nullptr) {
-      constexpr int64_t kBytes = kVectors * kLanes * ValueRow::kElementBytes;
-      fetch_row(next->keys[key] + d * ValueRow::kElementBytes, kBytes);
-    }
+    if (next != nullptr) fetch_row(next->values[key], Kv::bytes_of(d), Kv::bytes_of(kVectors * kLanes));
     Vector weight[kRows];
     for (int r = 0; r < kRows; ++r) weight[r] = broadcast(weights[r][key]);
-    for (int v = 0; v < kVectors; ++v) {
-      const Vector vv = tail > 0 ? ValueRow::load_first(value, d, tail) : ValueRow::load(value, d + v * kLanes);
-      for (int r = 0; r < kRows; ++r) sums[r][v] = multiply_add(weight[r], vv, sums[r][v]);
+    for (int v = 0; v < kVectors; v += Kv::kParts) {
+      Vector vv[Kv::kParts];
+      if constexpr (Kv::kFilled) {
+        Kv::load(value, d + v * kLanes, vv);
+      } else if (tail > 0) {
+        Kv::load_first(value, d, tail, vv);
+      } else {
+        Kv::load(value, d + v * kLanes, vv);
+      }
+      for (int part = 0; part < Kv::kParts; ++part) {
+        for (int r = 0; r < kRows; ++r) sums[r][v + part] = multiply_add(weight[r], vv[part], sums[r][v + part]);
+      }
     }
   }
   for (int r = 0; r < kRows; ++r) {
@@ -199,13 +259,15 @@ template <typename ValueRow, int kRows, int kVectors>
   }
 }
 
-template <typename ValueRow, int kRows>
+template <typename Kv, int kRows>
 [[gnu::noinline]] void add_values_to_rows(const AttentionTile& t, const Working& w, int64_t row, const KeyBlock& b,
                                           const KeyBlock* next) {
   int64_t d = 0;
-  for (; d + 4 * kLanes <= t.head_size; d += 4 * kLanes) add_values<ValueRow, kRows, 4>(w, row, d, b, next, 0);
-  for (; d + kLanes <= t.head_size; d += kLanes) add_values<ValueRow, kRows, 1>(w, row, d, b, next, 0);
-  if (d < t.head_size) add_values<ValueRow, kRows, 1>(w, row, d, b, next, t.head_size - d);
+  constexpr int64_t kStep = Kv::kParts * kLanes;
+  const int64_t size = row_size<Kv>(t);
+  for (; d + 4 * kLanes <= size; d += 4 * kLanes) add_values<Kv, kRows, 4>(w, row, d, b, next, 0);
+  for (; d + kStep <= size; d += kStep) add_values<Kv, kRows, Kv::kParts>(w, row, d, b, next, 0);
+  if (!Kv::kFilled && d < size) add_values<Kv, kRows, Kv::kParts>(w, row, d, b, next, size - d);
 }
 
 /// Calls step.operator()<kRows>(row) for kTileRows rows at a time, and for those that are left.
@@ -217,33 +279,40 @@ template <int kRows = kTileRows, typename StepOfRows>
   }
 }
 
-/// One block: scores, weights, weighted values. `next` is the one after it, or null.
-template <typename KeyRow>
-void attend_to_block(const AttentionTile& t, const Working& w, int64_t block, const KeyBlock& b, const KeyBlock* next) {
-  for_rows(0, w.rows, [&]<int kRows>(int64_t row) { score_rows<KeyRow, kRows>(t, w, row, b); });
-  for (int64_t row = 0; row < w.rows; ++row) {
-    const KeyRange visible = common_part(visible_to(t, row / t.group), {b.seen.begin + block, b.seen.end + block});
-    weigh(t, w, row, b.seen, {visible.begin - block, visible.end - block});
+/// What is done with a block of keys, in floats.
+template <typename Kind>
+struct InFloats {
+  using Kv = Kind;
+  Working w;
+  explicit InFloats(const AttentionTile& t) : w(start(t)) {}
+  [[nodiscard]] const Working& working() const { return w; }
+  /// Scores, weights, weighted values. `next` is the block after it, or null.
+  void attend(const AttentionTile& t, int64_t block, const KeyBlock& b, const KeyBlock* next) const {
+    for_rows(0, w.rows,
+             [&]<int kRows>(int64_t row) { score_rows<Kv, kRows>(t, w, row, b, row == 0 ? next : nullptr); });
+    for (int64_t row = 0; row < w.rows; ++row) weigh_visible<Kv>(t, w, row, block, b);
+    for_rows(0, w.rows,
+             [&]<int kRows>(int64_t row) { add_values_to_rows<Kv, kRows>(t, w, row, b, row == 0 ? next : nullptr); });
   }
-  for_rows(0, w.rows,
-           [&]<int kRows>(int64_t row) { add_values_to_rows<KeyRow, kRows>(t, w, row, b, row == 0 ? next : nullptr); });
-}
+};
 
-template <typename KeyRow>
+template <typename Steps>
 void attention(const AttentionTile& t) {
-  const Working w = start(t);
+  using Kv = typename Steps::Kv;
+  const Steps steps(t);
+  const Working& w = steps.working();
   const KeyRange all{visible_to(t, 0).begin, visible_to(t, t.tokens - 1).end};
-  const auto row_bytes = static_cast<size_t>(t.head_size * KeyRow::kElementBytes);
   const auto find = [&](int64_t block, KeyBlock& found) {
-    find_block(t, row_bytes, block, common_part(all, {block, block + kKeyBlock}), found);
+    find_block<Kv>(t, block, common_part(all, {block, block + kKeyBlock}), found);
   };
   KeyBlock blocks[2] = {};
   int64_t block = all.begin / kKeyBlock * kKeyBlock;
   if (all.begin < all.end) find(block, blocks[0]);
   for (int turn = 0; block < all.end; block += kKeyBlock, turn ^= 1) {
     const bool more = block + kKeyBlock < all.end;
+    if constexpr (Kv::kScaled) take_scales(t, block, blocks[turn]);
     if (more) find(block + kKeyBlock, blocks[turn ^ 1]);
-    attend_to_block<KeyRow>(t, w, block, blocks[turn], more ? &blocks[turn ^ 1] : nullptr);
+    steps.attend(t, block, blocks[turn], more ? &blocks[turn ^ 1] : nullptr);
   }
   for (int64_t row = 0; row < w.rows; ++row) {
     float* const out = t.out + row / t.group * t.out_stride + row % t.group * t.head_size;
