@@ -1,14 +1,18 @@
-// A tokenizer.json as the keys of a GGUF file: byte-level BPE with a well-known split pattern, or SentencePiece's BPE.
+// A tokenizer as the keys of a GGUF file: a tokenizer.json of byte-level BPE with a well-known split pattern or of
+// SentencePiece's BPE, or a tokenizer.model of that.
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
+#include "core/file.h"
 #include "kedge/tokenizer.h"
 #include "models/model_settings.h"
 #include "quantize/gguf_model.h"
 #include "text/template_source.h"
+#include "text/tokenizer/sentencepiece_model.h"
 #include "text/tokenizer/word_scanner.h"
 
 namespace kedge::quantize {
@@ -27,25 +31,26 @@ GgufValue array_of(GgufValue::Type element, std::vector<T> values) {
   return {.type = GgufValue::Type::array, .element_type = element, .value = std::move(values)};
 }
 
-class TokenizerWriter {
+GgufValue flag(bool value) {
+  return {.type = GgufValue::Type::boolean, .value = value};
+}
+
+/// What a token is that no text turns into by itself: its name and type.
+std::pair<std::string, int64_t> added_token(const Tokenizer& tokenizer, size_t id) {
+  const std::string_view text = tokenizer.token_text(static_cast<TokenId>(id));
+  if (text.empty()) return {fmt::format("[PAD{}]", id), kUnused};
+  return {std::string(text), tokenizer.is_special(static_cast<TokenId>(id)) ? kControl : kUserDefined};
+}
+
+class TokenizerJsonWriter {
  public:
-  TokenizerWriter(const std::filesystem::path& folder, const Json& json, const Tokenizer& tokenizer, int64_t size)
+  TokenizerJsonWriter(const std::filesystem::path& folder, const Json& json, const Tokenizer& tokenizer, int64_t size)
       : folder_(folder), json_(json), tokenizer_(tokenizer), size_(static_cast<size_t>(size)) {}
 
   Result<Pairs> write() {
     KEDGE_TRY(find_kind());
     add_tokens();
     KEDGE_TRY(add_merges());
-    const auto id = [&](const char* key, std::optional<TokenId> token) {
-      if (token) set(key, gguf_integer(*token));
-    };
-    id("bos_token_id", tokenizer_.bos());
-    id("eos_token_id", tokenizer_.eos());
-    KEDGE_ASSIGN(const std::vector<TokenId> empty, tokenizer_.encode("", {.add_special = true}));
-    const bool begins = !empty.empty() && tokenizer_.bos() && empty.front() == *tokenizer_.bos();
-    set("add_bos_token", {.type = GgufValue::Type::boolean, .value = begins});
-    KEDGE_ASSIGN(const auto chat, text::load_chat_template(folder_));
-    if (chat) pairs_.emplace_back("tokenizer.chat_template", gguf_text(chat->source));
     return std::move(pairs_);
   }
 
@@ -118,8 +123,7 @@ class TokenizerWriter {
       std::string token(tokenizer_.token_text(static_cast<TokenId>(id)));
       int64_t type = kNormal;
       if (token.empty()) {
-        token = fmt::format("[PAD{}]", id);
-        type = kUnused;
+        std::tie(token, type) = added_token(tokenizer_, id);
       } else if (const auto found = added.find(token); found != added.end()) {
         type = token == "<unk>" ? kUnknown : found->second ? kControl : kUserDefined;
       } else if (sentencepiece_ && token.size() == 6 && token.starts_with("<0x") && token.ends_with(">")) {
@@ -162,7 +166,7 @@ class TokenizerWriter {
       return Done{};
     }
     set("scores", array_of(GgufValue::Type::f32, std::move(scores)));
-    set("add_space_prefix", {.type = GgufValue::Type::boolean, .value = adds_space()});
+    set("add_space_prefix", flag(adds_space()));
     return Done{};
   }
 
@@ -185,16 +189,85 @@ class TokenizerWriter {
   Pairs pairs_;
 };
 
+Result<Pairs> keys_of_tokenizer_json(const std::filesystem::path& folder, const Tokenizer& tokenizer, int64_t size) {
+  Result<Json> json = read_json_file(folder / "tokenizer.json");
+  if (!json.ok()) {
+    return Error{json.error().kind,
+                 fmt::format("{} (a GGUF file is written from a tokenizer.json or a SentencePiece tokenizer.model)",
+                             json.error().message)};
+  }
+  return TokenizerJsonWriter(folder, json.value(), tokenizer, size).write();
+}
+
+Result<Pairs> keys_of_sentencepiece(const std::filesystem::path& path, const Tokenizer& tokenizer, int64_t size) {
+  KEDGE_ASSIGN(const auto file, MappedFile::open(path));
+  const std::string_view bytes(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  const Result<text::SentencePieces> parsed = text::parse_sentencepiece_model(bytes);
+  if (!parsed.ok()) {
+    return Error{parsed.error().kind, fmt::format("{}: {}", path.string(), parsed.error().message)};
+  }
+  const text::SentencePieces& model = parsed.value();
+  if (model.algorithm != text::SentencePieces::Algorithm::bpe || !model.charsmap.empty() || model.space_is_suffix) {
+    return Error{
+        ErrorKind::unsupported,
+        fmt::format("{}: is no plain BPE (a unigram model, or with a normalizer), which is not written as GGUF; "
+                    "quantize a .gguf file of the model instead",
+                    path.string())};
+  }
+  std::vector<std::string> tokens;
+  std::vector<int64_t> types;
+  std::vector<double> scores;
+  Pairs pairs = {{"tokenizer.ggml.model", gguf_text("llama")}, {"tokenizer.ggml.pre", gguf_text("default")}};
+  for (size_t id = 0; id < static_cast<size_t>(size); ++id) {
+    auto [token, type] = added_token(tokenizer, id);
+    double score = -1000;  // llama.cpp's, of tokens that were added
+    if (id < model.pieces.size()) {
+      const text::SentencePieces::Piece& piece = model.pieces[id];
+      const bool special = piece.type == text::SentencePieces::Type::normal && type == kControl;
+      token = piece.text;
+      type = special ? kControl : static_cast<int64_t>(piece.type);
+      score = piece.score;
+    }
+    if (type == kUnknown) pairs.emplace_back("tokenizer.ggml.unknown_token_id", gguf_integer(static_cast<int64_t>(id)));
+    tokens.push_back(std::move(token));
+    types.push_back(type);
+    scores.push_back(score);
+  }
+  pairs.emplace_back("tokenizer.ggml.tokens", array_of(GgufValue::Type::string, std::move(tokens)));
+  pairs.emplace_back("tokenizer.ggml.token_type", array_of(GgufValue::Type::i32, std::move(types)));
+  pairs.emplace_back("tokenizer.ggml.scores", array_of(GgufValue::Type::f32, std::move(scores)));
+  pairs.emplace_back("tokenizer.ggml.add_space_prefix", flag(model.add_dummy_prefix));
+  pairs.emplace_back("tokenizer.ggml.remove_extra_whitespaces", flag(model.remove_extra_whitespaces));
+  return pairs;
+}
+
+/// The tokens around a text, and the chat template.
+Status add_ends(const std::filesystem::path& folder, const Tokenizer& tokenizer, Pairs& pairs) {
+  const auto add_id = [&](const char* key, std::optional<TokenId> token) {
+    if (token) pairs.emplace_back(key, gguf_integer(*token));
+  };
+  add_id("tokenizer.ggml.bos_token_id", tokenizer.bos());
+  add_id("tokenizer.ggml.eos_token_id", tokenizer.eos());
+  KEDGE_ASSIGN(const std::vector<TokenId> empty, tokenizer.encode("", {.add_special = true}));
+  const bool begins = !empty.empty() && tokenizer.bos() && empty.front() == *tokenizer.bos();
+  pairs.emplace_back("tokenizer.ggml.add_bos_token", flag(begins));
+  KEDGE_ASSIGN(const auto chat, text::load_chat_template(folder));
+  if (chat) pairs.emplace_back("tokenizer.chat_template", gguf_text(chat->source));
+  return Done{};
+}
+
 }  // namespace
 
 Result<Pairs> gguf_tokenizer(const std::filesystem::path& folder, int64_t size) {
   KEDGE_ASSIGN(const auto tokenizer, Tokenizer::open(folder));
-  Result<Json> json = read_json_file(folder / "tokenizer.json");
-  if (!json.ok()) {
-    return Error{json.error().kind,
-                 fmt::format("{} (a GGUF file is written from a tokenizer.json)", json.error().message)};
-  }
-  return TokenizerWriter(folder, json.value(), *tokenizer, size).write();
+  std::error_code ignored;
+  const std::filesystem::path model = folder / "tokenizer.model";
+  const bool pieces =
+      !std::filesystem::exists(folder / "tokenizer.json", ignored) && std::filesystem::exists(model, ignored);
+  KEDGE_ASSIGN(Pairs pairs, pieces ? keys_of_sentencepiece(model, *tokenizer, size)
+                                   : keys_of_tokenizer_json(folder, *tokenizer, size));
+  KEDGE_TRY(add_ends(folder, *tokenizer, pairs));
+  return pairs;
 }
 
 }  // namespace kedge::quantize
