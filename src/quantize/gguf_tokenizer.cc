@@ -12,6 +12,7 @@
 #include "models/model_settings.h"
 #include "quantize/gguf_model.h"
 #include "text/template_source.h"
+#include "text/tokenizer/json_view.h"
 #include "text/tokenizer/sentencepiece_model.h"
 #include "text/tokenizer/word_scanner.h"
 
@@ -19,6 +20,7 @@ namespace kedge::quantize {
 namespace {
 
 using formats::GgufValue;
+using text::JsonView;
 using Pairs = std::vector<std::pair<std::string, GgufValue>>;
 
 constexpr std::string_view kSpaceSign = "\xE2\x96\x81";
@@ -42,9 +44,30 @@ std::pair<std::string, int64_t> added_token(const Tokenizer& tokenizer, size_t i
   return {std::string(text), tokenizer.is_special(static_cast<TokenId>(id)) ? kControl : kUserDefined};
 }
 
+std::vector<JsonView> elements(const JsonView& list) {
+  std::vector<JsonView> views;
+  (void)list.for_each_element([&](JsonView element) -> Status {  // the visit never fails
+    views.push_back(element);
+    return Done{};
+  });
+  return views;
+}
+
+/// ["a", "b"] or "a b"; two empty strings for anything else.
+std::pair<std::string, std::string> merged_pair(const JsonView& merge) {
+  if (const auto text = merge.string()) {
+    const size_t space = text->find(' ', 1);
+    if (space == std::string_view::npos) return {};
+    return {std::string(text->substr(0, space)), std::string(text->substr(space + 1))};
+  }
+  const std::vector<JsonView> parts = elements(merge);
+  if (parts.size() != 2 || !parts[0].string() || !parts[1].string()) return {};
+  return {std::string(*parts[0].string()), std::string(*parts[1].string())};
+}
+
 class TokenizerJsonWriter {
  public:
-  TokenizerJsonWriter(const std::filesystem::path& folder, const Json& json, const Tokenizer& tokenizer, int64_t size)
+  TokenizerJsonWriter(const std::filesystem::path& folder, JsonView json, const Tokenizer& tokenizer, int64_t size)
       : folder_(folder), json_(json), tokenizer_(tokenizer), size_(static_cast<size_t>(size)) {}
 
   Result<Pairs> write() {
@@ -65,30 +88,23 @@ class TokenizerJsonWriter {
                              (folder_ / "tokenizer.json").string(), what)};
   }
 
-  [[nodiscard]] const Json& at(const Json& object, const char* key) const {
-    static const Json kNothing;
-    return object.is_object() && object.contains(key) ? object[key] : kNothing;
-  }
-  [[nodiscard]] static bool is_true(const Json& json) { return json.is_boolean() && json.get<bool>(); }
-
   Status find_kind() {
-    const Json& model = at(json_, "model");
-    if (at(model, "type") != "BPE") return unsupported("the model is no BPE");
-    sentencepiece_ = is_true(at(model, "byte_fallback"));
+    const JsonView model = json_["model"];
+    if (model.text("type") != "BPE") return unsupported("the model is no BPE");
+    sentencepiece_ = model.flag("byte_fallback", false);
     if (sentencepiece_) {
       set("model", gguf_text("llama"));
       set("pre", gguf_text("default"));
       return Done{};
     }
     const std::string pattern = split_pattern();
-    const bool whole_words = is_true(at(model, "ignore_merges"));
+    const bool whole_words = model.flag("ignore_merges", false);
     const char* name = pattern == text::kLlama3Pattern                  ? (whole_words ? "llama-bpe" : "smaug-bpe")
                        : pattern == text::kQwen2Pattern                 ? "qwen2"
                        : pattern == text::kTekkenPattern && whole_words ? "tekken"
                        : pattern == text::kGpt2Pattern                  ? "gpt-2"
                                                                         : nullptr;
-    const bool normalized =
-        !at(json_, "normalizer").is_null() && std::string_view(name == nullptr ? "" : name) != "qwen2";
+    const bool normalized = json_["normalizer"].exists() && std::string_view(name == nullptr ? "" : name) != "qwen2";
     if (name == nullptr || normalized)
       return unsupported("the split pattern or normalizer is not one that GGUF has a name for");
     set("model", gguf_text("gpt2"));
@@ -98,24 +114,20 @@ class TokenizerJsonWriter {
 
   /// "" where it is not a split by one pattern, then bytes.
   [[nodiscard]] std::string split_pattern() const {
-    const Json& pre = at(json_, "pre_tokenizer");
-    if (at(pre, "type") == "ByteLevel" && !at(pre, "use_regex").is_null()) {
-      return is_true(at(pre, "use_regex")) && !is_true(at(pre, "add_prefix_space")) ? std::string(text::kGpt2Pattern)
-                                                                                    : "";
+    const JsonView pre = json_["pre_tokenizer"];
+    if (pre.text("type") == "ByteLevel" && pre["use_regex"].exists()) {
+      return pre.flag("use_regex", false) && !pre.flag("add_prefix_space", false) ? std::string(text::kGpt2Pattern)
+                                                                                  : "";
     }
-    const Json& steps = at(pre, "pretokenizers");
-    if (!steps.is_array() || steps.size() != 2 || at(steps[0], "type") != "Split" ||
-        at(steps[1], "type") != "ByteLevel") {
-      return "";
-    }
-    const Json& regex = at(at(steps[0], "pattern"), "Regex");
-    return regex.is_string() && !is_true(at(steps[1], "add_prefix_space")) ? regex.get<std::string>() : "";
+    const std::vector<JsonView> steps = elements(pre["pretokenizers"]);
+    if (steps.size() != 2 || steps[0].text("type") != "Split" || steps[1].text("type") != "ByteLevel") return "";
+    return steps[1].flag("add_prefix_space", false) ? "" : std::string(steps[0]["pattern"].text("Regex"));
   }
 
   void add_tokens() {
     std::map<std::string, bool> added;  // content to special
-    for (const Json& token : at(json_, "added_tokens")) {
-      if (at(token, "content").is_string()) added[token["content"]] = is_true(at(token, "special"));
+    for (const JsonView token : elements(json_["added_tokens"])) {
+      if (const auto content = token["content"].string()) added[std::string(*content)] = token.flag("special", false);
     }
     std::vector<std::string> tokens;
     std::vector<int64_t> types;
@@ -141,19 +153,8 @@ class TokenizerJsonWriter {
   Status add_merges() {
     std::vector<std::string> merges;
     std::vector<double> scores(size_, 0.0);
-    for (const Json& merge : at(at(json_, "model"), "merges")) {
-      std::string first, second;
-      if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-        first = merge[0];
-        second = merge[1];
-      } else if (merge.is_string()) {
-        const std::string text = merge;
-        const size_t space = text.find(' ', 1);
-        if (space != std::string::npos) {
-          first = text.substr(0, space);
-          second = text.substr(space + 1);
-        }
-      }
+    for (const JsonView merge : elements(json_["model"]["merges"])) {
+      const auto [first, second] = merged_pair(merge);
       if (first.empty() || second.empty()) return unsupported("a merge is no pair");
       const std::optional<TokenId> made = tokenizer_.find(first + second);
       if (made && static_cast<size_t>(*made) < size_ && scores[static_cast<size_t>(*made)] == 0.0) {
@@ -171,18 +172,18 @@ class TokenizerJsonWriter {
   }
 
   [[nodiscard]] bool adds_space() const {
-    const Json& steps = at(at(json_, "normalizer"), "normalizers");
+    const JsonView steps = json_["normalizer"]["normalizers"];
     if (steps.is_array()) {
-      return std::ranges::any_of(steps, [&](const Json& step) {
-        return at(step, "type") == "Prepend" && at(step, "prepend") == std::string(kSpaceSign);
+      return std::ranges::any_of(elements(steps), [](const JsonView& step) {
+        return step.text("type") == "Prepend" && step.text("prepend") == kSpaceSign;
       });
     }
-    const Json& scheme = at(at(json_, "pre_tokenizer"), "prepend_scheme");
+    const std::string_view scheme = json_["pre_tokenizer"].text("prepend_scheme");
     return scheme == "first" || scheme == "always";
   }
 
   const std::filesystem::path& folder_;
-  const Json& json_;
+  JsonView json_;
   const Tokenizer& tokenizer_;
   size_t size_;
   bool sentencepiece_ = false;
@@ -190,13 +191,18 @@ class TokenizerJsonWriter {
 };
 
 Result<Pairs> keys_of_tokenizer_json(const std::filesystem::path& folder, const Tokenizer& tokenizer, int64_t size) {
-  Result<Json> json = read_json_file(folder / "tokenizer.json");
-  if (!json.ok()) {
-    return Error{json.error().kind,
+  const std::filesystem::path path = folder / "tokenizer.json";
+  const auto file = MappedFile::open(path);
+  if (!file.ok()) {
+    return Error{file.error().kind,
                  fmt::format("{} (a GGUF file is written from a tokenizer.json or a SentencePiece tokenizer.model)",
-                             json.error().message)};
+                             file.error().message)};
   }
-  return TokenizerJsonWriter(folder, json.value(), tokenizer, size).write();
+  const std::span<const std::byte> bytes = file.value()->bytes();
+  // core/json.h would look through all keys before each of a vocabulary's.
+  KEDGE_ASSIGN(const auto json,
+               text::JsonDocument::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string()));
+  return TokenizerJsonWriter(folder, json->root(), tokenizer, size).write();
 }
 
 Result<Pairs> keys_of_sentencepiece(const std::filesystem::path& path, const Tokenizer& tokenizer, int64_t size) {
