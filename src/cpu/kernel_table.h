@@ -53,15 +53,18 @@ struct PackedTile {
   size_t panel_bytes = 0;
   int64_t outputs = 0;  // the last panel may hold fewer than 16
   int64_t columns = 0;
-  int64_t block_columns = 0;      // that share a head
-  const int8_t* codes = nullptr;  // [count, columns]
-  const float* scales = nullptr;  // [count, columns / 32]
-  const int32_t* sums = nullptr;  // [count, columns / 16]: of the codes
+  int64_t block_columns = 0;        // that share a head
+  const int8_t* codes = nullptr;    // [count, columns]
+  const float* scales = nullptr;    // [count, columns / 32]
+  const int32_t* sums = nullptr;    // [count, columns / 16]: of the codes
+  const int32_t* starts = nullptr;  // likewise: what those sums are for the layout (cpu/packed.cc)
   int64_t count = 0;
   float* y = nullptr;
   int64_t y_stride = 0;
   const float* bias = nullptr;  // may be null
+  float* scratch = nullptr;     // kPackedScratch floats for each token, on a cache line
 };
+inline constexpr int64_t kPackedScratch = 64;
 using PackedKernel = void (*)(const PackedTile& tile);
 
 /// A block of columns of packed weights times bf16 activations, in tile registers.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "core/check.h"
@@ -201,6 +202,27 @@ void write_w8_g(const Block& block, size_t output, std::byte* out) {
   }
 }
 
+/// What a kernel needs of the sums of a token's codes, made once for all outputs. Of a group, or of its two halves.
+using StartsOf = void (*)(const int32_t* sums, float scale, int32_t* starts);
+
+/// Sums of products start at minus the codes' offset times the token's sum.
+template <int32_t kOffset>
+void start_of_group(const int32_t* sums, float, int32_t* starts) {
+  starts[0] = -kOffset * (sums[0] + sums[1]);
+}
+void starts_of_halves(const int32_t* sums, float, int32_t* starts) {
+  starts[0] = -32 * sums[0];
+  starts[1] = -32 * sums[1];
+}
+/// What a minimum is multiplied with: the bits of a float.
+void scaled_start(const int32_t* sums, float scale, int32_t* starts) {
+  starts[0] = std::bit_cast<int32_t>(static_cast<float>(sums[0] + sums[1]) * scale);
+}
+/// What a zero is multiplied with: the low 16 bits.
+void narrow_start(const int32_t* sums, float, int32_t* starts) {
+  starts[0] = -(sums[0] + sums[1]) & 0xffff;
+}
+
 struct Form {
   DType dtype;
   PackedShape layout;
@@ -208,14 +230,21 @@ struct Form {
   PackedTileKernel KernelTable::*tile_kernel;
   void (*read)(const std::byte* stored, Block& block);
   void (*write)(const Block& block, size_t output, std::byte* out);
+  StartsOf starts;
 };
 constexpr Form kForms[] = {
-    {DType::q4_0, kW4Shape, &KernelTable::packed_w4, &KernelTable::packed_tiles_w4, read_q4_0, write_w4},
-    {DType::q8_0, kW8Shape, &KernelTable::packed_w8, &KernelTable::packed_tiles_w8, read_q8_0, write_w8},
-    {DType::q4_k, kW4KShape, &KernelTable::packed_w4_k, &KernelTable::packed_tiles_w4_k, read_q4_k, write_w4_k},
-    {DType::q6_k, kW6KShape, &KernelTable::packed_w6_k, &KernelTable::packed_tiles_w6_k, read_q6_k, write_w6_k},
-    {DType::int4_scaled, kW4GShape, &KernelTable::packed_w4_g, &KernelTable::packed_tiles_w4_g, read_int4, write_w4_g},
-    {DType::int8_scaled, kW8GShape, &KernelTable::packed_w8_g, &KernelTable::packed_tiles_w8_g, read_int8, write_w8_g},
+    {DType::q4_0, kW4Shape, &KernelTable::packed_w4, &KernelTable::packed_tiles_w4, read_q4_0, write_w4,
+     start_of_group<8>},
+    {DType::q8_0, kW8Shape, &KernelTable::packed_w8, &KernelTable::packed_tiles_w8, read_q8_0, write_w8,
+     start_of_group<128>},
+    {DType::q4_k, kW4KShape, &KernelTable::packed_w4_k, &KernelTable::packed_tiles_w4_k, read_q4_k, write_w4_k,
+     scaled_start},
+    {DType::q6_k, kW6KShape, &KernelTable::packed_w6_k, &KernelTable::packed_tiles_w6_k, read_q6_k, write_w6_k,
+     starts_of_halves},
+    {DType::int4_scaled, kW4GShape, &KernelTable::packed_w4_g, &KernelTable::packed_tiles_w4_g, read_int4, write_w4_g,
+     narrow_start},
+    {DType::int8_scaled, kW8GShape, &KernelTable::packed_w8_g, &KernelTable::packed_tiles_w8_g, read_int8, write_w8_g,
+     narrow_start},
 };
 
 const Form* find_form(DType dtype) {
@@ -250,19 +279,25 @@ struct Quantized {
   int8_t* codes = nullptr;
   float* scales = nullptr;
   int32_t* sums = nullptr;
+  int32_t* starts = nullptr;
 };
 
-Quantized quantize(WorkerPool& pool, const KernelTable& table, const InputRows& x, int64_t columns) {
-  thread_local Scratch codes, scales, sums;
+Quantized quantize(WorkerPool& pool, const KernelTable& table, const InputRows& x, int64_t columns,
+                   StartsOf starts_of) {
+  thread_local Scratch codes, scales, sums, starts;
   const auto size = static_cast<size_t>(x.count * columns);
   const Quantized q{reinterpret_cast<int8_t*>(codes.take(size)),
                     reinterpret_cast<float*>(scales.take(size / 32 * sizeof(float))),
-                    reinterpret_cast<int32_t*>(sums.take(size / 16 * sizeof(int32_t)))};
+                    reinterpret_cast<int32_t*>(sums.take(size / 16 * sizeof(int32_t))),
+                    reinterpret_cast<int32_t*>(starts.take(size / 16 * sizeof(int32_t)))};
   const int64_t grain = std::max<int64_t>(1, 32768 / columns);  // fewer elements are not worth waking a worker
   pool.parallel_for(x.count, grain, [&](int64_t begin, int64_t end, unsigned) {
     for (int64_t i = begin; i < end; ++i) {
       table.quantize_row(x.data + i * x.stride, columns, q.codes + i * columns, q.scales + i * (columns / 32),
                          q.sums + i * (columns / 16));
+      for (int64_t g = i * (columns / 32); g < (i + 1) * (columns / 32); ++g) {
+        starts_of(q.sums + 2 * g, q.scales[g], q.starts + 2 * g);
+      }
     }
   });
   return q;
@@ -412,9 +447,11 @@ void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, co
   KEDGE_DCHECK(compute == MatmulCompute::int8);
   const Form& form = *find_form(w.dtype);
   const PackedKernel kernel = table.*form.kernel;
-  const Quantized q = quantize(pool, table, x, w.columns);
+  const Quantized q = quantize(pool, table, x, w.columns, form.starts);
   const size_t bytes = panel_bytes(shape_of(form, w), w.columns);
-  pool.parallel_for(panels_of(w.rows), 1, [&](int64_t begin, int64_t end, unsigned) {
+  const size_t scratch_bytes = static_cast<size_t>(x.count * kPackedScratch) * sizeof(float);
+  pool.parallel_for(panels_of(w.rows), x.count > 1 ? 4 : 1, [&](int64_t begin, int64_t end, unsigned) {
+    thread_local Scratch scratch;
     const int64_t first = begin * kPanelOutputs;
     kernel({.panels = w.data + static_cast<size_t>(begin) * bytes,
             .panel_bytes = bytes,
@@ -424,10 +461,12 @@ void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, co
             .codes = q.codes,
             .scales = q.scales,
             .sums = q.sums,
+            .starts = q.starts,
             .count = x.count,
             .y = y.data + first,
             .y_stride = y.stride,
-            .bias = bias != nullptr ? bias + first : nullptr});
+            .bias = bias != nullptr ? bias + first : nullptr,
+            .scratch = reinterpret_cast<float*>(scratch.take(scratch_bytes))});
   });
 }
 

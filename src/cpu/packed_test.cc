@@ -94,14 +94,17 @@ TEST(Packed, every_isa_gives_the_scalar_kernels_bits) {
   for (const DType dtype : packable_types()) {
     const int64_t block = info_of(dtype).block_elements;
     for (const int64_t columns : {block, 3 * block, 1024L}) {
-      const Weights weights(dtype, 37, columns, 4);
-      const Packed packed(pool, weights.view());
-      const auto x = random_floats(static_cast<size_t>(19 * columns), 5);
-      const auto scalar = [&] {
-        const WithIsa capped(Isa::scalar);
-        return product(pool, packed.view(), x, 19, nullptr);
-      }();
-      for_every_isa([&](Isa) { expect_same(product(pool, packed.view(), x, 19, nullptr), scalar); });
+      for (const int64_t rows : {37, 150}) {  // fewer panels than are taken together, and more
+        const Weights weights(dtype, rows, columns, 4);
+        const Packed packed(pool, weights.view());
+        const auto x = random_floats(static_cast<size_t>(19 * columns), 5);
+        const auto bias = random_floats(static_cast<size_t>(rows), 6);
+        const auto scalar = [&] {
+          const WithIsa capped(Isa::scalar);
+          return product(pool, packed.view(), x, 19, bias.data());
+        }();
+        for_every_isa([&](Isa) { expect_same(product(pool, packed.view(), x, 19, bias.data()), scalar); });
+      }
     }
   }
 }
@@ -111,14 +114,14 @@ TEST(Packed, a_row_does_not_depend_on_the_others) {
   WorkerPool three(3);
   for_every_isa([&](Isa) {
     for (const DType dtype : packable_types()) {
-      const Weights weights(dtype, 50, 512, 6);
+      const Weights weights(dtype, 214, 512, 6);
       const Packed packed(one, weights.view());
       const auto x = random_floats(size_t{37} * 512, 7);
       const auto all = product(three, packed.view(), x, 37, nullptr);
-      for (const int64_t size : {1, 2, 7, 9, 16}) {
+      for (const int64_t size : {1, 2, 7, 9, 13, 16}) {
         for (int64_t first = 0; first + size <= 37; first += 5) {
           const std::vector<float> part(x.begin() + first * 512, x.begin() + (first + size) * 512);
-          const std::vector<float> expected(all.begin() + first * 50, all.begin() + (first + size) * 50);
+          const std::vector<float> expected(all.begin() + first * 214, all.begin() + (first + size) * 214);
           expect_same(product(one, packed.view(), part, size, nullptr), expected);
         }
       }

@@ -31,38 +31,63 @@ inline void unpack_nibbles(const std::byte* group, __m512i (&codes)[kQuads]) {
   }
 }
 
-/// One token's part of a group.
-struct TokenGroup {
+/// Tokens side by side: their codes of a group, scales and starts.
+struct TokenGroups {
   const int8_t* codes;
-  float scale;
-  const int32_t* sums;
+  int64_t columns;  // codes between tokens
+  const float* scales;
+  const int32_t* starts;
+  [[nodiscard]] __m512i quad(int token, int quad) const {
+    int32_t four = 0;
+    __builtin_memcpy(&four, codes + token * columns + 4 * quad, sizeof(four));
+    return _mm512_set1_epi32(four);
+  }
+  [[nodiscard]] float scale(int token) const { return scales[token * (columns / kGroupColumns)]; }
+  [[nodiscard]] const int32_t* start(int token) const { return starts + token * (columns / (kGroupColumns / 2)); }
 };
 
-/// Codes of a group times a token's, quads [kBegin, kEnd), added to `sum`. Two chains: each product waits for the last.
-template <int kBegin, int kEnd>
-[[gnu::always_inline]] inline __m512i dot(const __m512i (&codes)[kQuads], const int8_t* x, int32_t start) {
-  __m512i even = _mm512_set1_epi32(start);
-  __m512i odd = _mm512_setzero_si512();
-  for (int quad = kBegin; quad < kEnd; quad += 2) {
-    int32_t first = 0, second = 0;
-    __builtin_memcpy(&first, x + 4 * quad, sizeof(first));
-    __builtin_memcpy(&second, x + 4 * quad + 4, sizeof(second));
-    even = _mm512_dpbusd_epi32(even, codes[quad], _mm512_set1_epi32(first));
-    odd = _mm512_dpbusd_epi32(odd, codes[quad + 1], _mm512_set1_epi32(second));
+/// Codes of a group times those of some tokens, part by part, scaled and added to y. Tokens take turns, and one or two
+/// of them have two chains each: a product waits for the one before it.
+template <int kPart, typename Group, int kTokens>
+[[gnu::always_inline]] inline void add_part(const Group& group, const TokenGroups& x, Vector (&y)[kTokens]) {
+  constexpr int kBegin = kPart * kQuads / Group::kParts, kEnd = (kPart + 1) * kQuads / Group::kParts;
+  constexpr int kChains = kTokens > 2 ? 1 : 2;
+  __m512i sums[kTokens][kChains];
+  for (int i = 0; i < kTokens; ++i) {
+    sums[i][0] = Group::kProductsStart ? _mm512_set1_epi32(x.start(i)[kPart]) : _mm512_setzero_si512();
+    for (int chain = 1; chain < kChains; ++chain) sums[i][chain] = _mm512_setzero_si512();
   }
-  return _mm512_add_epi32(even, odd);
+  for (int quad = kBegin; quad < kEnd; ++quad) {
+    for (int i = 0; i < kTokens; ++i) {
+      __m512i& sum = sums[i][quad % kChains];
+      sum = _mm512_dpbusd_epi32(sum, group.codes[quad], x.quad(i, quad));
+    }
+  }
+  for (int i = 0; i < kTokens; ++i) {
+    const __m512i products = kChains == 1 ? sums[i][0] : _mm512_add_epi32(sums[i][0], sums[i][kChains - 1]);
+    y[i] = group.template scaled_sum<kPart>(y[i], products, x.scale(i), x.start(i)[kPart]);
+  }
 }
 
-// A layout's group in registers, and what it adds to the sums of one token: see isa/scalar/packed.h.
+// A layout's group in registers, and what it does with a token's sum of products: see isa/scalar/packed.h. kParts of a
+// group have scales of their own. kProductsStart: sums of products start at the token's number, else it comes later.
+
+/// One fused multiplication and addition for each group: sum + scale * token_scale * products.
+inline Vector add_scaled(Vector sum, __m512i products, Vector scale, float token_scale) {
+  return multiply_add(_mm512_cvtepi32_ps(products), multiply(scale, broadcast(token_scale)), sum);
+}
 
 struct W4 {
   static constexpr PackedShape kShape = kW4Shape;
+  static constexpr int kParts = 1;
+  static constexpr bool kProductsStart = true;
   struct Block {};
   static Block open(const std::byte*) { return {}; }
+  W4() = default;
   W4(const Block&, const std::byte* group) : scale(halves_at(group + 256)) { unpack_nibbles(group, codes); }
-  [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
-    const __m512i products = dot<0, kQuads>(codes, x.codes, -8 * (x.sums[0] + x.sums[1]));
-    return multiply_add(_mm512_cvtepi32_ps(products), multiply(scale, broadcast(x.scale)), sum);
+  template <int kPart>
+  [[nodiscard]] Vector scaled_sum(Vector sum, __m512i products, float token_scale, int32_t) const {
+    return add_scaled(sum, products, scale, token_scale);
   }
   /// The weights of sixteen codes (one a lane) of `quad`, with the roundings of cpu/dequantize.cc.
   [[nodiscard]] Vector weights(int, __m512i code) const {
@@ -74,14 +99,17 @@ struct W4 {
 
 struct W8 {
   static constexpr PackedShape kShape = kW8Shape;
-  struct Block {};
+  static constexpr int kParts = 1;
+  static constexpr bool kProductsStart = true;
+  using Block = W4::Block;
   static Block open(const std::byte*) { return {}; }
+  W8() = default;
   W8(const Block&, const std::byte* group) : scale(halves_at(group + 512)) {
     for (int quad = 0; quad < kQuads; ++quad) codes[quad] = line_at(group + 64 * quad);
   }
-  [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
-    const __m512i products = dot<0, kQuads>(codes, x.codes, -128 * (x.sums[0] + x.sums[1]));
-    return multiply_add(_mm512_cvtepi32_ps(products), multiply(scale, broadcast(x.scale)), sum);
+  template <int kPart>
+  [[nodiscard]] Vector scaled_sum(Vector sum, __m512i products, float token_scale, int32_t) const {
+    return add_scaled(sum, products, scale, token_scale);
   }
   [[nodiscard]] Vector weights(int, __m512i code) const {
     return multiply(scale, _mm512_cvtepi32_ps(_mm512_sub_epi32(code, _mm512_set1_epi32(128))));
@@ -96,19 +124,22 @@ inline Vector scales_of_bytes(const std::byte* bytes) {
 
 struct W4K {
   static constexpr PackedShape kShape = kW4KShape;
+  static constexpr int kParts = 1;
+  static constexpr bool kProductsStart = false;
   struct Block {
     Vector scale, minimum;
   };
   static Block open(const std::byte* block) { return {halves_at(block), halves_at(block + 32)}; }
+  W4K() = default;
   W4K(const Block& block, const std::byte* group)
       : scale(multiply(block.scale, scales_of_bytes(group + 256))),
         minimum(multiply(block.minimum, scales_of_bytes(group + 272))) {
     unpack_nibbles(group, codes);
   }
-  [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
-    const __m512i products = dot<0, kQuads>(codes, x.codes, 0);
-    sum = multiply_add(_mm512_cvtepi32_ps(products), multiply(scale, broadcast(x.scale)), sum);
-    return negated_multiply_add(minimum, broadcast(static_cast<float>(x.sums[0] + x.sums[1]) * x.scale), sum);
+  template <int kPart>
+  [[nodiscard]] Vector scaled_sum(Vector sum, __m512i products, float token_scale, int32_t start) const {
+    sum = add_scaled(sum, products, scale, token_scale);
+    return negated_multiply_add(minimum, broadcast(__builtin_bit_cast(float, start)), sum);
   }
   [[nodiscard]] Vector weights(int, __m512i code) const {
     return subtract(multiply(scale, _mm512_cvtepi32_ps(code)), minimum);
@@ -119,10 +150,13 @@ struct W4K {
 
 struct W6K {
   static constexpr PackedShape kShape = kW6KShape;
+  static constexpr int kParts = 2;
+  static constexpr bool kProductsStart = true;
   struct Block {
     Vector scale;
   };
   static Block open(const std::byte* block) { return {halves_at(block)}; }
+  W6K() = default;
   W6K(const Block& block, const std::byte* group) {
     unpack_nibbles(group, codes);
     const __m512i mask = _mm512_set1_epi8(0x30);
@@ -135,12 +169,9 @@ struct W6K {
       scale[h] = multiply(block.scale, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes_at(group + 384 + 16 * h))));
     }
   }
-  [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
-    const Vector token_scale = broadcast(x.scale);
-    const __m512i first = dot<0, 4>(codes, x.codes, -32 * x.sums[0]);
-    sum = multiply_add(_mm512_cvtepi32_ps(first), multiply(scale[0], token_scale), sum);
-    const __m512i second = dot<4, 8>(codes, x.codes, -32 * x.sums[1]);
-    return multiply_add(_mm512_cvtepi32_ps(second), multiply(scale[1], token_scale), sum);
+  template <int kPart>
+  [[nodiscard]] Vector scaled_sum(Vector sum, __m512i products, float token_scale, int32_t) const {
+    return add_scaled(sum, products, scale[kPart], token_scale);
   }
   [[nodiscard]] Vector weights(int quad, __m512i code) const {
     return multiply(scale[quad / 4], _mm512_cvtepi32_ps(_mm512_sub_epi32(code, _mm512_set1_epi32(32))));
@@ -152,29 +183,24 @@ struct W6K {
   Vector scale[2];
 };
 
-/// Scales and zeros of a block of one scale: what w4_g and w8_g share.
-struct ScaledBlock {
-  Vector scale;
-  __m512i zero;
-  static ScaledBlock open(const std::byte* block) {
-    return {_mm512_loadu_ps(block), _mm512_cvtepu8_epi32(bytes_at(block + 64))};
-  }
-};
-
-/// `products` minus zero * (sum of the token's codes): both factors fit into 16 bits (255 and 32 * 127).
-inline __m512i minus_zeros(__m512i products, __m512i zero, const TokenGroup& x) {
-  const __m512i sum = _mm512_set1_epi32(-(x.sums[0] + x.sums[1]) & 0xffff);
-  return _mm512_add_epi32(products, _mm512_madd_epi16(zero, sum));
-}
-
 /// A group of one scale and zero: w4_g and w8_g differ in how its codes lie.
 struct ScaledGroup {
-  using Block = ScaledBlock;
-  static Block open(const std::byte* block) { return Block::open(block); }
+  static constexpr int kParts = 1;
+  static constexpr bool kProductsStart = false;
+  struct Block {
+    Vector scale;
+    __m512i zero;
+  };
+  static Block open(const std::byte* block) {
+    return {_mm512_loadu_ps(block), _mm512_cvtepu8_epi32(bytes_at(block + 64))};
+  }
+  ScaledGroup() = default;
   explicit ScaledGroup(const Block& block) : head(block) {}
-  [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
-    const __m512i products = minus_zeros(dot<0, kQuads>(codes, x.codes, 0), head.zero, x);
-    return multiply_add(_mm512_cvtepi32_ps(products), multiply(head.scale, broadcast(x.scale)), sum);
+  /// Less zero * (sum of the token's codes): both factors fit into 16 bits (255 and 32 * 127).
+  template <int kPart>
+  [[nodiscard]] Vector scaled_sum(Vector sum, __m512i products, float token_scale, int32_t start) const {
+    const __m512i of_zeros = _mm512_madd_epi16(head.zero, _mm512_set1_epi32(start));
+    return add_scaled(sum, _mm512_add_epi32(products, of_zeros), head.scale, token_scale);
   }
   [[nodiscard]] Vector weights(int, __m512i code) const {
     return multiply(head.scale, _mm512_cvtepi32_ps(_mm512_sub_epi32(code, head.zero)));
@@ -185,11 +211,13 @@ struct ScaledGroup {
 
 struct W4G : ScaledGroup {
   static constexpr PackedShape kShape = kW4GShape;
+  W4G() = default;
   W4G(const Block& block, const std::byte* group) : ScaledGroup(block) { unpack_nibbles(group, codes); }
 };
 
 struct W8G : ScaledGroup {
   static constexpr PackedShape kShape = kW8GShape;
+  W8G() = default;
   W8G(const Block& block, const std::byte* group) : ScaledGroup(block) {
     for (int quad = 0; quad < kQuads; ++quad) codes[quad] = line_at(group + 64 * quad);
   }

@@ -1,72 +1,17 @@
 // Products of packed weights with VPDPBUSD. Everything else falls back to isa/avx512.
 
 #include "cpu/isa/avx512/vector.h"
-// The order matters: groups are written in terms of vectors.
+// The order matters: each header is written in terms of those before it.
+// clang-format off
 #include "cpu/isa/avx512_vnni/groups.h"
+#include "cpu/isa/avx512_vnni/products.h"
+#include "cpu/isa/avx512_vnni/blocks.h"
+// clang-format on
 #include "cpu/isa/vector/peak.h"
 #include "cpu/kernel_table.h"
 
 namespace kedge::cpu {
 namespace {
-
-/// kTokens tokens from `token` on, times one panel.
-// Bound: with one token the weights' way from memory (a group of 288 bytes takes some 30 operations); with many, the
-// two ports of VPDPBUSD: 8 of 11 operations there are products.
-template <typename Group, int kTokens>
-[[gnu::noinline]] void panel_times(const PackedTile& t, const std::byte* block, int64_t output, int64_t token) {
-  const PackedShape shape = with_block(Group::kShape, t.block_columns);
-  const int64_t groups = t.columns / kGroupColumns;
-  const int8_t* codes = t.codes + token * t.columns;
-  const float* scales = t.scales + token * groups;
-  const int32_t* sums = t.sums + token * 2 * groups;
-  Vector y[kTokens];
-  for (int i = 0; i < kTokens; ++i) y[i] = zero();
-  for (int64_t k = 0; k < t.columns; k += shape.block_columns, block += bytes_of_block(shape)) {
-    const typename Group::Block head = Group::open(block);
-    const std::byte* at = block + shape.head_bytes;
-    for (int64_t g = 0; g < shape.block_columns / kGroupColumns; ++g, at += shape.group_bytes) {
-      const Group group(head, at);
-      for (int i = 0; i < kTokens; ++i) {
-        y[i] = group.add_to(y[i], {codes + i * t.columns, scales[i * groups], sums + i * 2 * groups});
-      }
-      codes += kGroupColumns;
-      ++scales;
-      sums += 2;
-    }
-  }
-  const int64_t left = t.outputs - output;
-  const LaneMask mask = first_lanes(left < kPanelOutputs ? left : kPanelOutputs);
-  for (int i = 0; i < kTokens; ++i) {
-    if (t.bias != nullptr) y[i] = add(y[i], _mm512_maskz_loadu_ps(mask, t.bias + output));
-    _mm512_mask_storeu_ps(t.y + (token + i) * t.y_stride + output, mask, y[i]);
-  }
-}
-
-constexpr int kTokensAtOnce = 8;
-
-/// Tokens [token, count), fewer than kTokensAtOnce of them.
-template <typename Group, int kTokens = kTokensAtOnce - 1>
-void last_tokens(const PackedTile& t, const std::byte* panel, int64_t output, int64_t token) {
-  if constexpr (kTokens > 0) {
-    if (t.count - token == kTokens) {
-      panel_times<Group, kTokens>(t, panel, output, token);
-    } else {
-      last_tokens<Group, kTokens - 1>(t, panel, output, token);
-    }
-  }
-}
-
-template <typename Group>
-void packed_product(const PackedTile& t) {
-  const std::byte* panel = t.panels;
-  for (int64_t output = 0; output < t.outputs; output += kPanelOutputs, panel += t.panel_bytes) {
-    int64_t token = 0;
-    for (; token + kTokensAtOnce <= t.count; token += kTokensAtOnce) {
-      panel_times<Group, kTokensAtOnce>(t, panel, output, token);
-    }
-    last_tokens<Group>(t, panel, output, token);
-  }
-}
 
 /// As isa/scalar/packed.h defines it.
 void quantize_row(const float* x, int64_t columns, int8_t* codes, float* scales, int32_t* sums) {
@@ -103,12 +48,12 @@ struct Int8Products {
 }  // namespace
 
 const KernelTable kAvx512VnniKernels = {
-    .packed_w4 = packed_product<W4>,
-    .packed_w8 = packed_product<W8>,
-    .packed_w4_k = packed_product<W4K>,
-    .packed_w6_k = packed_product<W6K>,
-    .packed_w4_g = packed_product<W4G>,
-    .packed_w8_g = packed_product<W8G>,
+    .packed_w4 = blocks_product<W4>,
+    .packed_w8 = blocks_product<W8>,
+    .packed_w4_k = blocks_product<W4K>,
+    .packed_w6_k = blocks_product<W6K>,
+    .packed_w4_g = blocks_product<W4G>,
+    .packed_w8_g = blocks_product<W8G>,
     .quantize_row = quantize_row,
     .peak_int8 = peak<Int8Products>,
 };
