@@ -17,10 +17,11 @@ namespace kedge::quantize {
 struct GgufTensor {
   std::string name;  // GGUF's
   std::vector<int64_t> shape;
-  cpu::WeightView stored;      // all but the last dimension as rows
-  int64_t rotated_heads = 0;   // rows of so many heads go from halves to neighbouring pairs; 0: as they are
-  std::vector<float> values;   // instead of `stored`, where that has no data
-  DType kept_as = DType::f32;  // its type where it is not quantized
+  std::vector<cpu::WeightView> stored;  // all but the last dimension as rows; parts that follow one another (experts)
+  int64_t rotated_heads = 0;            // rows of so many heads go from halves to neighbouring pairs; 0: as they are
+  float added = 0;                      // to every value (norms that are stored as w of 1 + w)
+  std::vector<float> values;            // where nothing is stored
+  DType kept_as = DType::f32;           // its type where it is not quantized
 
   /// All of it as floats, in the order of rows that the file will have.
   [[nodiscard]] Matrix widened_rows(WorkerPool& pool) const;
@@ -34,12 +35,14 @@ struct GgufModel {
 
 formats::GgufValue gguf_integer(int64_t value);  // u32
 formats::GgufValue gguf_text(std::string value);
+formats::GgufValue gguf_number(double value);  // f32
+cpu::WeightView gguf_rows(const TensorView& tensor);
 
 /// Metadata as it is, less general.alignment. Fails with unsupported where a matrix is of a block type already.
 Result<GgufModel> gguf_model_of(std::shared_ptr<const formats::GgufFile> file);
 
-/// A folder of a model that GGUF's `llama` architecture describes. Fails with unsupported, saying what it has that the
-/// architecture has not, or with what its tokenizer has that GGUF cannot say.
+/// A folder of a model that one of GGUF's architectures describes. Fails with unsupported, saying what it has that the
+/// architecture has not, or what its tokenizer has that GGUF cannot say.
 Result<GgufModel> gguf_model_of(const std::filesystem::path& folder, const models::WeightSource& source,
                                 const models::DecoderSpec& spec);
 

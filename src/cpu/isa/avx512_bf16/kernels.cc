@@ -138,10 +138,10 @@ constexpr FormatKernels kBf16BlockKernels = {.matmul_bf16 = fused<Format, Bf16Pa
 
 struct Bf16Products {
   using Sum = Vector;
-  using Operand = __m512bh;
+  using Operand = __m512i;  // Clang 16 takes no __m512bh as an operand of asm
   static Sum none() { return zero(); }
-  static Operand ones() { return narrow(broadcast(1.0F), broadcast(1.0F)); }
-  static Sum add(Sum sum, Operand a) { return _mm512_dpbf16_ps(sum, a, a); }
+  static Operand ones() { return (Operand)narrow(broadcast(1.0F), broadcast(1.0F)); }
+  static Sum add(Sum sum, Operand a) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)a); }
   static double total(const Sum& sum) { return total_of<float>(sum); }
 };
 
