@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Tokens per second of kedge and other programs on the same GGUF files, in turn, as ratios.
 
-usage: bench/versus.py --llama-bench PATH [--llama-batched-bench PATH] [--ik-llama-bench PATH] [--python-peer]
+usage: bench/versus.py --llama-bench PATH [--llama-batched-bench PATH] [--ik-llama-bench PATH]
+                       [--ik-batched-bench PATH] [--python-peer]
                        [--rounds 5] [--pp 512] [--tg 32] [--batch 1,8] [--depth 0,4096] [--write NAME] FILE.gguf...
 
 Each round runs every program once on a file, as a process of its own with its own warm-up, so that what else the
@@ -13,11 +14,12 @@ random weights of the shapes of Llama 3 (needs numpy and gguf). Peers:
 
   --llama-bench          prompts, and decoding one sequence (llama.cpp)
   --llama-batched-bench  decoding several sequences (llama.cpp)
-  --ik-llama-bench       as --llama-bench, of ik_llama.cpp
+  --ik-llama-bench, --ik-batched-bench       the same, of ik_llama.cpp
   --python-peer          all of it through llama-cpp-python, in this Python, where it can be imported
 
-Extra flags for them: --llama-flags "-fa 1", --batched-flags, --ik-flags "-fa 1 -rtr 1". --write NAME puts the table
-into bench/RESULTS.md, between the marks of the section NAME, which it replaces or appends.
+Extra flags for them: --llama-flags "-fa 1", --batched-flags, --ik-flags "-fa 1 -rtr 1", --ik-batched-flags; for kedge:
+--kedge-flags "--kv-cache int8". --write NAME puts the table into bench/RESULTS.md, between the marks of the section
+NAME, which it replaces or appends.
 """
 import argparse
 import datetime
@@ -75,7 +77,8 @@ class Kedge:
     def measure(self, model: str) -> dict:
         args = self.args
         output = run([args.kedge, "bench", model, "--pp", args.pp, "--tg", args.tg, "--batch", args.batch, "--depth",
-                      args.depth, "--threads", args.threads, "--repeat", 1, "--json"])
+                      args.depth, "--threads", args.threads, "--repeat", 1, "--json",
+                      *shlex.split(args.kedge_flags)])
         rates = {}
         for row in json.loads(output)["rows"] if output else []:
             work = Work(row["kind"], row["tokens"], row["batch"], row["depth"])
@@ -106,24 +109,24 @@ class LlamaBench:
 class BatchedBench:
     """llama-batched-bench: every sequence has a prompt of its own, which makes its depth; 1 token at least."""
 
-    name = "llama.cpp"
+    # | PP | TG | B | N_KV | T_PP s | S_PP t/s | T_TG s | S_TG t/s | ...
+    ROW = re.compile(r"\|\s*\d+ \|\s*\d+ \|\s*(\d+) \|\s*\d+ \|(?:\s*[\d.]+ \|){3}\s*([\d.]+) \|")
 
-    def __init__(self, args):
-        self.args = args
+    def __init__(self, args, name, program, flags):
+        self.args, self.name, self.program, self.flags = args, name, program, shlex.split(flags)
 
     def measure(self, model: str) -> dict:
         args, rates = self.args, {}
-        batches = [batch for batch in numbers(args.batch) if batch > 1]
-        for depth in numbers(args.depth) if batches else []:
+        for depth in numbers(args.depth):
+            batches = [batch for batch in numbers(args.batch) if batch > 1 or depth > 0]
+            if not batches:
+                continue
             prompt = max(depth, 1)
             context = max(batches) * (prompt + args.tg)
-            output = run([args.llama_batched_bench, "-m", model, "-c", context, "-npp", prompt, "-ntg", args.tg, "-npl",
-                          ",".join(map(str, batches)), "-t", args.threads, "--output-format", "jsonl",
-                          *shlex.split(args.batched_flags)])
-            for line in output.splitlines():
-                if line.startswith("{"):
-                    row = json.loads(line)
-                    rates[Work("decode", args.tg, row["pl"], depth)] = row["speed_tg"]
+            output = run([self.program, "-m", model, "-c", context, "-npp", prompt, "-ntg", args.tg, "-npl",
+                          ",".join(map(str, batches)), "-t", args.threads, *self.flags])
+            for batch, rate in self.ROW.findall(output):
+                rates[Work("decode", args.tg, int(batch), depth)] = float(rate)
         return rates
 
 
@@ -144,9 +147,11 @@ def peers_of(args) -> list:
     if args.llama_bench:
         peers.append(LlamaBench(args, "llama.cpp", args.llama_bench, args.llama_flags))
     if args.llama_batched_bench:
-        peers.append(BatchedBench(args))
+        peers.append(BatchedBench(args, "llama.cpp", args.llama_batched_bench, args.batched_flags))
     if args.ik_llama_bench:
         peers.append(LlamaBench(args, "ik_llama.cpp", args.ik_llama_bench, args.ik_flags))
+    if args.ik_batched_bench:
+        peers.append(BatchedBench(args, "ik_llama.cpp", args.ik_batched_bench, args.ik_batched_flags))
     if args.python_peer:
         peers.append(PythonPeer(args))
     if not peers:
@@ -227,10 +232,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--llama-bench", default="")
     parser.add_argument("--llama-batched-bench", default="")
     parser.add_argument("--ik-llama-bench", default="")
+    parser.add_argument("--ik-batched-bench", default="")
     parser.add_argument("--python-peer", action="store_true")
     parser.add_argument("--llama-flags", default="-fa 1")
     parser.add_argument("--batched-flags", default="-fa on")
     parser.add_argument("--ik-flags", default="-fa 1 -rtr 1")
+    parser.add_argument("--ik-batched-flags", default="-fa on -rtr")
+    parser.add_argument("--kedge-flags", default="")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--pp", type=int, default=512)
     parser.add_argument("--tg", type=int, default=32)

@@ -25,8 +25,11 @@ BATCHED_BENCH = """#!/usr/bin/env python3
 import sys
 at = lambda name: sys.argv[sys.argv.index(name) + 1]
 print("main: n_kv_max = 100")
+print("|    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |    S t/s |")
+print("|-------|--------|------|--------|----------|----------|----------|----------|----------|----------|")
 for pl in at("-npl").split(","):
-    print('{"pp": %s, "tg": %s, "pl": %s, "speed_tg": 4.0}' % (at("-npp"), at("-ntg"), pl))
+    work = f"|{at('-npp'):>6} |{at('-ntg'):>7} |{pl:>5} |    192 |"
+    print(f"{work}    0.677 |    94.56 |    3.091 |     4.00 |    3.768 |    50.95 |")
 """
 
 
@@ -57,6 +60,15 @@ class Versus(unittest.TestCase):
                                  "decode 2 x 3 sequences at depth 16", "prefill 8", "prefill 8 at depth 16"])
         for line in lines:
             self.assertIn(", 2) |", line)  # of both rounds
+
+    def test_a_second_peer_has_lines_of_its_own(self):
+        single = self.program("llama-bench", LLAMA_BENCH)
+        batched = self.program("llama-batched-bench", BATCHED_BENCH)
+        done = self.run_script("--batch", "1,3", "--kedge-flags", "--kv-cache int8", "--llama-bench", single,
+                               "--ik-llama-bench", single, "--ik-batched-bench", batched, ROOT / "demo" / "model")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        peers = sorted(line.split(" | ")[2] for line in done.stdout.splitlines()[2:])
+        self.assertEqual(peers, ["ik_llama.cpp"] * 3 + ["llama.cpp"] * 2)
 
     def test_a_program_that_fails_leaves_its_cells_empty(self):
         done = self.run_script("--llama-bench", self.program("llama-bench", "#!/bin/sh\necho broken >&2; exit 3\n"),
