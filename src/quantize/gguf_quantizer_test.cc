@@ -123,27 +123,53 @@ TEST(GgufQuantizer, a_gguf_file_becomes_a_smaller_one_with_its_metadata) {
   EXPECT_NE(there.error().message.find("there already"), std::string::npos);
 }
 
-TEST(GgufQuantizer, the_demo_tokenizer_is_the_same_in_the_file) {
-  const TemporaryFolder folder;
-  const auto pairs = gguf_tokenizer(kDemo, 2048);
+/// The tokenizer of `folder`, of `size` tokens, in a GGUF file and back, encodes as before.
+void expect_same_tokenizer(const fs::path& folder, int64_t size, std::initializer_list<const char*> texts) {
+  const TemporaryFolder temporary;
+  const auto pairs = gguf_tokenizer(folder, size);
   ASSERT_TRUE(pairs.ok()) << pairs.error().message;
-  const fs::path path = folder.path() / "tokenizer.gguf";
+  const fs::path path = temporary.path() / "tokenizer.gguf";
   const std::vector<float> nothing(1, 0.0F);
   const TensorView view{"nothing", DType::f32, {1}, std::as_bytes(std::span(nothing))};
   ASSERT_TRUE(formats::write_gguf(path, pairs.value(), {&view, 1}).ok());
-  const auto before = Tokenizer::open(kDemo), after = Tokenizer::open(path);
+  const auto before = Tokenizer::open(folder), after = Tokenizer::open(path);
   ASSERT_TRUE(before.ok() && after.ok()) << after.error().message;
   EXPECT_EQ(before.value()->bos(), after.value()->bos());
   EXPECT_EQ(before.value()->eos(), after.value()->eos());
-  for (const char* text :
-       {"What is kedge?", "Tell me a story about a fox, 123 times.\n\n  Don't \xC3\xA4\xF0\x9F\x98\x80!",
-        "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>", ""}) {
+  for (const char* text : texts) {
     for (const bool special : {true, false}) {
       EXPECT_EQ(before.value()->encode(text, {.add_special = special}).value(),
                 after.value()->encode(text, {.add_special = special}).value())
           << text;
     }
   }
+}
+
+TEST(GgufQuantizer, the_demo_tokenizer_is_the_same_in_the_file) {
+  expect_same_tokenizer(
+      kDemo, 2048,
+      {"What is kedge?", "Tell me a story about a fox, 123 times.\n\n  Don't \xC3\xA4\xF0\x9F\x98\x80!",
+       "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>", ""});
+}
+
+// Gemma's tokenizer.json lists them as added tokens, which text never holds: only merges make them.
+TEST(GgufQuantizer, runs_of_spaces_are_merged_as_in_the_folder) {
+  const TemporaryFolder folder;
+  const std::string sign = "\xE2\x96\x81", two = sign + sign, three = two + sign;
+  const auto added = [](int id, const std::string& content, bool special) {
+    return Json{{"id", id}, {"content", content}, {"special", special}, {"normalized", false}};
+  };
+  const Json json = {{"normalizer", {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", sign}}},
+                     {"pre_tokenizer", nullptr},
+                     {"added_tokens", {added(0, "<unk>", true), added(3, two, false), added(4, three, false)}},
+                     {"model",
+                      {{"type", "BPE"},
+                       {"unk_token", "<unk>"},
+                       {"byte_fallback", true},
+                       {"vocab", {{"<unk>", 0}, {"a", 1}, {sign, 2}, {two, 3}, {three, 4}}},
+                       {"merges", Json::array({Json::array({sign, sign}), Json::array({two, sign})})}}}};
+  std::ofstream(folder.path() / "tokenizer.json") << to_text(json);
+  expect_same_tokenizer(folder.path(), 8, {"a a", "a   a", "a      a", "a       a", "      "});
 }
 
 TEST(GgufQuantizer, files_of_another_kind_are_refused) {

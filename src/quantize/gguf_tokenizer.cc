@@ -65,6 +65,11 @@ std::pair<std::string, std::string> merged_pair(const JsonView& merge) {
   return {std::string(*parts[0].string()), std::string(*parts[1].string())};
 }
 
+bool only_space_signs(std::string_view text) {
+  while (text.starts_with(kSpaceSign)) text.remove_prefix(kSpaceSign.size());
+  return text.empty();
+}
+
 class TokenizerJsonWriter {
  public:
   TokenizerJsonWriter(const std::filesystem::path& folder, JsonView json, const Tokenizer& tokenizer, int64_t size)
@@ -137,7 +142,9 @@ class TokenizerJsonWriter {
       if (token.empty()) {
         std::tie(token, type) = added_token(tokenizer_, id);
       } else if (const auto found = added.find(token); found != added.end()) {
-        type = token == "<unk>" ? kUnknown : found->second ? kControl : kUserDefined;
+        // Runs of the sign for spaces are spaces where text is read, so that only merges make them.
+        const bool spaces = sentencepiece_ && only_space_signs(token);
+        type = token == "<unk>" ? kUnknown : found->second ? kControl : spaces ? kNormal : kUserDefined;
       } else if (sentencepiece_ && token.size() == 6 && token.starts_with("<0x") && token.ends_with(">")) {
         type = kByte;
       }
