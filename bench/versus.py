@@ -31,6 +31,7 @@ import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -57,12 +58,12 @@ def numbers(text: str) -> list:
     return [int(part) for part in text.split(",")]
 
 
-def run(command: list) -> str:
-    """Standard output; "" and a word on standard error when the program fails: its cells stay empty."""
+def run(command: list, both: bool = False) -> str:
+    """Standard output, or both; "" and a word on standard error where the program fails: its cells stay empty."""
     done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          check=False)
+                          check=False, cwd=tempfile.gettempdir())  # some leave a log where they run
     if done.returncode == 0:
-        return done.stdout
+        return done.stdout + done.stderr if both else done.stdout
     print(f"{' '.join(map(str, command))}: exit {done.returncode}: {done.stderr.strip()[-400:]}", file=sys.stderr)
     return ""
 
@@ -124,7 +125,7 @@ class BatchedBench:
             prompt = max(depth, 1)
             context = max(batches) * (prompt + args.tg)
             output = run([self.program, "-m", model, "-c", context, "-npp", prompt, "-ntg", args.tg, "-npl",
-                          ",".join(map(str, batches)), "-t", args.threads, *self.flags])
+                          ",".join(map(str, batches)), "-t", args.threads, *self.flags], both=True)  # ik: the latter
             for batch, rate in self.ROW.findall(output):
                 rates[Work("decode", args.tg, int(batch), depth)] = float(rate)
         return rates
@@ -210,11 +211,14 @@ def machine_name() -> str:
 
 
 def section(args, lines: list) -> str:
-    command = "bench/versus.py " + shlex.join(argument for argument in sys.argv[1:] if argument)
+    # Where files lie is this machine's own affair.
+    names = (os.path.basename(word) if os.path.exists(word) else word for word in sys.argv[1:])
+    command = "bench/versus.py " + shlex.join(name for name in names if name)
     return "\n".join([
         f"<!-- versus: {args.write} -->", f"## kedge and others: {args.write} ({datetime.date.today()})",
-        f"{machine_name()}, {args.threads} threads. Tokens per second of all sequences; in brackets, per cent of what",
-        "the machine allows (docs/guide/bench.md). Ratios: median of the rounds (min-max, rounds).", "", *lines, "",
+        f"{machine_name()}, {args.threads} threads.",
+        "Tokens per second of all sequences; in brackets, per cent of what the machine allows (docs/guide/bench.md).",
+        "Ratios: median of the rounds (min-max, rounds).", "", *lines, "",
         f"    {command}", f"<!-- /versus: {args.write} -->"])
 
 
@@ -246,7 +250,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--depth", default="0")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--write", default="", metavar="NAME")
-    return parser.parse_args()
+    args = parser.parse_args()
+    for name in ("kedge", "llama_bench", "llama_batched_bench", "ik_llama_bench", "ik_batched_bench"):
+        if getattr(args, name):
+            setattr(args, name, os.path.abspath(getattr(args, name)))
+    args.models = [os.path.abspath(model) for model in args.models]
+    return args
 
 
 def main():
