@@ -4,9 +4,9 @@
 //
 //   f32, bf16  head_size elements.
 //   int8       head_size signed codes; after all rows, f32 scale[page_tokens].        value = scale * code
-//   int4       groups of 32 elements, the last one filled up: bf16 scale, bf16 minimum, 16 bytes with element i's code
-//   in
-//              the low nibble of byte i and element i + 16's in its high nibble.      value = scale * code + minimum
+//   int4       groups of 32 elements, the last one filled up: bf16 scale, bf16 minimum, 16 bytes with element i's
+//              code in the low nibble of byte i and element i + 16's in its high nibble.
+//                                                                                 value = scale * code + minimum
 //
 // int8: scale is the row's largest magnitude / 127. int4: the minimum is the group's smallest element and the scale a
 // fifteenth of its range, both rounded to bf16 before codes are chosen. A row (or group) that holds an infinity or a
