@@ -326,15 +326,23 @@ class TilePass {
  private:
   static constexpr int64_t kColumns = kPackedTileColumns;
 
-  /// Tokens as bf16, block of columns by block of columns: whole rows a power of two apart would meet in few sets.
+  /// A block's row of a token and a line more: rows a power of two apart would meet in few sets of the caches.
+  static size_t token_stride(int64_t columns) { return static_cast<size_t>(columns) * sizeof(uint16_t) + 64; }
+  /// Where the block of columns begins that `first` is the first of (a multiple of kColumns).
+  [[nodiscard]] std::byte* tokens_of(int64_t first) const {
+    return tokens_ + static_cast<size_t>(first / kColumns * x_.count) * token_stride(kColumns);
+  }
+
+  /// Tokens as bf16, block of columns by block of columns.
   void narrow_tokens(WorkerPool& pool) {
     thread_local Scratch scratch;
-    tokens_ = scratch.take(static_cast<size_t>(x_.count * w_.columns) * sizeof(uint16_t));
+    tokens_ =
+        scratch.take(static_cast<size_t>((w_.columns + kColumns - 1) / kColumns * x_.count) * token_stride(kColumns));
     pool.parallel_for(x_.count, 16, [&](int64_t begin, int64_t end, unsigned) {
       for (int64_t i = begin; i < end; ++i) {
         for (int64_t first = 0; first < w_.columns; first += kColumns) {
           const int64_t columns = std::min(kColumns, w_.columns - first);
-          std::byte* const out = tokens_ + static_cast<size_t>(first * x_.count + i * columns) * sizeof(uint16_t);
+          std::byte* const out = tokens_of(first) + static_cast<size_t>(i) * token_stride(columns);
           kernels().to_bf16(x_.data + i * x_.stride + first, columns, reinterpret_cast<uint16_t*>(out));
         }
       }
@@ -359,8 +367,8 @@ class TilePass {
     for (int64_t first = 0; first < w_.columns; first += kColumns) {
       product.columns = std::min(kColumns, w_.columns - first);
       product.panels = panels + first / shape_.block_columns * bytes_of_block(shape_);
-      product.tokens = tokens_ + static_cast<size_t>(first * x_.count) * sizeof(uint16_t);
-      product.token_stride = static_cast<size_t>(product.columns) * sizeof(uint16_t);
+      product.tokens = tokens_of(first);
+      product.token_stride = token_stride(product.columns);
       product.first = first == 0;
       product.last = first + product.columns == w_.columns;
       (kernels().*form_.tile_kernel)(product);
