@@ -3,6 +3,8 @@
 // key types and phases; then sequences in one piece and in chunks, alone and in batches, on one thread and on several,
 // compared bit for bit.
 
+#include <xmmintrin.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -190,6 +192,18 @@ TEST(Attention, large_scores_pick_one_key) {
       const AttentionInputs in = attention_inputs(s, 1000.0F);
       expect_attention(s, in, attended(pool, s, in, s.context), rounds(s));
     }
+  });
+}
+
+TEST(Attention, leaves_the_control_register_as_it_was) {
+  WorkerPool pool(1);  // so that kernels run on this thread
+  const unsigned before = _mm_getcsr();
+  for_every_isa([&](Isa) {
+    for (const KvType type : kTypes) {
+      for (const bool prompt : {false, true}) expect_defined(pool, {.type = type, .prompt = prompt}, 50);
+    }
+    constexpr unsigned kFlags = 0x3f;  // exceptions that were seen
+    EXPECT_EQ(_mm_getcsr() & ~kFlags, before & ~kFlags);
   });
 }
 

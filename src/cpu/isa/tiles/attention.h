@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/isa/flush_to_zero.h"
 #include "cpu/isa/key_range.h"
 #include "cpu/isa/tiles/product.h"
 #include "cpu/kernel_table.h"
@@ -411,6 +412,7 @@ inline void write_outputs(const AttentionTile& t, const PromptWorking& w) {
 
 template <typename Products, typename Rows>
 void prompt_attention(const AttentionTile& t) {
+  const FlushToZero small_weights;
   const PromptWorking w = start_prompt(t);
   const KeyRange all{visible_to(t, 0).begin, visible_to(t, t.tokens - 1).end};
   const auto find = [&](int64_t block, StoredBlock& found) {

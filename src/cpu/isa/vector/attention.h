@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/isa/flush_to_zero.h"
 #include "cpu/isa/key_range.h"
 #include "cpu/kernel_table.h"
 
@@ -298,6 +299,7 @@ struct InFloats {
 
 template <typename Steps>
 void attention(const AttentionTile& t) {
+  const FlushToZero small_weights;
   using Kv = typename Steps::Kv;
   const Steps steps(t);
   const Working& w = steps.working();
