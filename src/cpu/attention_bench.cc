@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/aligned.h"
+#include "cpu/bench_support.h"
 #include "cpu/test_support.h"
 
 namespace kedge::cpu {
@@ -17,11 +18,6 @@ constexpr int64_t kHeads = 32;
 constexpr int64_t kKvHeads = 8;
 constexpr int64_t kPageTokens = 32;                  // the engine's
 constexpr size_t kRotatedBytes = size_t{256} << 20;  // decoding walks over so many, so that they come from memory
-
-WorkerPool& pool() {
-  static WorkerPool workers(0, true);
-  return workers;
-}
 
 /// One layer of one sequence, in pages as the engine lays them out.
 class Cache {

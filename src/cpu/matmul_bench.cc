@@ -6,15 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "cpu/bench_support.h"
 #include "cpu/test_support.h"
 
 namespace kedge::cpu {
 namespace {
-
-WorkerPool& pool() {
-  static WorkerPool workers(0, true);
-  return workers;
-}
 
 constexpr size_t kRotationBytes = size_t{256} << 20;
 

@@ -8,17 +8,13 @@
 #include <vector>
 
 #include "core/aligned.h"
+#include "cpu/bench_support.h"
 #include "cpu/dispatch.h"
 #include "cpu/packed.h"
 #include "cpu/test_support.h"
 
 namespace kedge::cpu {
 namespace {
-
-WorkerPool& pool() {
-  static WorkerPool workers(0, true);
-  return workers;
-}
 
 constexpr size_t kRotationBytes = size_t{200} << 20;
 
