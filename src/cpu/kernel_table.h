@@ -67,25 +67,23 @@ struct PackedTile {
 inline constexpr int64_t kPackedScratch = 64;
 using PackedKernel = void (*)(const PackedTile& tile);
 
-/// A block of columns of packed weights times bf16 activations, in tile registers.
+/// Packed weights times bf16 activations, in tile registers.
 struct PackedTileProduct {
-  const std::byte* panels = nullptr;  // the first panel's block
+  const std::byte* panels = nullptr;  // the first panel
   size_t panel_bytes = 0;
   int64_t outputs = 0;
-  int64_t columns = 0;                // of the block; at most kPackedTileColumns
+  int64_t columns = 0;
   int64_t block_columns = 0;          // that share a head
-  const std::byte* tokens = nullptr;  // bf16 rows
-  size_t token_stride = 0;            // bytes
+  const std::byte* tokens = nullptr;  // bf16 rows of kPackedTileColumns columns, block of columns by block of columns
+  static constexpr size_t kTokenStride = 1024 + 64;  // bytes: rows a power of two apart meet in few sets of the caches
   int64_t count = 0;
   float* sums = nullptr;  // 32 * 16 floats for each 16 tokens (rounded up) and each two panels (likewise)
-  bool first = true;      // as in TileProduct
-  bool last = true;
   float* y = nullptr;
   int64_t y_stride = 0;
   const float* bias = nullptr;  // may be null
 };
 using PackedTileKernel = void (*)(const PackedTileProduct& product);
-inline constexpr int64_t kPackedTileColumns = 256;
+inline constexpr int64_t kPackedTileColumns = 512;
 inline constexpr int64_t kPanelOutputs = 16;
 inline constexpr int64_t kGroupColumns = 32;
 

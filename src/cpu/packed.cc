@@ -10,6 +10,7 @@
 #include "cpu/gather.h"
 #include "cpu/packed_layout.h"
 #include "cpu/scratch.h"
+#include "cpu/tile_matmul.h"
 
 namespace kedge::cpu {
 namespace {
@@ -202,6 +203,9 @@ void write_w8_g(const Block& block, size_t output, std::byte* out) {
   }
 }
 
+constexpr int64_t kHeadColumnsMax = 256;
+static_assert(kPackedTileColumns % kHeadColumnsMax == 0);
+
 /// What a kernel needs of the sums of a token's codes, made once for all outputs. Of a group, or of its two halves.
 using StartsOf = void (*)(const int32_t* sums, float scale, int32_t* starts);
 
@@ -261,9 +265,9 @@ size_t panel_bytes(const PackedShape& shape, int64_t columns) {
   return static_cast<size_t>(columns / shape.block_columns * bytes_of_block(shape));
 }
 
-/// Where a layout leaves it open: the most columns, up to a pass of the tiles, that share a scale and come out even.
+/// Where a layout leaves it open: the most columns, up to kHeadColumnsMax, that share a scale and come out even.
 PackedShape shape_of(const Form& form, const WeightView& w) {
-  int64_t columns = kPackedTileColumns;
+  int64_t columns = kHeadColumnsMax;
   while (columns > kGroupColumns &&
          (w.columns % columns != 0 || w.scale_columns % columns != 0 || w.scale_columns == 0)) {
     columns /= 2;
@@ -303,10 +307,9 @@ Quantized quantize(WorkerPool& pool, const KernelTable& table, const InputRows& 
   return q;
 }
 
-// A worker's blocks stay in its second-level cache (2 MB on Sapphire Rapids): 256 columns of the tokens (256 KB) and
-// the sums of 256 outputs (512 KB).
+// A worker's blocks stay in its second-level cache (2 MB on Sapphire Rapids): 512 columns of the tokens and the sums of
+// 256 outputs (half a megabyte each). What comes from beyond it, tokens, is used 256 times.
 constexpr int64_t kTilePassTokens = 512;
-constexpr int64_t kTilePassOutputs = 256;
 
 /// One pass of at most kTilePassTokens tokens through tile registers.
 class TilePass {
@@ -316,9 +319,10 @@ class TilePass {
 
   void run(WorkerPool& pool) {
     narrow_tokens(pool);
-    pool.parallel_for_parts(w_.rows, 2 * kPanelOutputs, [&](int64_t begin, int64_t end, unsigned) {
-      for (int64_t first = begin; first < end; first += kTilePassOutputs) {
-        multiply(first, std::min(kTilePassOutputs, end - first));
+    const int64_t unit = tile_outputs_at_once(w_.rows, pool.size());
+    pool.parallel_for_parts(w_.rows, unit, [&](int64_t begin, int64_t end, unsigned) {
+      for (int64_t first = begin; first < end; first += kTileOutputsMax) {
+        multiply(first, std::min(kTileOutputsMax, end - first));
       }
     });
   }
@@ -326,23 +330,17 @@ class TilePass {
  private:
   static constexpr int64_t kColumns = kPackedTileColumns;
 
-  /// A block's row of a token and a line more: rows a power of two apart would meet in few sets of the caches.
-  static size_t token_stride(int64_t columns) { return static_cast<size_t>(columns) * sizeof(uint16_t) + 64; }
-  /// Where the block of columns begins that `first` is the first of (a multiple of kColumns).
-  [[nodiscard]] std::byte* tokens_of(int64_t first) const {
-    return tokens_ + static_cast<size_t>(first / kColumns * x_.count) * token_stride(kColumns);
-  }
-
   /// Tokens as bf16, block of columns by block of columns.
   void narrow_tokens(WorkerPool& pool) {
     thread_local Scratch scratch;
-    tokens_ =
-        scratch.take(static_cast<size_t>((w_.columns + kColumns - 1) / kColumns * x_.count) * token_stride(kColumns));
+    const int64_t blocks = (w_.columns + kColumns - 1) / kColumns;
+    tokens_ = scratch.take(static_cast<size_t>(blocks * x_.count) * PackedTileProduct::kTokenStride);
     pool.parallel_for(x_.count, 16, [&](int64_t begin, int64_t end, unsigned) {
       for (int64_t i = begin; i < end; ++i) {
         for (int64_t first = 0; first < w_.columns; first += kColumns) {
           const int64_t columns = std::min(kColumns, w_.columns - first);
-          std::byte* const out = tokens_of(first) + static_cast<size_t>(i) * token_stride(columns);
+          std::byte* const out =
+              tokens_ + static_cast<size_t>(first / kColumns * x_.count + i) * PackedTileProduct::kTokenStride;
           kernels().to_bf16(x_.data + i * x_.stride + first, columns, reinterpret_cast<uint16_t*>(out));
         }
       }
@@ -354,25 +352,18 @@ class TilePass {
     const int64_t pairs = (outputs + 2 * kPanelOutputs - 1) / (2 * kPanelOutputs);
     const int64_t pair_sums = (x_.count + kTileSide - 1) / kTileSide * kTileSide * 2 * kPanelOutputs;
     const size_t panel = panel_bytes(shape_, w_.columns);
-    PackedTileProduct product{
-        .panel_bytes = panel,
-        .outputs = outputs,
-        .block_columns = shape_.block_columns,
-        .count = x_.count,
-        .sums = reinterpret_cast<float*>(sums.take(static_cast<size_t>(pairs * pair_sums) * sizeof(float))),
-        .y = y_.data + output,
-        .y_stride = y_.stride,
-        .bias = bias_ != nullptr ? bias_ + output : nullptr};
-    const std::byte* const panels = w_.data + static_cast<size_t>(output / kPanelOutputs) * panel;
-    for (int64_t first = 0; first < w_.columns; first += kColumns) {
-      product.columns = std::min(kColumns, w_.columns - first);
-      product.panels = panels + first / shape_.block_columns * bytes_of_block(shape_);
-      product.tokens = tokens_of(first);
-      product.token_stride = token_stride(product.columns);
-      product.first = first == 0;
-      product.last = first + product.columns == w_.columns;
-      (kernels().*form_.tile_kernel)(product);
-    }
+    (kernels().*form_.tile_kernel)(
+        {.panels = w_.data + static_cast<size_t>(output / kPanelOutputs) * panel,
+         .panel_bytes = panel,
+         .outputs = outputs,
+         .columns = w_.columns,
+         .block_columns = shape_.block_columns,
+         .tokens = tokens_,
+         .count = x_.count,
+         .sums = reinterpret_cast<float*>(sums.take(static_cast<size_t>(pairs * pair_sums) * sizeof(float))),
+         .y = y_.data + output,
+         .y_stride = y_.stride,
+         .bias = bias_ != nullptr ? bias_ + output : nullptr});
   }
 
   const Form& form_;

@@ -38,6 +38,10 @@ struct EmulatedTiles {
     }
   }
   template <int kTile>
+  static void load_past(const void* rows, size_t stride) {
+    load<kTile>(rows, stride);
+  }
+  template <int kTile>
   static void store(float* rows, size_t stride) {
     auto* const out = reinterpret_cast<std::byte*>(rows);
     for (int row = 0; row < rows_of[kTile]; ++row) {
@@ -64,6 +68,7 @@ struct EmulatedTiles {
       }
     }
   }
+  static void end_writing() {}
   static void write_transposed(const float* sums, TilePart part, const float* bias, float* y, int64_t y_stride) {
     for (int64_t token = 0; token < part.columns; ++token) {
       for (int64_t n = 0; n < part.rows; ++n) {

@@ -9,13 +9,11 @@
 namespace kedge::cpu {
 namespace {
 
-// The caches hold a worker's blocks (Sapphire Rapids: 48 KB and 2 MB a core): two tiles of weights by 256 columns and
-// two of tokens (16 KB each) meet in the first; 256 columns of the tokens and of the panel (256 KB each) and the sums
-// (1 MB) stay in the second. Of 128 to 2048 columns, 256 was the fastest: 2.2 of 3.2 TFLOP/s on one core, 512: 1.9. A
-// byte that comes from beyond the second cache is used 256 times: at 2 TFLOP/s, 8 GB/s for each core.
+// The caches hold a worker's blocks (Sapphire Rapids: 48 KB and 2 MB a core): two tiles of weights by 512 columns (32
+// KB) stay in the first, which tokens pass by; 512 columns of the tokens, the sums (512 KB each) and 512 columns of the
+// panel (256 KB) stay in the second. A token's byte that comes from beyond it is used 256 times.
 constexpr int64_t kTokensMax = 512;
-constexpr int64_t kPanelOutputs = 512;
-constexpr int64_t kBlockColumns = 256;  // a multiple of every stored block
+constexpr int64_t kBlockColumns = 512;  // a multiple of every stored block
 // From here on a copy of the weights pays: rows that lie a power of two apart meet in few sets of the first cache.
 constexpr int64_t kCopyCountMin = 64;
 
@@ -43,9 +41,10 @@ class Pass {
 
   void run(WorkerPool& pool) {
     pack(pool);
-    pool.parallel_for_parts(w_.rows, 2 * kTileSide, [&](int64_t begin, int64_t end, unsigned) {
-      for (int64_t first = begin; first < end; first += kPanelOutputs) {
-        multiply_panel({first, std::min(end, first + kPanelOutputs)});
+    const int64_t unit = tile_outputs_at_once(w_.rows, pool.size());
+    pool.parallel_for_parts(w_.rows, unit, [&](int64_t begin, int64_t end, unsigned) {
+      for (int64_t first = begin; first < end; first += kTileOutputsMax) {
+        multiply_panel({first, std::min(end, first + kTileOutputsMax)});
       }
     });
   }
@@ -159,6 +158,13 @@ class Pass {
 };
 
 }  // namespace
+
+int64_t tile_outputs_at_once(int64_t rows, int64_t workers) {
+  int64_t outputs = kTileOutputsMax;
+  const auto units = [&] { return (rows + outputs - 1) / outputs; };
+  while (outputs > 2 * kTileSide && units() < 4 * workers && units() % workers != 0) outputs /= 2;
+  return outputs;
+}
 
 void tile_matmul(WorkerPool& pool, const KernelTable& table, const WeightView& w, const InputRows& x,
                  const OutputRows& y, const float* bias) {

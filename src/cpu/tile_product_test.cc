@@ -73,17 +73,17 @@ struct Operands {
     const int64_t tiles = (shape.outputs + 15) / 16 * ((shape.count + 15) / 16);
     std::vector<float> sums(static_cast<size_t>(tiles * 256), NAN);
     std::vector<float> y(static_cast<size_t>(shape.count * (shape.outputs + 1)), -5.0F);
-    tile_product<EmulatedTiles, WeightSide::right>({.left = reinterpret_cast<const std::byte*>(x.data()),
-                                                    .left_stride = static_cast<size_t>(2 * shape.columns),
-                                                    .left_count = shape.count,
-                                                    .columns = shape.columns,
-                                                    .right = reinterpret_cast<const std::byte*>(packed_weights.data()),
-                                                    .right_stride = static_cast<size_t>(32 * shape.columns),
-                                                    .right_count = shape.outputs,
-                                                    .sums = sums.data(),
-                                                    .y = y.data(),
-                                                    .y_stride = shape.outputs + 1,
-                                                    .bias = bias.data()});
+    tile_product<EmulatedTiles, Side::right>({.left = reinterpret_cast<const std::byte*>(x.data()),
+                                              .left_stride = static_cast<size_t>(2 * shape.columns),
+                                              .left_count = shape.count,
+                                              .columns = shape.columns,
+                                              .right = reinterpret_cast<const std::byte*>(packed_weights.data()),
+                                              .right_stride = static_cast<size_t>(32 * shape.columns),
+                                              .right_count = shape.outputs,
+                                              .sums = sums.data(),
+                                              .y = y.data(),
+                                              .y_stride = shape.outputs + 1,
+                                              .bias = bias.data()});
     return y;
   }
 
@@ -121,10 +121,10 @@ TEST(TileProduct, computes_the_definition_around_every_edge) {
       for (const int64_t columns : {32, 64, 96, 160}) {
         const Operands in({outputs, columns, count});
         SCOPED_TRACE(testing::Message() << outputs << " outputs, " << columns << " columns, " << count << " tokens");
-        const std::vector<float> whole = in.product(tile_product<EmulatedTiles, WeightSide::left>, columns);
+        const std::vector<float> whole = in.product(tile_product<EmulatedTiles, Side::left>, columns);
         expect_defined(in, whole);
-        expect_same(in.product(tile_product<EmulatedTiles, WeightSide::left>, 32), whole);
-        expect_same(in.product(tile_product<EmulatedTiles, WeightSide::left>, 64), whole);
+        expect_same(in.product(tile_product<EmulatedTiles, Side::left>, 32), whole);
+        expect_same(in.product(tile_product<EmulatedTiles, Side::left>, 64), whole);
         expect_same(in.turned_product(), whole);
         if (has_tiles) expect_same(in.product(amx, columns), whole);
         if (has_tiles) expect_same(in.product(amx, 64), whole);

@@ -25,6 +25,16 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {};
 };
 
+/// The first `count` lanes; a whole line goes past the caches, which would first read it. Call _mm_sfence before other
+/// threads read it.
+inline void write_line(float* y, Vector value, int64_t count) {
+  if (count == kLanes && reinterpret_cast<uintptr_t>(y) % 64 == 0) {
+    _mm512_stream_ps(y, value);
+  } else {
+    _mm512_mask_storeu_ps(y, first_lanes(count), value);
+  }
+}
+
 /// The processor's registers. The intrinsics take a register's number as a literal only, hence the assembly.
 struct AmxTiles {
   /// Left operands and sums of `rows` rows; right operands of 16 lines of pairs.
@@ -45,6 +55,11 @@ struct AmxTiles {
   static void load(const void* rows, size_t stride) {
     asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(rows), "r"(stride), "i"(kTile) : "memory");
   }
+  /// Without room in the first-level cache.
+  template <int kTile>
+  static void load_past(const void* rows, size_t stride) {
+    asm volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" : : "r"(rows), "r"(stride), "i"(kTile) : "memory");
+  }
   template <int kTile>
   static void store(void* rows, size_t stride) {
     asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(rows), "r"(stride), "i"(kTile) : "memory");
@@ -57,87 +72,161 @@ struct AmxTiles {
   static void multiply_bytes() {
     asm volatile("tdpbssd %%tmm%c0, %%tmm%c1, %%tmm%c2" : : "i"(kRight), "i"(kLeft), "i"(kSums));
   }
+  /// What was written is there for all threads.
+  static void end_writing() { _mm_sfence(); }
   static void write_transposed(const float* sums, TilePart part, const float* bias, float* y, int64_t y_stride) {
     __m512i rows[16];
     for (int i = 0; i < 16; ++i) rows[i] = _mm512_load_si512(sums + 16 * i);
     transpose(rows);
-    const LaneMask mask = first_lanes(part.rows);
     const Vector addend = bias != nullptr ? load_first(bias, part.rows) : cpu::zero();
     for (int64_t token = 0; token < part.columns; ++token) {
       const Vector value = _mm512_castsi512_ps(rows[token]);
-      _mm512_mask_storeu_ps(y + token * y_stride, mask, bias != nullptr ? add(value, addend) : value);
+      write_line(y + token * y_stride, bias != nullptr ? add(value, addend) : value, part.rows);
     }
   }
   static void write(const float* sums, TilePart part, const float* bias, float* y, int64_t y_stride) {
-    const LaneMask mask = first_lanes(part.columns);
     const Vector addend = bias != nullptr ? load_first(bias, part.columns) : cpu::zero();
     for (int64_t token = 0; token < part.rows; ++token) {
       const Vector value = cpu::load(sums + 16 * token);
-      _mm512_mask_storeu_ps(y + token * y_stride, mask, bias != nullptr ? add(value, addend) : value);
+      write_line(y + token * y_stride, bias != nullptr ? add(value, addend) : value, part.columns);
     }
   }
 };
 
 /// A group of packed weights as a right operand: line p holds columns 2 p and 2 p + 1 of the sixteen outputs.
-// Bound: some 20 operations for each 64 weights, once for all tokens of a pass.
+// Bound: some 20 operations for each 64 weights (4 bits: 14), once for all tokens of a pass.
 template <typename Group>
-[[gnu::always_inline]] inline void expand_group(const Group& group, std::byte* out) {
-  const __m512i byte = _mm512_set1_epi32(255);
-  for (int quad = 0; quad < kQuads; ++quad, out += 128) {
-    const __m512i codes = group.codes[quad];
-    store_pairs(out, group.weights(quad, _mm512_and_si512(codes, byte)),
-                group.weights(quad, _mm512_and_si512(_mm512_srli_epi32(codes, 8), byte)));
-    store_pairs(out + 64, group.weights(quad, _mm512_and_si512(_mm512_srli_epi32(codes, 16), byte)),
-                group.weights(quad, _mm512_srli_epi32(codes, 24)));
-  }
-}
-
-template <typename Group>
-void expand_panel(const PackedShape& shape, const std::byte* block, int64_t columns, std::byte* out) {
-  for (int64_t k = 0; k < columns; k += shape.block_columns, block += bytes_of_block(shape)) {
-    const typename Group::Block head = Group::open(block);
-    const std::byte* at = block + shape.head_bytes;
-    for (int64_t g = 0; g < shape.block_columns / kGroupColumns; ++g, at += shape.group_bytes, out += 1024) {
-      expand_group(Group(head, at), out);
+[[gnu::always_inline]] inline void expand_group(const Group& group, const std::byte* stored, std::byte* out) {
+  if constexpr (Group::kNibbles) {
+    // A lane of a line holds the eight codes of an output: each in turn picks its value out of a table.
+    const Vector values = group.values_of_codes();
+    for (int line = 0; line < kQuads / 2; ++line, out += 256) {
+      const __m512i codes = line_at(stored + 64 * line);
+      const auto weight = [&](int shift) {
+        return group.scaled(_mm512_permutexvar_ps(_mm512_srli_epi32(codes, shift), values));
+      };
+      store_pairs(out, weight(0), weight(8));
+      store_pairs(out + 64, weight(16), weight(24));
+      store_pairs(out + 128, weight(4), weight(12));
+      store_pairs(out + 192, weight(20), weight(28));
+    }
+  } else {
+    const __m512i byte = _mm512_set1_epi32(255);
+    for (int quad = 0; quad < kQuads; ++quad, out += 128) {
+      const __m512i codes = group.codes[quad];
+      store_pairs(out, group.weights(quad, _mm512_and_si512(codes, byte)),
+                  group.weights(quad, _mm512_and_si512(_mm512_srli_epi32(codes, 8), byte)));
+      store_pairs(out + 64, group.weights(quad, _mm512_and_si512(_mm512_srli_epi32(codes, 16), byte)),
+                  group.weights(quad, _mm512_srli_epi32(codes, 24)));
     }
   }
 }
 
-/// Asks for bytes that are read soon; beyond the end of the weights this does nothing.
-inline void fetch(const std::byte* bytes, int64_t count) {
-  for (int64_t i = 0; i < count; i += 64) _mm_prefetch(reinterpret_cast<const char*>(bytes + i), _MM_HINT_T1);
+/// Two panels' weights of a block of columns become right operands, some groups at a time.
+template <typename Group>
+class PairExpansion {
+ public:
+  explicit PairExpansion(const PackedTileProduct& t) : t_(t), shape_(with_block(Group::kShape, t.block_columns)) {}
+
+  /// Begins with the pair that holds `output` and the block that begins at column `first`.
+  void start(int64_t output, int64_t first, std::byte* out) {
+    pair_ = t_.panels + output / kPanelOutputs * static_cast<int64_t>(t_.panel_bytes) +
+            first / shape_.block_columns * bytes_of_block(shape_);
+    panels_ = t_.outputs - output > kPanelOutputs ? 2 : 1;
+    columns_ = columns_from(first);
+    out_ = out;
+    done_ = 0;
+  }
+  /// Goes on to `part` of `parts` of it.
+  void advance(int64_t part, int64_t parts) {
+    const int64_t in_panel = columns_ / kGroupColumns;
+    for (const int64_t end = panels_ * in_panel * part / parts; done_ < end; ++done_) {
+      expand(pair_ + done_ / in_panel * static_cast<int64_t>(t_.panel_bytes), done_ % in_panel);
+    }
+  }
+  /// Of the block that begins at `first`.
+  [[nodiscard]] int64_t columns_from(int64_t first) const {
+    return t_.columns - first < kPackedTileColumns ? t_.columns - first : kPackedTileColumns;
+  }
+
+ private:
+  void expand(const std::byte* panel, int64_t index) {
+    const int64_t in_block = shape_.block_columns / kGroupColumns;
+    const std::byte* const block = panel + index / in_block * bytes_of_block(shape_);
+    const std::byte* const group = block + shape_.head_bytes + index % in_block * shape_.group_bytes;
+    // The same of the pair after this one; beyond the end of the weights this does nothing.
+    const std::byte* const begin = (index % in_block == 0 ? block : group) + 2 * t_.panel_bytes;
+    for (const std::byte* line = begin; line < group + 2 * t_.panel_bytes + shape_.group_bytes; line += 64) {
+      __builtin_prefetch(line, 0, 2);
+    }
+    expand_group(Group(Group::open(block), group), group, out_ + done_ * kGroupBytes);
+  }
+
+  static constexpr int64_t kGroupBytes = kGroupColumns * kPanelOutputs * 2;  // expanded
+  const PackedTileProduct& t_;
+  PackedShape shape_;
+  const std::byte* pair_ = nullptr;
+  int64_t panels_ = 0;
+  int64_t columns_ = 0;
+  std::byte* out_ = nullptr;
+  int64_t done_ = 0;
+};
+
+/// Sums become outputs, token by token: runs of all outputs of a pass, where those of two panels would be lines far
+/// apart. `pair_sums`: floats for each two panels.
+void write_rows(const PackedTileProduct& t, int64_t pair_sums) {
+  for (int64_t token = 0; token < t.count; ++token) {
+    float* const y = t.y + token * t.y_stride;
+    // [pairs][tokens / 16][panels of the pair][16 tokens][16 outputs]
+    for (int64_t output = 0; output < t.outputs; output += kPanelOutputs) {
+      const int64_t pair = output / (2 * kPanelOutputs);
+      const int64_t panels = t.outputs - pair * 2 * kPanelOutputs > kPanelOutputs ? 2 : 1;
+      const int64_t tile = token / kTileSide * panels + output / kPanelOutputs % 2;
+      const int64_t left = t.outputs - output < kPanelOutputs ? t.outputs - output : kPanelOutputs;
+      Vector value = load(t.sums + pair * pair_sums + tile * 256 + token % kTileSide * 16);
+      if (t.bias != nullptr) value = add(value, load_first(t.bias + output, left));
+      write_line(y + output, value, left);
+    }
+  }
+  AmxTiles::end_writing();
 }
 
-/// Two panels at a time are expanded into the first-level cache (16 KB) and multiplied with all tokens.
+/// Two panels at a time are expanded into the first-level cache (32 of its 48 KB) and multiplied with all tokens, block
+/// of columns by block of columns. While tiles multiply, vectors expand the next two.
 template <typename Group>
 void packed_tiles(const PackedTileProduct& t) {
-  alignas(64) std::byte expanded[2 * kPackedTileColumns * kPanelOutputs * 2];
-  const PackedShape shape = with_block(Group::kShape, t.block_columns);
-  const int64_t block_bytes = t.columns / shape.block_columns * bytes_of_block(shape);
-  const auto tile_bytes = static_cast<size_t>(t.columns * kPanelOutputs * 2);
-  const int64_t sums = (t.count + kTileSide - 1) / kTileSide * 2 * 256;
-  TileProduct p{.left = t.tokens,
-                .left_stride = t.token_stride,
-                .left_count = t.count,
-                .columns = t.columns,
-                .right = expanded,
-                .right_stride = tile_bytes,
-                .first = t.first,
-                .last = t.last,
-                .y_stride = t.y_stride};
-  const std::byte* panel = t.panels;
-  for (int64_t output = 0; output < t.outputs; output += 2 * kPanelOutputs, panel += 2 * t.panel_bytes) {
-    p.right_count = t.outputs - output < 2 * kPanelOutputs ? t.outputs - output : 2 * kPanelOutputs;
-    expand_panel<Group>(shape, panel, t.columns, expanded);
-    if (p.right_count > kPanelOutputs)
-      expand_panel<Group>(shape, panel + t.panel_bytes, t.columns, expanded + tile_bytes);
-    p.sums = t.sums + output / (2 * kPanelOutputs) * sums;
-    p.y = t.y + output;
-    p.bias = t.bias != nullptr ? t.bias + output : nullptr;
-    fetch(panel + 2 * t.panel_bytes, block_bytes);
-    fetch(panel + 3 * t.panel_bytes, block_bytes);
-    tile_product<AmxTiles, WeightSide::right>(p);
+  constexpr int64_t kPair = 2 * kPanelOutputs;
+  alignas(64) std::byte expanded[2][kPackedTileColumns * kPair * 2];
+  const int64_t token_tiles = (t.count + kTileSide - 1) / kTileSide;
+  const int64_t pair_sums = token_tiles * kTileSide * kPair;
+  PairExpansion<Group> expansion(t);
+  expansion.start(0, 0, expanded[0]);
+  expansion.advance(1, 1);
+  int now = 0;
+  for (int64_t first = 0; first < t.columns; first += kPackedTileColumns) {
+    for (int64_t output = 0; output < t.outputs; output += kPair, now ^= 1) {
+      const int64_t columns = expansion.columns_from(first);
+      const bool more_outputs = output + kPair < t.outputs;
+      const bool more = more_outputs || first + columns < t.columns;
+      if (more) {
+        expansion.start(more_outputs ? output + kPair : 0, more_outputs ? first : first + columns, expanded[now ^ 1]);
+      }
+      const TileProduct p{.left = t.tokens + static_cast<size_t>(first / kPackedTileColumns * t.count) * t.kTokenStride,
+                          .left_stride = t.kTokenStride,
+                          .left_count = t.count,
+                          .columns = columns,
+                          .right = expanded[now],
+                          .right_stride = static_cast<size_t>(columns * kPanelOutputs * 2),
+                          .right_count = t.outputs - output < kPair ? t.outputs - output : kPair,
+                          .sums = t.sums + output / kPair * pair_sums,
+                          .first = first == 0,
+                          .last = false};  // write_rows does it
+      tile_product<AmxTiles, Side::right>(p, [&](int64_t tiles) {
+        if (more) expansion.advance(tiles, token_tiles);
+      });
+    }
   }
+  write_rows(t, pair_sums);
 }
 
 void pack_tokens(const float* x, int64_t stride, int64_t count, int64_t columns, std::byte* out) {
@@ -217,7 +306,7 @@ double peak_int8(int64_t rounds) {
 }  // namespace
 
 const KernelTable kAmxKernels = {
-    .tile_product = tile_product<AmxTiles, WeightSide::left>,
+    .tile_product = tile_product<AmxTiles, Side::left>,
     .pack_tokens = pack_tokens,
     .packed_tiles_w4 = packed_tiles<W4>,
     .packed_tiles_w8 = packed_tiles<W8>,

@@ -22,6 +22,11 @@ inline __m128i bytes_at(const std::byte* bytes) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
 }
 
+/// 0 to 15.
+inline Vector counting() {
+  return _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
 inline void unpack_nibbles(const std::byte* group, __m512i (&codes)[kQuads]) {
   const __m512i mask = _mm512_set1_epi8(15);
   for (int j = 0; j < 4; ++j) {
@@ -71,6 +76,7 @@ template <int kPart, typename Group, int kTokens>
 
 // A layout's group in registers, and what it does with a token's sum of products: see isa/scalar/packed.h. kParts of a
 // group have scales of their own. kProductsStart: sums of products start at the token's number, else it comes later.
+// kNibbles: lines are as unpack_nibbles takes them, and a code alone gives its value.
 
 /// One fused multiplication and addition for each group: sum + scale * token_scale * products.
 inline Vector add_scaled(Vector sum, __m512i products, Vector scale, float token_scale) {
@@ -79,6 +85,7 @@ inline Vector add_scaled(Vector sum, __m512i products, Vector scale, float token
 
 struct W4 {
   static constexpr PackedShape kShape = kW4Shape;
+  static constexpr bool kNibbles = true;
   static constexpr int kParts = 1;
   static constexpr bool kProductsStart = true;
   struct Block {};
@@ -89,16 +96,16 @@ struct W4 {
   [[nodiscard]] Vector scaled_sum(Vector sum, __m512i products, float token_scale, int32_t) const {
     return add_scaled(sum, products, scale, token_scale);
   }
-  /// The weights of sixteen codes (one a lane) of `quad`, with the roundings of cpu/dequantize.cc.
-  [[nodiscard]] Vector weights(int, __m512i code) const {
-    return multiply(scale, _mm512_cvtepi32_ps(_mm512_sub_epi32(code, _mm512_set1_epi32(8))));
-  }
+  // Weights have the roundings of cpu/dequantize.cc.
+  static Vector values_of_codes() { return subtract(counting(), broadcast(8.0F)); }
+  [[nodiscard]] Vector scaled(Vector value) const { return multiply(scale, value); }
   __m512i codes[kQuads];
   Vector scale;
 };
 
 struct W8 {
   static constexpr PackedShape kShape = kW8Shape;
+  static constexpr bool kNibbles = false;
   static constexpr int kParts = 1;
   static constexpr bool kProductsStart = true;
   using Block = W4::Block;
@@ -111,6 +118,7 @@ struct W8 {
   [[nodiscard]] Vector scaled_sum(Vector sum, __m512i products, float token_scale, int32_t) const {
     return add_scaled(sum, products, scale, token_scale);
   }
+  /// The weights of sixteen codes (one a lane) of `quad`.
   [[nodiscard]] Vector weights(int, __m512i code) const {
     return multiply(scale, _mm512_cvtepi32_ps(_mm512_sub_epi32(code, _mm512_set1_epi32(128))));
   }
@@ -124,6 +132,7 @@ inline Vector scales_of_bytes(const std::byte* bytes) {
 
 struct W4K {
   static constexpr PackedShape kShape = kW4KShape;
+  static constexpr bool kNibbles = true;
   static constexpr int kParts = 1;
   static constexpr bool kProductsStart = false;
   struct Block {
@@ -141,15 +150,15 @@ struct W4K {
     sum = add_scaled(sum, products, scale, token_scale);
     return negated_multiply_add(minimum, broadcast(__builtin_bit_cast(float, start)), sum);
   }
-  [[nodiscard]] Vector weights(int, __m512i code) const {
-    return subtract(multiply(scale, _mm512_cvtepi32_ps(code)), minimum);
-  }
+  static Vector values_of_codes() { return counting(); }
+  [[nodiscard]] Vector scaled(Vector value) const { return subtract(multiply(scale, value), minimum); }
   __m512i codes[kQuads];
   Vector scale, minimum;
 };
 
 struct W6K {
   static constexpr PackedShape kShape = kW6KShape;
+  static constexpr bool kNibbles = false;
   static constexpr int kParts = 2;
   static constexpr bool kProductsStart = true;
   struct Block {
@@ -211,12 +220,18 @@ struct ScaledGroup {
 
 struct W4G : ScaledGroup {
   static constexpr PackedShape kShape = kW4GShape;
+  static constexpr bool kNibbles = true;
   W4G() = default;
   W4G(const Block& block, const std::byte* group) : ScaledGroup(block) { unpack_nibbles(group, codes); }
+  static Vector values_of_codes() { return counting(); }
+  [[nodiscard]] Vector scaled(Vector value) const {
+    return multiply(head.scale, subtract(value, _mm512_cvtepi32_ps(head.zero)));
+  }
 };
 
 struct W8G : ScaledGroup {
   static constexpr PackedShape kShape = kW8GShape;
+  static constexpr bool kNibbles = false;
   W8G() = default;
   W8G(const Block& block, const std::byte* group) : ScaledGroup(block) {
     for (int quad = 0; quad < kQuads; ++quad) codes[quad] = line_at(group + 64 * quad);

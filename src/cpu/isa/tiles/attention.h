@@ -29,7 +29,8 @@ struct TileProducts {
   static void begin() { Tiles::begin(16); }
   static void end() { Tiles::end(); }
   static void multiply(const TileProduct& p) {
-    for (int64_t left = 0; left < p.left_count / kTileSide; left += 2) multiply_tiles<Tiles, 2, 2>(p, left, 0, 2);
+    for (int64_t left = 0; left < p.left_count / kTileSide; left += 2)
+      multiply_tiles<Tiles, Side::right, 2, 2>(p, left, 0, 2);
   }
 };
 

@@ -21,13 +21,29 @@ struct TilePart {
   int64_t columns;
 };
 
-/// Which operand the weights are, and so how sums become rows of outputs.
-enum class WeightSide { left, right };
+/// Which operand the weights are: they are kept in the first-level cache, and sums become rows of outputs.
+enum class Side { left, right };
+
+/// Weights stay in the first-level cache for all tokens; tokens pass it by, which would only push the weights out.
+template <typename Tiles, int kTile, bool kStays>
+[[gnu::always_inline]] inline void load_operand(const std::byte* rows, size_t stride) {
+  if constexpr (kStays) {
+    Tiles::template load<kTile>(rows, stride);
+  } else {
+    Tiles::template load_past<kTile>(rows, stride);
+  }
+}
+
+/// Two lines into the first-level cache.
+inline void fetch_pair(const std::byte* lines) {
+  __builtin_prefetch(lines, 1, 3);
+  __builtin_prefetch(lines + 64, 1, 3);
+}
 
 /// kLeft x kRight tiles of sums, from tile (`left`, `right`) on, `right_tiles` of them in a row of `sums`.
 // Bound: (kLeft + kRight) KB from the caches for kLeft * kRight products of 16 cycles each: 2 x 2 tiles read 64 bytes a
-// cycle, which only the first-level cache gives; hence blocks of few columns.
-template <typename Tiles, int kLeft, int kRight>
+// cycle, half of them from the first-level cache, which holds the weights of 512 columns, half from the second.
+template <typename Tiles, Side kKept, int kLeft, int kRight>
 [[gnu::noinline]] void multiply_tiles(const TileProduct& p, int64_t left, int64_t right, int64_t right_tiles) {
   constexpr size_t kTileBytes = 1024;
   float* const sums = p.sums + (left * right_tiles + right) * 256;
@@ -41,16 +57,25 @@ template <typename Tiles, int kLeft, int kRight>
     if constexpr (kLeft > 1) Tiles::template zero<2>();
     if constexpr (kLeft > 1 && kRight > 1) Tiles::template zero<3>();
   } else {
-    Tiles::template load<0>(sums, 64);
-    if constexpr (kRight > 1) Tiles::template load<1>(sums + 256, 64);
-    if constexpr (kLeft > 1) Tiles::template load<2>(sums + row_of_sums, 64);
-    if constexpr (kLeft > 1 && kRight > 1) Tiles::template load<3>(sums + row_of_sums + 256, 64);
+    Tiles::template load_past<0>(sums, 64);
+    if constexpr (kRight > 1) Tiles::template load_past<1>(sums + 256, 64);
+    if constexpr (kLeft > 1) Tiles::template load_past<2>(sums + row_of_sums, 64);
+    if constexpr (kLeft > 1 && kRight > 1) Tiles::template load_past<3>(sums + row_of_sums + 256, 64);
   }
-  for (int64_t k = 0; k < p.columns; k += kTileColumns, a += 64, b += kTileBytes) {
-    Tiles::template load<kRightTile>(b, 64);
-    Tiles::template load<kLeftTile>(a, p.left_stride);
-    if constexpr (kRight > 1) Tiles::template load<kRightTile + 1>(b + p.right_stride, 64);
-    if constexpr (kLeft > 1) Tiles::template load<kLeftTile + 1>(a + next_left, p.left_stride);
+  // Sums that are loaded next: a tile waits for the last of its sixteen lines.
+  const auto* next_sums = reinterpret_cast<const std::byte*>(
+      sums + (kKept == Side::right ? kLeft * row_of_sums : static_cast<size_t>(kRight) * 256));
+  for (int64_t k = 0; k < p.columns; k += kTileColumns, a += 64, b += kTileBytes, next_sums += 128) {
+    fetch_pair(next_sums);
+    fetch_pair(next_sums + row_of_sums * sizeof(float));
+    load_operand<Tiles, kRightTile, kKept == Side::right>(b, 64);
+    load_operand<Tiles, kLeftTile, kKept == Side::left>(a, p.left_stride);
+    if constexpr (kRight > 1) {
+      load_operand<Tiles, kRightTile + 1, kKept == Side::right>(b + p.right_stride, 64);
+    }
+    if constexpr (kLeft > 1) {
+      load_operand<Tiles, kLeftTile + 1, kKept == Side::left>(a + next_left, p.left_stride);
+    }
     Tiles::template multiply<0, kLeftTile, kRightTile>();
     if constexpr (kRight > 1) Tiles::template multiply<1, kLeftTile, kRightTile + 1>();
     if constexpr (kLeft > 1) {
@@ -65,55 +90,77 @@ template <typename Tiles, int kLeft, int kRight>
 }
 
 /// The sums of one tile as outputs of tokens, with their bias.
-template <typename Tiles, WeightSide kWeights>
+template <typename Tiles, Side kKept>
 void write_tile(const TileProduct& p, int64_t left, int64_t right, const float* sums) {
   const int64_t left_end = p.left_count - left * kTileSide, right_end = p.right_count - right * kTileSide;
   const int64_t rows = left_end < kTileSide ? left_end : kTileSide;
   const int64_t columns = right_end < kTileSide ? right_end : kTileSide;
-  const int64_t output = (kWeights == WeightSide::left ? left : right) * kTileSide;
-  const int64_t token = (kWeights == WeightSide::left ? right : left) * kTileSide;
+  const int64_t output = (kKept == Side::left ? left : right) * kTileSide;
+  const int64_t token = (kKept == Side::left ? right : left) * kTileSide;
   float* const y = p.y + token * p.y_stride + output;
   const float* const bias = p.bias != nullptr ? p.bias + output : nullptr;
-  if constexpr (kWeights == WeightSide::left) {
+  if constexpr (kKept == Side::left) {
     Tiles::write_transposed(sums, {rows, columns}, bias, y, p.y_stride);
   } else {
     Tiles::write(sums, {rows, columns}, bias, y, p.y_stride);
   }
 }
 
-/// Multiplies, and writes what is complete while it is still in the first-level cache.
-template <typename Tiles, WeightSide kWeights, int kLeft, int kRight>
-void finish_tiles(const TileProduct& p, int64_t left, int64_t right, int64_t right_tiles) {
-  multiply_tiles<Tiles, kLeft, kRight>(p, left, right, right_tiles);
-  if (!p.last) return;
-  for (int64_t a = left; a < left + kLeft; ++a) {
-    for (int64_t b = right; b < right + kRight; ++b) {
-      write_tile<Tiles, kWeights>(p, a, b, p.sums + (a * right_tiles + b) * 256);
+/// Token by token, so that outputs side by side are written together.
+template <typename Tiles, Side kKept>
+void write_tiles(const TileProduct& p) {
+  const int64_t left_tiles = (p.left_count + kTileSide - 1) / kTileSide;
+  const int64_t right_tiles = (p.right_count + kTileSide - 1) / kTileSide;
+  const auto write = [&](int64_t left, int64_t right) {
+    write_tile<Tiles, kKept>(p, left, right, p.sums + (left * right_tiles + right) * 256);
+  };
+  if constexpr (kKept == Side::left) {
+    for (int64_t right = 0; right < right_tiles; ++right) {
+      for (int64_t left = 0; left < left_tiles; ++left) write(left, right);
+    }
+  } else {
+    for (int64_t left = 0; left < left_tiles; ++left) {
+      for (int64_t right = 0; right < right_tiles; ++right) write(left, right);
     }
   }
+  Tiles::end_writing();
 }
 
-template <typename Tiles, WeightSide kWeights, int kLeft>
+template <typename Tiles, Side kKept, int kLeft>
 void row_of_tiles(const TileProduct& p, int64_t left) {
   const int64_t right_tiles = (p.right_count + kTileSide - 1) / kTileSide;
   int64_t right = 0;
-  for (; right + 2 <= right_tiles; right += 2) finish_tiles<Tiles, kWeights, kLeft, 2>(p, left, right, right_tiles);
-  if (right < right_tiles) finish_tiles<Tiles, kWeights, kLeft, 1>(p, left, right, right_tiles);
+  for (; right + 2 <= right_tiles; right += 2) multiply_tiles<Tiles, kKept, kLeft, 2>(p, left, right, right_tiles);
+  if (right < right_tiles) multiply_tiles<Tiles, kKept, kLeft, 1>(p, left, right, right_tiles);
 }
 
-template <typename Tiles, WeightSide kWeights>
-void tile_product(const TileProduct& p) {
+/// `between(tiles)` runs after each row of tiles: how many of those to the left are done.
+template <typename Tiles, Side kKept, typename Between>
+[[gnu::always_inline]] inline void tile_product(const TileProduct& p, Between&& between) {
   const int64_t whole = p.left_count / kTileSide;
   const auto rest = static_cast<int>(p.left_count % kTileSide);
   Tiles::begin(16);
   int64_t left = 0;
-  for (; left + 2 <= whole; left += 2) row_of_tiles<Tiles, kWeights, 2>(p, left);
-  if (left < whole) row_of_tiles<Tiles, kWeights, 1>(p, left++);
+  for (; left + 2 <= whole; left += 2) {
+    row_of_tiles<Tiles, kKept, 2>(p, left);
+    between(left + 2);
+  }
+  if (left < whole) {
+    row_of_tiles<Tiles, kKept, 1>(p, left++);
+    between(left);
+  }
   if (rest > 0) {
     Tiles::begin(rest);  // left operands and sums of fewer rows: none past the end is read
-    row_of_tiles<Tiles, kWeights, 1>(p, left);
+    row_of_tiles<Tiles, kKept, 1>(p, left);
+    between(left + 1);
   }
   Tiles::end();
+  if (p.last) write_tiles<Tiles, kKept>(p);
+}
+
+template <typename Tiles, Side kKept>
+void tile_product(const TileProduct& p) {
+  tile_product<Tiles, kKept>(p, [](int64_t) {});
 }
 
 }  // namespace
