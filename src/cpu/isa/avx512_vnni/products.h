@@ -8,7 +8,11 @@
 namespace kedge::cpu {
 namespace {
 
-/// Asks for the next panel's bytes, a part with every group: so that they come while all tokens pass over this one.
+/// How far ahead of a single pass its bytes are asked for: a Xeon (Sapphire Rapids) left to its own prefetching reads 7 to
+/// 10 GB/s a core, with 2 KB ahead 11, with 8 to 12 KB ahead 15, into the second-level cache; into the first, less.
+constexpr int64_t kFetchDistance = 8192;
+
+/// Asks for bytes ahead, a part with every group; for the next panel's while several passes go over this one.
 class FetchAhead {
  public:
   /// `step`: bytes a group.
@@ -77,10 +81,12 @@ void last_tokens(const PackedTile& t, const std::byte* panel, int64_t output, in
 template <typename Group>
 void packed_product(const PackedTile& t) {
   const int64_t passes = (t.count + kTokensAtOnce - 1) / kTokensAtOnce;
-  const auto step = t.count < 2 ? 0 : static_cast<int64_t>(t.panel_bytes) * kGroupColumns / t.columns / passes + 1;
+  const auto bytes = static_cast<int64_t>(t.panel_bytes);
+  const int64_t distance = passes > 1 ? bytes : kFetchDistance;
+  const int64_t step = bytes * kGroupColumns / t.columns / passes + 1;
   const std::byte* panel = t.panels;
   for (int64_t output = 0; output < t.outputs; output += kPanelOutputs, panel += t.panel_bytes) {
-    FetchAhead ahead(panel + t.panel_bytes, step);
+    FetchAhead ahead(panel + distance, step);
     int64_t token = 0;
     for (; token + kTokensAtOnce <= t.count; token += kTokensAtOnce) {
       panel_times<Group, kTokensAtOnce>(t, panel, output, token, ahead);
