@@ -184,10 +184,14 @@ struct KernelTable {
 
   /// Products of packed weights, by layout. quantize_row: one row of activations becomes codes, a scale for each 32 and
   /// the sums of each 16 codes.
-  PackedKernel packed_w4 = nullptr, packed_w8 = nullptr, packed_w4_k = nullptr, packed_w6_k = nullptr;
+  PackedKernel packed_w4 = nullptr, packed_w5 = nullptr, packed_w8 = nullptr, packed_w4_i = nullptr;
+  PackedKernel packed_w4_m = nullptr, packed_w5_m = nullptr, packed_w2_k = nullptr, packed_w3_k = nullptr;
+  PackedKernel packed_w4_k = nullptr, packed_w5_k = nullptr, packed_w6_k = nullptr, packed_w4_ik = nullptr;
   PackedKernel packed_w4_g = nullptr, packed_w8_g = nullptr;
-  PackedTileKernel packed_tiles_w4 = nullptr, packed_tiles_w8 = nullptr;
-  PackedTileKernel packed_tiles_w4_k = nullptr, packed_tiles_w6_k = nullptr;
+  PackedTileKernel packed_tiles_w4 = nullptr, packed_tiles_w5 = nullptr, packed_tiles_w8 = nullptr;
+  PackedTileKernel packed_tiles_w4_i = nullptr, packed_tiles_w4_m = nullptr, packed_tiles_w5_m = nullptr;
+  PackedTileKernel packed_tiles_w2_k = nullptr, packed_tiles_w3_k = nullptr, packed_tiles_w4_k = nullptr;
+  PackedTileKernel packed_tiles_w5_k = nullptr, packed_tiles_w6_k = nullptr, packed_tiles_w4_ik = nullptr;
   PackedTileKernel packed_tiles_w4_g = nullptr, packed_tiles_w8_g = nullptr;
   void (*quantize_row)(const float* x, int64_t columns, int8_t* codes, float* scales, int32_t* sums) = nullptr;
 

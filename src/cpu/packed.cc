@@ -1,13 +1,13 @@
 #include "cpu/packed.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cstring>
+#include <vector>
 
 #include "core/check.h"
 #include "cpu/dispatch.h"
 #include "cpu/gather.h"
+#include "cpu/packed_forms.h"
 #include "cpu/packed_layout.h"
 #include "cpu/scratch.h"
 #include "cpu/tile_matmul.h"
@@ -17,247 +17,6 @@ namespace {
 
 static_assert(kPackedRows == kPanelOutputs);
 
-/// The codes, scales and minimums of one packed block of a row, in the terms of packed_layout.h.
-struct Block {
-  size_t groups = 8;  // of 32 columns
-  std::array<uint8_t, 256> codes{};
-  float wide_scale = 0.0F;
-  uint8_t zero = 0;
-  uint16_t scale = 0;    // f16
-  uint16_t minimum = 0;  // f16
-  std::array<uint8_t, 16> group_scales{};
-  std::array<uint8_t, 8> group_minimums{};
-};
-
-uint8_t u8(const std::byte* bytes, int index) {
-  return std::to_integer<uint8_t>(bytes[index]);
-}
-uint16_t u16(const std::byte* bytes) {
-  uint16_t value = 0;
-  std::memcpy(&value, bytes, sizeof(value));
-  return value;
-}
-
-void read_q4_0(const std::byte* stored, Block& block) {
-  block.scale = u16(stored);
-  for (size_t i = 0; i < 16; ++i) {
-    const uint8_t pair = u8(stored + 2, static_cast<int>(i));
-    block.codes[i] = pair & 15U;
-    block.codes[i + 16] = pair >> 4;
-  }
-}
-
-void read_q8_0(const std::byte* stored, Block& block) {
-  block.scale = u16(stored);
-  for (size_t i = 0; i < 32; ++i) block.codes[i] = static_cast<uint8_t>(u8(stored + 2, static_cast<int>(i)) + 128U);
-}
-
-/// The 6-bit scales and minimums of Q4_K: see k_scale of cpu/dequantize.cc.
-void read_q4_k(const std::byte* stored, Block& block) {
-  const std::byte* const packed = stored + 4;
-  block.scale = u16(stored);
-  block.minimum = u16(stored + 2);
-  for (int g = 0; g < 4; ++g) {
-    const unsigned nibbles = u8(packed, g + 8);
-    const unsigned scale_top = u8(packed, g) >> 6, minimum_top = u8(packed, g + 4) >> 6;
-    const auto at = static_cast<size_t>(g);
-    block.group_scales[at] = u8(packed, g) & 63U;
-    block.group_minimums[at] = u8(packed, g + 4) & 63U;
-    block.group_scales[at + 4] = static_cast<uint8_t>((nibbles & 15U) | scale_top << 4);
-    block.group_minimums[at + 4] = static_cast<uint8_t>(nibbles >> 4 | minimum_top << 4);
-  }
-  for (size_t part = 0; part < 4; ++part) {
-    const auto* const pairs = reinterpret_cast<const uint8_t*>(stored) + 16 + 32 * part;
-    uint8_t* const codes = block.codes.data() + 64 * part;
-    for (size_t i = 0; i < 32; ++i) {
-      codes[i] = pairs[i] & 15U;
-      codes[i + 32] = pairs[i] >> 4;
-    }
-  }
-}
-
-void read_q6_k(const std::byte* stored, Block& block) {
-  block.scale = u16(stored + 208);
-  std::memcpy(block.group_scales.data(), stored + 192, 16);
-  for (size_t half = 0; half < 2; ++half) {
-    const auto* const low = reinterpret_cast<const uint8_t*>(stored) + 64 * half;
-    const auto* const high = reinterpret_cast<const uint8_t*>(stored) + 128 + 32 * half;
-    uint8_t* const codes = block.codes.data() + 128 * half;
-    for (size_t i = 0; i < 32; ++i) {
-      codes[i] = static_cast<uint8_t>((low[i] & 15U) | (high[i] & 3U) << 4);
-      codes[i + 32] = static_cast<uint8_t>((low[i + 32] & 15U) | (high[i] >> 2 & 3U) << 4);
-      codes[i + 64] = static_cast<uint8_t>(low[i] >> 4 | (high[i] >> 4 & 3U) << 4);
-      codes[i + 96] = static_cast<uint8_t>(low[i + 32] >> 4 | static_cast<unsigned>(high[i] >> 6) << 4);
-    }
-  }
-}
-
-/// A packed block is as many stored blocks as share a scale.
-void read_int4(const std::byte* stored, Block& block) {
-  std::memcpy(&block.wide_scale, stored, sizeof(block.wide_scale));
-  block.zero = u8(stored, 4);
-  const auto bytes = static_cast<int>(info_of(DType::int4_scaled).block_bytes);
-  for (size_t g = 0; g < block.groups; ++g) {
-    for (size_t i = 0; i < 16; ++i) {
-      const uint8_t pair = u8(stored, static_cast<int>(g) * bytes + 5 + static_cast<int>(i));
-      block.codes[32 * g + i] = pair & 15U;
-      block.codes[32 * g + i + 16] = pair >> 4;
-    }
-  }
-}
-
-void read_int8(const std::byte* stored, Block& block) {
-  std::memcpy(&block.wide_scale, stored, sizeof(block.wide_scale));
-  block.zero = static_cast<uint8_t>(u8(stored, 4) + 128U);
-  const auto bytes = static_cast<int>(info_of(DType::int8_scaled).block_bytes);
-  for (size_t k = 0; k < 32 * block.groups; ++k) {
-    const int at = static_cast<int>(k / 32) * bytes + 5 + static_cast<int>(k % 32);
-    block.codes[k] = static_cast<uint8_t>(u8(stored, at) + 128U);
-  }
-}
-
-/// Columns 4 t to 4 t + 3, one a byte.
-uint32_t quad_of(const uint8_t* codes, size_t t) {
-  uint32_t quad = 0;
-  std::memcpy(&quad, codes + 4 * t, sizeof(quad));
-  return quad;
-}
-void write_quad(uint32_t quad, size_t line, size_t output, std::byte* out) {
-  std::memcpy(out + 64 * line + 4 * output, &quad, sizeof(quad));
-}
-
-void write_nibbles(const uint8_t* codes, size_t output, std::byte* out) {
-  constexpr uint32_t kNibbles = 0x0f0f0f0f;
-  for (size_t line = 0; line < 4; ++line) {
-    const uint32_t low = quad_of(codes, 2 * line) & kNibbles, high = quad_of(codes, 2 * line + 1) & kNibbles;
-    write_quad(low | high << 4, line, output, out);
-  }
-}
-void write_high_bits(const uint8_t* codes, size_t output, std::byte* out) {
-  constexpr uint32_t kPairs = 0x03030303;
-  for (size_t line = 0; line < 2; ++line) {
-    uint32_t bits = 0;
-    for (size_t i = 0; i < 4; ++i) bits |= (quad_of(codes, 4 * line + i) >> 4 & kPairs) << (2 * i);
-    write_quad(bits, line, output, out);
-  }
-}
-void write_bytes(const uint8_t* codes, size_t output, std::byte* out) {
-  for (size_t line = 0; line < 8; ++line) write_quad(quad_of(codes, line), line, output, out);
-}
-void write_u16(uint16_t value, size_t output, std::byte* out) {
-  std::memcpy(out + 2 * output, &value, sizeof(value));
-}
-
-// Each writes one output's part of a block. Byte 4 * output + c of quad t is column 4 t + c.
-
-void write_w4(const Block& block, size_t output, std::byte* out) {
-  write_nibbles(block.codes.data(), output, out);
-  write_u16(block.scale, output, out + 256);
-}
-
-void write_w8(const Block& block, size_t output, std::byte* out) {
-  write_bytes(block.codes.data(), output, out);
-  write_u16(block.scale, output, out + 512);
-}
-
-void write_w4_k(const Block& block, size_t output, std::byte* out) {
-  write_u16(block.scale, output, out);
-  write_u16(block.minimum, output, out + 32);
-  for (size_t g = 0; g < 8; ++g) {
-    std::byte* const group = out + kW4KShape.head_bytes + static_cast<int64_t>(g) * kW4KShape.group_bytes;
-    write_nibbles(block.codes.data() + 32 * g, output, group);
-    group[256 + output] = std::byte{block.group_scales[g]};
-    group[272 + output] = std::byte{block.group_minimums[g]};
-  }
-}
-
-void write_w6_k(const Block& block, size_t output, std::byte* out) {
-  write_u16(block.scale, output, out);
-  for (size_t g = 0; g < 8; ++g) {
-    std::byte* const group = out + kW6KShape.head_bytes + static_cast<int64_t>(g) * kW6KShape.group_bytes;
-    write_nibbles(block.codes.data() + 32 * g, output, group);
-    write_high_bits(block.codes.data() + 32 * g, output, group + 256);
-    group[384 + output] = std::byte{block.group_scales[2 * g]};
-    group[400 + output] = std::byte{block.group_scales[2 * g + 1]};
-  }
-}
-
-void write_scale_and_zero(const Block& block, size_t output, std::byte* out) {
-  std::memcpy(out + 4 * output, &block.wide_scale, sizeof(block.wide_scale));
-  out[64 + output] = std::byte{block.zero};
-}
-
-void write_w4_g(const Block& block, size_t output, std::byte* out) {
-  write_scale_and_zero(block, output, out);
-  out += kW4GShape.head_bytes;
-  for (size_t g = 0; g < block.groups; ++g, out += kW4GShape.group_bytes) {
-    write_nibbles(block.codes.data() + 32 * g, output, out);
-  }
-}
-
-void write_w8_g(const Block& block, size_t output, std::byte* out) {
-  write_scale_and_zero(block, output, out);
-  out += kW8GShape.head_bytes;
-  for (size_t g = 0; g < block.groups; ++g, out += kW8GShape.group_bytes) {
-    write_bytes(block.codes.data() + 32 * g, output, out);
-  }
-}
-
-constexpr int64_t kHeadColumnsMax = 256;
-static_assert(kPackedTileColumns % kHeadColumnsMax == 0);
-
-/// What a kernel needs of the sums of a token's codes, made once for all outputs. Of a group, or of its two halves.
-using StartsOf = void (*)(const int32_t* sums, float scale, int32_t* starts);
-
-/// Sums of products start at minus the codes' offset times the token's sum.
-template <int32_t kOffset>
-void start_of_group(const int32_t* sums, float, int32_t* starts) {
-  starts[0] = -kOffset * (sums[0] + sums[1]);
-}
-void starts_of_halves(const int32_t* sums, float, int32_t* starts) {
-  starts[0] = -32 * sums[0];
-  starts[1] = -32 * sums[1];
-}
-/// What a minimum is multiplied with: the bits of a float.
-void scaled_start(const int32_t* sums, float scale, int32_t* starts) {
-  starts[0] = std::bit_cast<int32_t>(static_cast<float>(sums[0] + sums[1]) * scale);
-}
-/// What a zero is multiplied with: the low 16 bits.
-void narrow_start(const int32_t* sums, float, int32_t* starts) {
-  starts[0] = -(sums[0] + sums[1]) & 0xffff;
-}
-
-struct Form {
-  DType dtype;
-  PackedShape layout;
-  PackedKernel KernelTable::*kernel;
-  PackedTileKernel KernelTable::*tile_kernel;
-  void (*read)(const std::byte* stored, Block& block);
-  void (*write)(const Block& block, size_t output, std::byte* out);
-  StartsOf starts;
-};
-constexpr Form kForms[] = {
-    {DType::q4_0, kW4Shape, &KernelTable::packed_w4, &KernelTable::packed_tiles_w4, read_q4_0, write_w4,
-     start_of_group<8>},
-    {DType::q8_0, kW8Shape, &KernelTable::packed_w8, &KernelTable::packed_tiles_w8, read_q8_0, write_w8,
-     start_of_group<128>},
-    {DType::q4_k, kW4KShape, &KernelTable::packed_w4_k, &KernelTable::packed_tiles_w4_k, read_q4_k, write_w4_k,
-     scaled_start},
-    {DType::q6_k, kW6KShape, &KernelTable::packed_w6_k, &KernelTable::packed_tiles_w6_k, read_q6_k, write_w6_k,
-     starts_of_halves},
-    {DType::int4_scaled, kW4GShape, &KernelTable::packed_w4_g, &KernelTable::packed_tiles_w4_g, read_int4, write_w4_g,
-     narrow_start},
-    {DType::int8_scaled, kW8GShape, &KernelTable::packed_w8_g, &KernelTable::packed_tiles_w8_g, read_int8, write_w8_g,
-     narrow_start},
-};
-
-const Form* find_form(DType dtype) {
-  for (const Form& form : kForms) {
-    if (form.dtype == dtype) return &form;
-  }
-  return nullptr;
-}
-
 int64_t panels_of(int64_t rows) {
   return (rows + kPanelOutputs - 1) / kPanelOutputs;
 }
@@ -265,8 +24,11 @@ size_t panel_bytes(const PackedShape& shape, int64_t columns) {
   return static_cast<size_t>(columns / shape.block_columns * bytes_of_block(shape));
 }
 
+constexpr int64_t kHeadColumnsMax = 256;
+static_assert(kPackedTileColumns % kHeadColumnsMax == 0);
+
 /// Where a layout leaves it open: the most columns, up to kHeadColumnsMax, that share a scale and come out even.
-PackedShape shape_of(const Form& form, const WeightView& w) {
+PackedShape shape_of(const PackedForm& form, const WeightView& w) {
   int64_t columns = kHeadColumnsMax;
   while (columns > kGroupColumns &&
          (w.columns % columns != 0 || w.scale_columns % columns != 0 || w.scale_columns == 0)) {
@@ -274,7 +36,7 @@ PackedShape shape_of(const Form& form, const WeightView& w) {
   }
   return with_block(form.layout, columns);
 }
-PackedShape shape_of(const Form& form, const PackedView& w) {
+PackedShape shape_of(const PackedForm& form, const PackedView& w) {
   return with_block(form.layout, w.block_columns);
 }
 
@@ -287,7 +49,7 @@ struct Quantized {
 };
 
 Quantized quantize(WorkerPool& pool, const KernelTable& table, const InputRows& x, int64_t columns,
-                   StartsOf starts_of) {
+                   PackedForm::StartsOf starts_of) {
   thread_local Scratch codes, scales, sums, starts;
   const auto size = static_cast<size_t>(x.count * columns);
   const Quantized q{reinterpret_cast<int8_t*>(codes.take(size)),
@@ -315,7 +77,7 @@ constexpr int64_t kTilePassTokens = 512;
 class TilePass {
  public:
   TilePass(const PackedView& w, const InputRows& x, const OutputRows& y, const float* bias)
-      : form_(*find_form(w.dtype)), shape_(shape_of(form_, w)), w_(w), x_(x), y_(y), bias_(bias) {}
+      : form_(*packed_form(w.dtype)), shape_(shape_of(form_, w)), w_(w), x_(x), y_(y), bias_(bias) {}
 
   void run(WorkerPool& pool) {
     narrow_tokens(pool);
@@ -366,7 +128,7 @@ class TilePass {
          .bias = bias_ != nullptr ? bias_ + output : nullptr});
   }
 
-  const Form& form_;
+  const PackedForm& form_;
   PackedShape shape_;
   const PackedView& w_;
   const InputRows& x_;
@@ -379,25 +141,25 @@ class TilePass {
 
 std::span<const DType> packable_types() {
   static const auto types = [] {
-    std::array<DType, std::size(kForms)> all{};
-    std::ranges::transform(kForms, all.begin(), &Form::dtype);
+    std::vector<DType> all;
+    for (const PackedForm& form : packed_forms()) all.push_back(form.dtype);
     return all;
   }();
   return types;
 }
 
 bool has_packed_form(DType dtype) {
-  return find_form(dtype) != nullptr;
+  return packed_form(dtype) != nullptr;
 }
 
 size_t packed_bytes(const WeightView& w) {
-  const Form* const form = find_form(w.dtype);
+  const PackedForm* const form = packed_form(w.dtype);
   KEDGE_CHECK(form != nullptr);
   return static_cast<size_t>(panels_of(w.rows)) * panel_bytes(shape_of(*form, w), w.columns);
 }
 
 PackedView pack(WorkerPool& pool, const WeightView& w, std::byte* out) {
-  const Form& form = *find_form(w.dtype);
+  const PackedForm& form = *packed_form(w.dtype);
   const PackedShape shape = shape_of(form, w);
   const size_t bytes = panel_bytes(shape, w.columns);
   const int64_t blocks = w.columns / shape.block_columns;
@@ -405,7 +167,7 @@ PackedView pack(WorkerPool& pool, const WeightView& w, std::byte* out) {
   const DTypeInfo& info = info_of(w.dtype);
   const size_t stored_bytes = static_cast<size_t>(shape.block_columns) / info.block_elements * info.block_bytes;
   pool.parallel_for(panels_of(w.rows), 1, [&](int64_t begin, int64_t end, unsigned) {
-    Block block{.groups = static_cast<size_t>(shape.block_columns / kGroupColumns)};
+    PackedBlock block{.groups = static_cast<size_t>(shape.block_columns / kGroupColumns)};
     for (int64_t panel = begin; panel < end; ++panel) {
       std::byte* const target = out + static_cast<size_t>(panel) * bytes;
       const int64_t first = panel * kPanelOutputs;
@@ -415,7 +177,7 @@ PackedView pack(WorkerPool& pool, const WeightView& w, std::byte* out) {
         for (int64_t n = 0; n < count; ++n) {
           const std::byte* const row = w.data + static_cast<size_t>(first + n) * w.row_stride;
           form.read(row + static_cast<size_t>(b) * stored_bytes, block);
-          form.write(block, static_cast<size_t>(n), target + b * bytes_of_block(shape));
+          write_block(form, block, static_cast<size_t>(n), target + b * bytes_of_block(shape));
         }
       }
     }
@@ -424,7 +186,7 @@ PackedView pack(WorkerPool& pool, const WeightView& w, std::byte* out) {
 }
 
 PackedView packed_view(const WeightView& w, const std::byte* data) {
-  return {w.dtype, data, w.rows, w.columns, shape_of(*find_form(w.dtype), w).block_columns, w.column_order};
+  return {w.dtype, data, w.rows, w.columns, shape_of(*packed_form(w.dtype), w).block_columns, w.column_order};
 }
 
 void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, const OutputRows& y, const float* bias,
@@ -444,7 +206,7 @@ void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, co
     return;
   }
   KEDGE_DCHECK(compute == MatmulCompute::int8);
-  const Form& form = *find_form(w.dtype);
+  const PackedForm& form = *packed_form(w.dtype);
   const PackedKernel kernel = table.*form.kernel;
   const Quantized q = quantize(pool, table, x, w.columns, form.starts);
   const size_t bytes = panel_bytes(shape_of(form, w), w.columns);

@@ -93,6 +93,10 @@ int register_all() {
   add("q8_0", DType::q8_0, 0);
   add("q4_k", DType::q4_k, 0);
   add("q6_k", DType::q6_k, 0);
+  add("q5_k", DType::q5_k, 0);
+  add("iq4_xs", DType::iq4_xs, 0);
+  add("q3_k", DType::q3_k, 0);
+  add("q2_k", DType::q2_k, 0);
   add("int4_g128", DType::int4_scaled, 128);
   add("int8_row", DType::int8_scaled, 2048);
   return 0;

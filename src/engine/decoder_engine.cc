@@ -158,8 +158,8 @@ Status DecoderEngine::plan_layout() {
   const models::LayoutPlan layout = models::plan_layout(weights, pack);
   if (pack && layout.packed_bytes == 0) {
     return Error{ErrorKind::unsupported,
-                 fmt::format("{}: --compute int8 needs weights of type Q4_0, Q8_0, Q4_K, Q6_K, INT4 or INT8, and the "
-                             "model has none",
+                 fmt::format("{}: --compute int8 needs weights of 2 to 8 bits (block types of GGUF, INT4 or INT8), "
+                             "and the model has none",
                              model_.info.name)};
   }
   plan_.packed_bytes = layout.bytes();

@@ -30,7 +30,7 @@ void for_each_product(Weights& weights, Function function) {
 
 // Of laid out bytes; a change of cpu/packed_layout.h, of a block in core/dtype.h or of the order here needs another
 // one.
-constexpr int kLayoutVersion = 1;
+constexpr int kLayoutVersion = 2;
 
 enum class Form : uint8_t { as_stored, packed, rows };
 

@@ -68,6 +68,20 @@ void tame_q8_0(std::byte* block) {
 void tame_q4_0(std::byte* block) {
   put_f16(block, kDeviation / 4.6F);  // of 4 bits
 }
+void tame_q5_0(std::byte* block) {
+  put_f16(block, kDeviation / 9.2F);
+}
+void tame_q4_1(std::byte* block) {
+  put_f16(block, kDeviation / 4.6F);
+  put_f16(block + 2, -7.5F * kDeviation / 4.6F);
+}
+void tame_q5_1(std::byte* block) {
+  put_f16(block, kDeviation / 9.2F);
+  put_f16(block + 2, -15.5F * kDeviation / 9.2F);
+}
+void tame_iq4_nl(std::byte* block) {
+  put_f16(block, kDeviation / 67);  // of the table's values
+}
 void tame_int4(std::byte* block) {  // one scale for all, and so for every group of columns
   const float scale = kDeviation / 4.6F;
   std::memcpy(block, &scale, sizeof(scale));
@@ -77,6 +91,22 @@ void tame_q4_k(std::byte* block) {
   constexpr float kScale = kDeviation / 255;  // times scales and minimums of 6 bits, of which those centre the codes
   put_f16(block, kScale);
   put_f16(block + 2, 7.5F * kScale);
+}
+void tame_q5_k(std::byte* block) {
+  constexpr float kScale = kDeviation / 510;
+  put_f16(block, kScale);
+  put_f16(block + 2, 15.5F * kScale);
+}
+void tame_q2_k(std::byte* block) {
+  constexpr float kScale = kDeviation / 14;  // times scales and minimums of 4 bits
+  put_f16(block + 80, kScale);
+  put_f16(block + 82, 1.5F * kScale);
+}
+void tame_q3_k(std::byte* block) {
+  put_f16(block + 108, kDeviation / (18.5F * 2.35F));  // times scales of -32 to 31
+}
+void tame_iq4_xs(std::byte* block) {
+  put_f16(block, kDeviation / (18.5F * 67));
 }
 void tame_q6_k(std::byte* block) {
   put_f16(block + 208, kDeviation / (18.5F * 74));
@@ -92,8 +122,16 @@ constexpr WeightType kWeightTypes[] = {
     {"int4-g32", DType::q4_0, tame_q4_0},
     {"int4-g128", DType::int4_scaled, tame_int4},
     {"q4_0", DType::q4_0, tame_q4_0},
+    {"q4_1", DType::q4_1, tame_q4_1},
+    {"q5_0", DType::q5_0, tame_q5_0},
+    {"q5_1", DType::q5_1, tame_q5_1},
+    {"iq4_nl", DType::iq4_nl, tame_iq4_nl},
+    {"q2_k", DType::q2_k, tame_q2_k},
+    {"q3_k", DType::q3_k, tame_q3_k},
     {"q4_k", DType::q4_k, tame_q4_k},
+    {"q5_k", DType::q5_k, tame_q5_k},
     {"q6_k", DType::q6_k, tame_q6_k},
+    {"iq4_xs", DType::iq4_xs, tame_iq4_xs},
 };
 
 const WeightType& type_of(DType dtype) {

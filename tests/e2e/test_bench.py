@@ -127,12 +127,13 @@ class Output(BenchCase):
 
 class RandomWeights(BenchCase):
     def test_every_type(self):
-        for weights in ("f32", "f16", "bf16", "int8", "int4-g32", "int4-g128", "q4_0", "q8_0"):
+        for weights in ("f32", "f16", "bf16", "int8", "int4-g32", "int4-g128", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0",
+                        "iq4_nl"):
             answer = self.bench("--random-weights", self.config(), "--weights", weights, *quick())
             self.assertIn(self.folder.name, answer["model"])
             self.expect_row(answer["rows"][0], "prefill", 4, 1, 0)
             self.expect_row(answer["rows"][1], "decode", 2, 1, 0)
-        for weights in ("q4_k", "q6_k"):  # blocks of 256
+        for weights in ("q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_xs"):  # blocks of 256
             self.bench("--random-weights", self.config(hidden_size=256, intermediate_size=256), "--weights", weights,
                        *quick())
 

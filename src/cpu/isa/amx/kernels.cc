@@ -97,28 +97,14 @@ struct AmxTiles {
 // Bound: some 20 operations for each 64 weights (4 bits: 14), once for all tokens of a pass.
 template <typename Group>
 [[gnu::always_inline]] inline void expand_group(const Group& group, const std::byte* stored, std::byte* out) {
-  if constexpr (Group::kNibbles) {
-    // A lane of a line holds the eight codes of an output: each in turn picks its value out of a table.
-    const Vector values = group.values_of_codes();
-    for (int line = 0; line < kQuads / 2; ++line, out += 256) {
-      const __m512i codes = line_at(stored + 64 * line);
-      const auto weight = [&](int shift) {
-        return group.scaled(_mm512_permutexvar_ps(_mm512_srli_epi32(codes, shift), values));
-      };
-      store_pairs(out, weight(0), weight(8));
-      store_pairs(out + 64, weight(16), weight(24));
-      store_pairs(out + 128, weight(4), weight(12));
-      store_pairs(out + 192, weight(20), weight(28));
-    }
-  } else {
-    const __m512i byte = _mm512_set1_epi32(255);
-    for (int quad = 0; quad < kQuads; ++quad, out += 128) {
-      const __m512i codes = group.codes[quad];
-      store_pairs(out, group.weights(quad, _mm512_and_si512(codes, byte)),
-                  group.weights(quad, _mm512_and_si512(_mm512_srli_epi32(codes, 8), byte)));
-      store_pairs(out + 64, group.weights(quad, _mm512_and_si512(_mm512_srli_epi32(codes, 16), byte)),
-                  group.weights(quad, _mm512_srli_epi32(codes, 24)));
-    }
+  constexpr bool kNibbles = Group::kBits == 4;  // eight codes of an output in a lane of a line, as they are stored
+  for (int quad = 0; quad < kQuads; ++quad, out += 128) {
+    const __m512i codes = kNibbles ? line_at(stored + 64 * (quad / 2)) : group.codes[quad];
+    const auto weights = [&](int place) {
+      return group.weights(quad, _mm512_srli_epi32(codes, 8 * place + (kNibbles ? quad % 2 * 4 : 0)));
+    };
+    store_pairs(out, weights(0), weights(1));
+    store_pairs(out + 64, weights(2), weights(3));
   }
 }
 
@@ -309,9 +295,17 @@ const KernelTable kAmxKernels = {
     .tile_product = tile_product<AmxTiles, Side::left>,
     .pack_tokens = pack_tokens,
     .packed_tiles_w4 = packed_tiles<W4>,
+    .packed_tiles_w5 = packed_tiles<W5>,
     .packed_tiles_w8 = packed_tiles<W8>,
+    .packed_tiles_w4_i = packed_tiles<W4I>,
+    .packed_tiles_w4_m = packed_tiles<W4M>,
+    .packed_tiles_w5_m = packed_tiles<W5M>,
+    .packed_tiles_w2_k = packed_tiles<W2K>,
+    .packed_tiles_w3_k = packed_tiles<W3K>,
     .packed_tiles_w4_k = packed_tiles<W4K>,
+    .packed_tiles_w5_k = packed_tiles<W5K>,
     .packed_tiles_w6_k = packed_tiles<W6K>,
+    .packed_tiles_w4_ik = packed_tiles<W4IK>,
     .packed_tiles_w4_g = packed_tiles<W4G>,
     .packed_tiles_w8_g = packed_tiles<W8G>,
     .attention_prompt_bf16 = prompt_attention<TileProducts<AmxTiles>, Bf16Rows>,

@@ -1,6 +1,7 @@
 #pragma once
-// Products of packed weights (cpu/packed_layout.h) with VPMADDUBSW: the bits that isa/scalar/packed.h defines. A panel
-// is two halves of eight outputs; each half's group is eight registers of codes. Include after vector.h.
+// Products of packed weights (cpu/packed_layout.h) in vectors of eight: the bits that isa/scalar/packed.h defines. A
+// panel is two halves of eight outputs; each half's group is eight registers of codes. How codes are multiplied is a
+// parameter (PairProducts). Include after vector.h.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,19 +21,39 @@ inline __m256i line_at(const std::byte* bytes) {
 inline Vector halves_at(const std::byte* bytes) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)));
 }
-inline __m256i unsigned_bytes_at(const std::byte* bytes) {
-  return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes)));
+inline __m128i bytes_at(const std::byte* bytes) {
+  return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
 }
-inline Vector floats_of_bytes(const std::byte* bytes) {
-  return _mm256_cvtepi32_ps(unsigned_bytes_at(bytes));
+inline Vector floats_of_bytes(__m128i bytes) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
 }
 
-inline void unpack_nibbles(const std::byte* group, __m256i (&codes)[kQuads]) {
-  const __m256i mask = _mm256_set1_epi8(15);
-  for (int j = 0; j < 4; ++j) {
-    const __m256i line = line_at(group + 64 * j);
-    codes[2 * j] = _mm256_and_si256(line, mask);
-    codes[2 * j + 1] = _mm256_and_si256(_mm256_srli_epi16(line, 4), mask);
+/// Bits moved up (or down).
+template <int kBy>
+[[gnu::always_inline]] inline __m256i shifted(__m256i line) {
+  if constexpr (kBy > 0) return _mm256_slli_epi16(line, kBy);
+  if constexpr (kBy < 0) return _mm256_srli_epi16(line, -kBy);
+  return line;
+}
+
+/// A plane of kBits becomes bits from kShift on of codes, from quad kQuad on. Those below are there already.
+template <int kBits, int kShift, int kQuad = 0>
+[[gnu::always_inline]] inline void unpack_plane(const std::byte* plane, __m256i (&codes)[kQuads]) {
+  if constexpr (kQuad < kQuads) {
+    constexpr int kLineQuads = 8 / kBits;
+    const __m256i mask = _mm256_set1_epi8(static_cast<char>(((1 << kBits) - 1) << kShift));
+    const __m256i line = line_at(plane + 64 * (kQuad / kLineQuads));
+    const __m256i bits = _mm256_and_si256(shifted<kShift - kQuad % kLineQuads * kBits>(line), mask);
+    codes[kQuad] = kShift == 0 ? bits : _mm256_or_si256(codes[kQuad], bits);
+    unpack_plane<kBits, kShift, kQuad + 1>(plane, codes);
+  }
+}
+
+template <PackedShape kShape>
+[[gnu::always_inline]] inline void unpack(const std::byte* group, __m256i (&codes)[kQuads]) {
+  unpack_plane<kShape.low_bits, 0>(group, codes);
+  if constexpr (kShape.high_bits > 0) {
+    unpack_plane<kShape.high_bits, kShape.low_bits>(group + 64 * kShape.low_bits, codes);
   }
 }
 
@@ -41,6 +62,10 @@ struct TokenGroup {
   const int8_t* codes;
   float scale;
   const int32_t* sums;
+  template <int kParts>
+  [[nodiscard]] int32_t sum_of(int part) const {
+    return kParts == 1 ? sums[0] + sums[1] : sums[part];
+  }
 };
 
 inline __m256i quad_of(const int8_t* x, int quad) {
@@ -48,162 +73,181 @@ inline __m256i quad_of(const int8_t* x, int quad) {
   __builtin_memcpy(&four, x + 4 * quad, sizeof(four));
   return _mm256_set1_epi32(four);
 }
-/// Sums of neighbouring 16-bit lanes.
-inline __m256i widened(__m256i pairs) {
-  return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-}
-inline __m256i with_start(__m256i sum, int32_t start) {
-  return _mm256_add_epi32(sum, _mm256_set1_epi32(start));
-}
 
-/// Codes of at most 15 times a token's: eight products of pairs (8 * 2 * 15 * 127) fit into 16 bits.
-inline __m256i dot_of_nibbles(const __m256i (&codes)[kQuads], const int8_t* x) {
-  __m256i pairs = _mm256_maddubs_epi16(codes[0], quad_of(x, 0));
-  for (int quad = 1; quad < kQuads; ++quad) {
-    pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(codes[quad], quad_of(x, quad)));
+/// Products with VPMADDUBSW: of bytes in pairs, in 16 bits.
+struct PairProducts {
+  /// Codes of at most kCodeMax in quads [kBegin, kEnd) times a token's, whose sum is `token_sum`; and `start`.
+  template <int kCodeMax, int kBegin, int kEnd>
+  static __m256i sum(const __m256i (&codes)[kQuads], const int8_t* x, int32_t start, int32_t token_sum) {
+    constexpr int kFit = 32767 / (2 * 127 * kCodeMax);  // sums of so many pairs fit into 16 bits
+    __m256i total = _mm256_setzero_si256();
+    if constexpr (kFit == 0) {
+      // The sign goes over to the token's code: magnitudes of at most 128 in pairs fit.
+      start += 128 * token_sum;
+      for (int quad = kBegin; quad < kEnd; ++quad) {
+        const __m256i signed_code = _mm256_xor_si256(codes[quad], _mm256_set1_epi8(-128));
+        const __m256i token = _mm256_sign_epi8(quad_of(x, quad), signed_code);
+        total = _mm256_add_epi32(total, widened(_mm256_maddubs_epi16(_mm256_abs_epi8(signed_code), token)));
+      }
+    } else {
+      constexpr int kAtOnce = kFit < 2 ? 1 : kFit < 4 ? 2 : kFit < 8 ? 4 : 8;
+      for (int first = kBegin; first < kEnd; first += kAtOnce) {
+        __m256i pairs = _mm256_maddubs_epi16(codes[first], quad_of(x, first));
+        for (int quad = first + 1; quad < first + kAtOnce && quad < kEnd; ++quad) {
+          pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(codes[quad], quad_of(x, quad)));
+        }
+        total = first == kBegin ? widened(pairs) : _mm256_add_epi32(total, widened(pairs));
+      }
+    }
+    return _mm256_add_epi32(total, _mm256_set1_epi32(start));
   }
-  return widened(pairs);
-}
-/// Codes of at most 63, quads [kBegin, kBegin + 4): two products of pairs (2 * 2 * 63 * 127) fit.
-template <int kBegin>
-inline __m256i dot_of_six_bits(const __m256i (&codes)[kQuads], const int8_t* x) {
-  const auto two = [&](int quad) {
-    return widened(_mm256_add_epi16(_mm256_maddubs_epi16(codes[quad], quad_of(x, quad)),
-                                    _mm256_maddubs_epi16(codes[quad + 1], quad_of(x, quad + 1))));
-  };
-  return _mm256_add_epi32(two(kBegin), two(kBegin + 2));
-}
-/// Codes less 128 times a token's. The sign goes over to the token's code: magnitudes of at most 128 in pairs fit.
-inline __m256i dot_of_bytes(const __m256i (&codes)[kQuads], const int8_t* x) {
-  __m256i sum = _mm256_setzero_si256();
-  for (int quad = 0; quad < kQuads; ++quad) {
-    const __m256i signed_code = _mm256_xor_si256(codes[quad], _mm256_set1_epi8(-128));
-    const __m256i token = _mm256_sign_epi8(quad_of(x, quad), signed_code);
-    sum = _mm256_add_epi32(sum, widened(_mm256_maddubs_epi16(_mm256_abs_epi8(signed_code), token)));
-  }
-  return sum;
-}
-
-// Half a group in registers, and what it adds to the sums of one token. `block` and `group` point at the first of the
-// half's outputs in lines of codes; `output` is its number in the panel, 0 or 8.
-
-struct W4 {
-  static constexpr PackedShape kShape = kW4Shape;
-  W4(const std::byte*, const std::byte* group, int64_t output) : scale(halves_at(group + 256 + 2 * output)) {
-    unpack_nibbles(group + 4 * output, codes);
-  }
-  [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
-    const __m256i products = with_start(dot_of_nibbles(codes, x.codes), -8 * (x.sums[0] + x.sums[1]));
-    return multiply_add(_mm256_cvtepi32_ps(products), multiply(scale, broadcast(x.scale)), sum);
-  }
-  __m256i codes[kQuads];
-  Vector scale;
+  /// Sums of neighbouring 16-bit lanes.
+  static __m256i widened(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
 };
 
-inline void load_bytes(const std::byte* group, __m256i (&codes)[kQuads]) {
-  for (int quad = 0; quad < kQuads; ++quad) codes[quad] = line_at(group + 64 * quad);
+// What half a group has beside its codes, in registers, and what it does with a token's sum of products. kParts of a
+// group have factors of their own; kZero is taken off codes. `read`: `block` is the group's block, `scales` what
+// follows its codes; `output` is the first of the half's in the panel, 0 or 8.
+
+inline Vector add_scaled(Vector sum, __m256i products, Vector scale, const TokenGroup& x) {
+  return multiply_add(_mm256_cvtepi32_ps(products), multiply(scale, broadcast(x.scale)), sum);
 }
 
-struct W8 {
-  static constexpr PackedShape kShape = kW8Shape;
-  W8(const std::byte*, const std::byte* group, int64_t output) : scale(halves_at(group + 512 + 2 * output)) {
-    load_bytes(group + 4 * output, codes);
+template <int kPartCount, int kCodeZero>
+struct Scales {
+  static constexpr int kParts = kPartCount;
+  static constexpr int kZero = kCodeZero;
+  [[nodiscard]] Vector scaled_sum(int part, Vector sum, __m256i products, const TokenGroup& x) const {
+    return add_scaled(sum, products, scale[part], x);
   }
-  [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
-    const __m256i products = dot_of_bytes(codes, x.codes);
-    return multiply_add(_mm256_cvtepi32_ps(products), multiply(scale, broadcast(x.scale)), sum);
-  }
-  __m256i codes[kQuads];
-  Vector scale;
+  Vector scale[kParts];
 };
-
-struct W4K {
-  static constexpr PackedShape kShape = kW4KShape;
-  W4K(const std::byte* block, const std::byte* group, int64_t output)
-      : scale(multiply(halves_at(block + 2 * output), floats_of_bytes(group + 256 + output))),
-        minimum(multiply(halves_at(block + 32 + 2 * output), floats_of_bytes(group + 272 + output))) {
-    unpack_nibbles(group + 4 * output, codes);
+template <int kCodeZero>
+struct HalfScale : Scales<1, kCodeZero> {
+  void read(const std::byte*, const std::byte* scales, int64_t output) {
+    this->scale[0] = halves_at(scales + 2 * output);
   }
-  [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
-    const __m256i products = dot_of_nibbles(codes, x.codes);
-    sum = multiply_add(_mm256_cvtepi32_ps(products), multiply(scale, broadcast(x.scale)), sum);
-    return negated_multiply_add(minimum, broadcast(static_cast<float>(x.sums[0] + x.sums[1]) * x.scale), sum);
-  }
-  __m256i codes[kQuads];
-  Vector scale, minimum;
 };
-
-struct W6K {
-  static constexpr PackedShape kShape = kW6KShape;
-  W6K(const std::byte* block, const std::byte* group, int64_t output) {
-    unpack_nibbles(group + 4 * output, codes);
-    const __m256i mask = _mm256_set1_epi8(0x30);
-    for (int h = 0; h < 2; ++h) {
-      const __m256i line = line_at(group + 256 + 64 * h + 4 * output);
-      add_high(codes[4 * h], _mm256_slli_epi16(line, 4), mask);
-      add_high(codes[4 * h + 1], _mm256_slli_epi16(line, 2), mask);
-      add_high(codes[4 * h + 2], line, mask);
-      add_high(codes[4 * h + 3], _mm256_srli_epi16(line, 2), mask);
-      const __m128i signed_bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(group + 384 + 16 * h + output));
-      scale[h] = multiply(halves_at(block + 2 * output), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(signed_bytes)));
+template <int kPartCount, int kCodeZero>
+struct ByteScale : Scales<kPartCount, kCodeZero> {
+  void read(const std::byte* block, const std::byte* scales, int64_t output) {
+    for (int part = 0; part < kPartCount; ++part) {
+      const __m256i bytes = _mm256_cvtepi8_epi32(bytes_at(scales + 16 * part + output));
+      this->scale[part] = multiply(halves_at(block + 2 * output), _mm256_cvtepi32_ps(bytes));
     }
   }
-  [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
-    const Vector token_scale = broadcast(x.scale);
-    const __m256i first = with_start(dot_of_six_bits<0>(codes, x.codes), -32 * x.sums[0]);
-    sum = multiply_add(_mm256_cvtepi32_ps(first), multiply(scale[0], token_scale), sum);
-    const __m256i second = with_start(dot_of_six_bits<4>(codes, x.codes), -32 * x.sums[1]);
-    return multiply_add(_mm256_cvtepi32_ps(second), multiply(scale[1], token_scale), sum);
-  }
-  static void add_high(__m256i& code, __m256i bits, __m256i mask) {
-    code = _mm256_or_si256(code, _mm256_and_si256(bits, mask));
-  }
-  __m256i codes[kQuads];
-  Vector scale[2];
 };
 
-/// `factors` times the sum of the token's codes: both fit into 16 bits.
-inline __m256i times_sum(__m256i factors, const TokenGroup& x) {
-  return _mm256_madd_epi16(factors, _mm256_set1_epi32((x.sums[0] + x.sums[1]) & 0xffff));
-}
+template <int kPartCount>
+struct ScalesAndMinimums {
+  static constexpr int kParts = kPartCount;
+  static constexpr int kZero = 0;
+  [[nodiscard]] Vector scaled_sum(int part, Vector sum, __m256i products, const TokenGroup& x) const {
+    sum = add_scaled(sum, products, scale[part], x);
+    const float token_sum = static_cast<float>(x.sum_of<kParts>(part)) * x.scale;
+    return negated_multiply_add(minimum[part], broadcast(token_sum), sum);
+  }
+  Vector scale[kParts], minimum[kParts];
+};
+struct HalfScaleAndMinimum : ScalesAndMinimums<1> {
+  void read(const std::byte*, const std::byte* scales, int64_t output) {
+    scale[0] = halves_at(scales + 2 * output);
+    minimum[0] = halves_at(scales + 32 + 2 * output);
+  }
+};
+struct ByteScaleAndMinimum : ScalesAndMinimums<1> {
+  void read(const std::byte* block, const std::byte* scales, int64_t output) {
+    scale[0] = multiply(halves_at(block + 2 * output), floats_of_bytes(bytes_at(scales + output)));
+    minimum[0] = multiply(halves_at(block + 32 + 2 * output), floats_of_bytes(bytes_at(scales + 16 + output)));
+  }
+};
+struct NibbleScaleAndMinimum : ScalesAndMinimums<2> {
+  void read(const std::byte* block, const std::byte* scales, int64_t output) {
+    const __m128i mask = _mm_set1_epi8(15);
+    for (int part = 0; part < kParts; ++part) {
+      const __m128i both = bytes_at(scales + 16 * part + output);
+      scale[part] = multiply(halves_at(block + 2 * output), floats_of_bytes(_mm_and_si128(both, mask)));
+      minimum[part] =
+          multiply(halves_at(block + 32 + 2 * output), floats_of_bytes(_mm_and_si128(_mm_srli_epi16(both, 4), mask)));
+    }
+  }
+};
 
-struct W4G {
-  static constexpr PackedShape kShape = kW4GShape;
-  W4G(const std::byte* block, const std::byte* group, int64_t output)
-      : scale(_mm256_loadu_ps(reinterpret_cast<const float*>(block) + output)),
-        zero(unsigned_bytes_at(block + 64 + output)) {
-    unpack_nibbles(group + 4 * output, codes);
+struct ScaleAndZero {
+  static constexpr int kParts = 1;
+  static constexpr int kZero = 0;
+  void read(const std::byte* block, const std::byte*, int64_t output) {
+    scale = _mm256_loadu_ps(reinterpret_cast<const float*>(block) + output);
+    zero = _mm256_cvtepu8_epi32(bytes_at(block + 64 + output));
   }
-  [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
-    const __m256i products = _mm256_sub_epi32(dot_of_nibbles(codes, x.codes), times_sum(zero, x));
-    return multiply_add(_mm256_cvtepi32_ps(products), multiply(scale, broadcast(x.scale)), sum);
+  /// Less zero * (sum of the token's codes): both factors fit into 16 bits.
+  [[nodiscard]] Vector scaled_sum(int, Vector sum, __m256i products, const TokenGroup& x) const {
+    const __m256i of_zeros = _mm256_madd_epi16(zero, _mm256_set1_epi32(x.sum_of<1>(0) & 0xffff));
+    return add_scaled(sum, _mm256_sub_epi32(products, of_zeros), scale, x);
   }
-  __m256i codes[kQuads];
   Vector scale;
   __m256i zero;
 };
 
-struct W8G {
-  static constexpr PackedShape kShape = kW8GShape;
-  W8G(const std::byte* block, const std::byte* group, int64_t output)
-      : scale(_mm256_loadu_ps(reinterpret_cast<const float*>(block) + output)),
-        signed_zero(_mm256_and_si256(_mm256_sub_epi32(unsigned_bytes_at(block + 64 + output), _mm256_set1_epi32(128)),
-                                     _mm256_set1_epi32(0xffff))) {
-    load_bytes(group + 4 * output, codes);
+/// Codes are what they say.
+struct PlainCodes {
+  static constexpr int max(PackedShape shape) { return (1 << (shape.low_bits + shape.high_bits)) - 1; }
+  static __m256i code(__m256i stored) { return stored; }
+};
+struct TableCodes {
+  static constexpr int max(PackedShape) { return kIq4Table.of[15]; }
+  static __m256i code(__m256i stored) {
+    const __m128i table = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kIq4Table.of));
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), stored);
   }
+};
+
+/// Half a group in registers.
+template <PackedShape kLayout, typename Factors, typename Codes = PlainCodes>
+struct PackedGroup : Factors {
+  static constexpr PackedShape kShape = kLayout;
+  PackedGroup(const std::byte* block, const std::byte* group, int64_t output) {
+    this->read(block, group + kShape.code_bytes, output);
+    unpack<kShape>(group + 4 * output, codes);
+    for (__m256i& code : codes) code = Codes::code(code);
+  }
+  template <typename Products>
   [[nodiscard]] Vector add_to(Vector sum, const TokenGroup& x) const {
-    const __m256i products = _mm256_sub_epi32(dot_of_bytes(codes, x.codes), times_sum(signed_zero, x));
-    return multiply_add(_mm256_cvtepi32_ps(products), multiply(scale, broadcast(x.scale)), sum);
+    sum = add_part<Products, 0>(sum, x);
+    if constexpr (Factors::kParts > 1) sum = add_part<Products, 1>(sum, x);
+    return sum;
+  }
+
+ private:
+  template <typename Products, int kPart>
+  [[nodiscard]] Vector add_part(Vector sum, const TokenGroup& x) const {
+    constexpr int kBegin = kPart * kQuads / Factors::kParts, kEnd = (kPart + 1) * kQuads / Factors::kParts;
+    const int32_t token_sum = x.sum_of<Factors::kParts>(kPart);
+    const __m256i products = Products::template sum<Codes::max(kShape), kBegin, kEnd>(
+        codes, x.codes, -Factors::kZero * token_sum, token_sum);
+    return this->scaled_sum(kPart, sum, products, x);
   }
   __m256i codes[kQuads];
-  Vector scale;
-  __m256i signed_zero;  // less 128, in the low 16 bits
 };
+using W4 = PackedGroup<kW4Shape, HalfScale<8>>;
+using W5 = PackedGroup<kW5Shape, HalfScale<16>>;
+using W8 = PackedGroup<kW8Shape, HalfScale<128>>;
+using W4I = PackedGroup<kW4Shape, HalfScale<128>, TableCodes>;
+using W4M = PackedGroup<kW4MShape, HalfScaleAndMinimum>;
+using W5M = PackedGroup<kW5MShape, HalfScaleAndMinimum>;
+using W2K = PackedGroup<kW2KShape, NibbleScaleAndMinimum>;
+using W3K = PackedGroup<kW3KShape, ByteScale<2, 4>>;
+using W4K = PackedGroup<kW4KShape, ByteScaleAndMinimum>;
+using W5K = PackedGroup<kW5KShape, ByteScaleAndMinimum>;
+using W6K = PackedGroup<kW6KShape, ByteScale<2, 32>>;
+using W4IK = PackedGroup<kW4IKShape, ByteScale<1, 128>, TableCodes>;
+using W4G = PackedGroup<kW4GShape, ScaleAndZero>;
+using W8G = PackedGroup<kW8GShape, ScaleAndZero>;
 
 /// kTokens tokens from `token` on, times half a panel.
 // Bound: with one token the weights' way from memory; with many, products: a group of nibbles takes 8 of them and as
 // many additions for each token, against half as many operations once to unpack it.
-template <typename Group, int kTokens>
+template <typename Group, typename Products, int kTokens>
 [[gnu::noinline]] void half_panel_times(const PackedTile& t, const std::byte* block, int64_t output, int64_t token) {
   const PackedShape shape = with_block(Group::kShape, t.block_columns);
   const int64_t groups = t.columns / kGroupColumns;
@@ -218,7 +262,8 @@ template <typename Group, int kTokens>
     for (int64_t g = 0; g < shape.block_columns / kGroupColumns; ++g, at += shape.group_bytes) {
       const Group group(block, at, half);
       for (int i = 0; i < kTokens; ++i) {
-        y[i] = group.add_to(y[i], {codes + i * t.columns, scales[i * groups], sums + i * 2 * groups});
+        y[i] =
+            group.template add_to<Products>(y[i], {codes + i * t.columns, scales[i * groups], sums + i * 2 * groups});
       }
       codes += kGroupColumns;
       ++scales;
@@ -235,26 +280,26 @@ template <typename Group, int kTokens>
 constexpr int kTokensAtOnce = 4;
 
 /// Tokens [token, count), fewer than kTokensAtOnce of them.
-template <typename Group, int kTokens = kTokensAtOnce - 1>
+template <typename Group, typename Products, int kTokens = kTokensAtOnce - 1>
 void last_tokens(const PackedTile& t, const std::byte* panel, int64_t output, int64_t token) {
   if constexpr (kTokens > 0) {
     if (t.count - token == kTokens) {
-      half_panel_times<Group, kTokens>(t, panel, output, token);
+      half_panel_times<Group, Products, kTokens>(t, panel, output, token);
     } else {
-      last_tokens<Group, kTokens - 1>(t, panel, output, token);
+      last_tokens<Group, Products, kTokens - 1>(t, panel, output, token);
     }
   }
 }
 
-template <typename Group>
+template <typename Group, typename Products>
 void packed_product(const PackedTile& t) {
   for (int64_t output = 0; output < t.outputs; output += kHalf) {
     const std::byte* const panel = t.panels + static_cast<size_t>(output / kPanelOutputs) * t.panel_bytes;
     int64_t token = 0;
     for (; token + kTokensAtOnce <= t.count; token += kTokensAtOnce) {
-      half_panel_times<Group, kTokensAtOnce>(t, panel, output, token);
+      half_panel_times<Group, Products, kTokensAtOnce>(t, panel, output, token);
     }
-    last_tokens<Group>(t, panel, output, token);
+    last_tokens<Group, Products>(t, panel, output, token);
   }
 }
 

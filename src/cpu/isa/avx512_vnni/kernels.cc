@@ -55,9 +55,17 @@ struct Int8Products {
 
 const KernelTable kAvx512VnniKernels = {
     .packed_w4 = blocks_product<W4>,
+    .packed_w5 = blocks_product<W5>,
     .packed_w8 = blocks_product<W8>,
+    .packed_w4_i = blocks_product<W4I>,
+    .packed_w4_m = blocks_product<W4M>,
+    .packed_w5_m = blocks_product<W5M>,
+    .packed_w2_k = blocks_product<W2K>,
+    .packed_w3_k = blocks_product<W3K>,
     .packed_w4_k = blocks_product<W4K>,
+    .packed_w5_k = blocks_product<W5K>,
     .packed_w6_k = blocks_product<W6K>,
+    .packed_w4_ik = blocks_product<W4IK>,
     .packed_w4_g = blocks_product<W4G>,
     .packed_w8_g = blocks_product<W8G>,
     .quantize_row = quantize_row,

@@ -31,18 +31,62 @@ inline uint32_t byte_of(const std::byte* bytes, int64_t index) {
   return static_cast<uint32_t>(bytes[index]);
 }
 
-/// Code of column `k` of a group.
-inline int32_t nibble_code(const std::byte* group, int64_t output, int64_t k) {
+/// Bits of column `k` of a group's plane.
+template <int kBits>
+uint32_t plane_bits(const std::byte* plane, int64_t output, int64_t k) {
+  constexpr int64_t kLineQuads = 8 / kBits;
   const int64_t quad = k / 4;
-  return static_cast<int32_t>(byte_of(group, quad / 2 * 64 + output * 4 + k % 4) >> (4 * (quad % 2)) & 15U);
+  const uint32_t byte = byte_of(plane, quad / kLineQuads * 64 + output * 4 + k % 4);
+  return byte >> (kBits * (quad % kLineQuads)) & ((1U << kBits) - 1);
 }
-inline int32_t byte_code(const std::byte* group, int64_t output, int64_t k) {
-  return static_cast<int32_t>(byte_of(group, k / 4 * 64 + output * 4 + k % 4));
+
+template <PackedShape kLayout>
+int32_t stored_code(const std::byte* group, int64_t output, int64_t k) {
+  uint32_t code = plane_bits<kLayout.low_bits>(group, output, k);
+  if constexpr (kLayout.high_bits > 0) {
+    code |= plane_bits<kLayout.high_bits>(group + 64 * kLayout.low_bits, output, k) << kLayout.low_bits;
+  }
+  return static_cast<int32_t>(code);
 }
-inline int32_t six_bit_code(const std::byte* group, int64_t output, int64_t k) {
-  const int64_t quad = k / 4;
-  const uint32_t high = byte_of(group, 256 + quad / 4 * 64 + output * 4 + k % 4) >> (2 * (quad % 4)) & 3U;
-  return nibble_code(group, output, k) | static_cast<int32_t>(high << 4);
+template <PackedShape kLayout>
+int32_t table_code(const std::byte* group, int64_t output, int64_t k) {
+  return kIq4Table.of[stored_code<kLayout>(group, output, k)];
+}
+
+/// What a part of a group is multiplied with: value = scale * (code - zero) - minimum.
+struct Factors {
+  float scale;
+  int32_t zero;
+  float minimum;
+};
+/// Of `part` of a group of one output. `block` is the group's block, `scales` what follows its codes.
+using FactorsOf = Factors (*)(const std::byte* block, const std::byte* scales, int64_t output, int64_t part);
+
+template <int32_t kZero>
+Factors half_scale(const std::byte*, const std::byte* scales, int64_t output, int64_t) {
+  return {half_at(scales, output), kZero, 0.0F};
+}
+inline Factors half_scale_and_minimum(const std::byte*, const std::byte* scales, int64_t output, int64_t) {
+  return {half_at(scales, output), 0, half_at(scales + 32, output)};
+}
+template <int32_t kZero>
+Factors byte_scale(const std::byte* block, const std::byte* scales, int64_t output, int64_t part) {
+  const auto scale = static_cast<int8_t>(byte_of(scales, 16 * part + output));
+  return {half_at(block, output) * static_cast<float>(scale), kZero, 0.0F};
+}
+inline Factors byte_scale_and_minimum(const std::byte* block, const std::byte* scales, int64_t output, int64_t) {
+  return {half_at(block, output) * static_cast<float>(byte_of(scales, output)), 0,
+          half_at(block + 32, output) * static_cast<float>(byte_of(scales, 16 + output))};
+}
+inline Factors nibble_scale_and_minimum(const std::byte* block, const std::byte* scales, int64_t output, int64_t part) {
+  const uint32_t both = byte_of(scales, 16 * part + output);
+  return {half_at(block, output) * static_cast<float>(both & 15U), 0,
+          half_at(block + 32, output) * static_cast<float>(both >> 4)};
+}
+inline Factors scale_and_zero(const std::byte* block, const std::byte*, int64_t output, int64_t) {
+  float scale = 0.0F;
+  __builtin_memcpy(&scale, block + 4 * output, sizeof(scale));
+  return {scale, static_cast<int32_t>(byte_of(block, 64 + output)), 0.0F};
 }
 
 /// One token's part of a group.
@@ -52,60 +96,43 @@ struct TokenGroup {
   const int32_t* sums;  // of both halves
 };
 
-template <int32_t (*kCode)(const std::byte*, int64_t, int64_t)>
-int32_t dot(const std::byte* group, int64_t output, const TokenGroup& x, int64_t begin, int64_t end) {
-  int32_t sum = 0;
-  for (int64_t k = begin; k < end; ++k) sum += kCode(group, output, k) * x.codes[k];
-  return sum;
-}
-
-// One group of one output added to the sum so far. `block` is the group's block, `group` the group itself.
-
-inline float add_w4(const std::byte*, const std::byte* group, int64_t output, const TokenGroup& x, float sum) {
-  const int32_t codes = dot<nibble_code>(group, output, x, 0, 32) - 8 * (x.sums[0] + x.sums[1]);
-  return __builtin_fmaf(static_cast<float>(codes), half_at(group + 256, output) * x.scale, sum);
-}
-inline float add_w8(const std::byte*, const std::byte* group, int64_t output, const TokenGroup& x, float sum) {
-  const int32_t codes = dot<byte_code>(group, output, x, 0, 32) - 128 * (x.sums[0] + x.sums[1]);
-  return __builtin_fmaf(static_cast<float>(codes), half_at(group + 512, output) * x.scale, sum);
-}
-inline float add_w4_k(const std::byte* block, const std::byte* group, int64_t output, const TokenGroup& x, float sum) {
-  const float scale = half_at(block, output) * static_cast<float>(byte_of(group, 256 + output));
-  const float minimum = half_at(block + 32, output) * static_cast<float>(byte_of(group, 272 + output));
-  const auto codes = static_cast<float>(dot<nibble_code>(group, output, x, 0, 32));
-  const float with_codes = __builtin_fmaf(codes, scale * x.scale, sum);
-  return __builtin_fmaf(-minimum, static_cast<float>(x.sums[0] + x.sums[1]) * x.scale, with_codes);
-}
-inline float add_w6_k(const std::byte* block, const std::byte* group, int64_t output, const TokenGroup& x, float sum) {
-  for (int64_t half = 0; half < 2; ++half) {
-    const auto group_scale = static_cast<int8_t>(byte_of(group, 384 + 16 * half + output));
-    const float scale = half_at(block, output) * static_cast<float>(group_scale);
-    const int32_t codes = dot<six_bit_code>(group, output, x, 16 * half, 16 * half + 16) - 32 * x.sums[half];
-    sum = __builtin_fmaf(static_cast<float>(codes), scale * x.scale, sum);
+/// One layout: kParts of a group have factors of their own.
+template <PackedShape kLayoutShape, FactorsOf kFactors, int kPartCount = 1, bool kMinimum = false,
+          int32_t (*kCode)(const std::byte*, int64_t, int64_t) = stored_code<kLayoutShape>>
+struct Layout {
+  static constexpr PackedShape kShape = kLayoutShape;
+  /// One group of one output added to the sum so far.
+  static float add(const std::byte* block, const std::byte* group, int64_t output, const TokenGroup& x, float sum) {
+    constexpr int64_t kColumns = kGroupColumns / kPartCount;
+    for (int64_t part = 0; part < kPartCount; ++part) {
+      const Factors factors = kFactors(block, group + kShape.code_bytes, output, part);
+      const int32_t token_sum = kPartCount == 1 ? x.sums[0] + x.sums[1] : x.sums[part];
+      int32_t codes = -factors.zero * token_sum;
+      for (int64_t k = kColumns * part; k < kColumns * (part + 1); ++k) codes += kCode(group, output, k) * x.codes[k];
+      sum = __builtin_fmaf(static_cast<float>(codes), factors.scale * x.scale, sum);
+      if (kMinimum) sum = __builtin_fmaf(-factors.minimum, static_cast<float>(token_sum) * x.scale, sum);
+    }
+    return sum;
   }
-  return sum;
-}
+};
+using W4 = Layout<kW4Shape, half_scale<8>>;
+using W5 = Layout<kW5Shape, half_scale<16>>;
+using W8 = Layout<kW8Shape, half_scale<128>>;
+using W4I = Layout<kW4Shape, half_scale<128>, 1, false, table_code<kW4Shape>>;
+using W4M = Layout<kW4MShape, half_scale_and_minimum, 1, true>;
+using W5M = Layout<kW5MShape, half_scale_and_minimum, 1, true>;
+using W2K = Layout<kW2KShape, nibble_scale_and_minimum, 2, true>;
+using W3K = Layout<kW3KShape, byte_scale<4>, 2>;
+using W4K = Layout<kW4KShape, byte_scale_and_minimum, 1, true>;
+using W5K = Layout<kW5KShape, byte_scale_and_minimum, 1, true>;
+using W6K = Layout<kW6KShape, byte_scale<32>, 2>;
+using W4IK = Layout<kW4IKShape, byte_scale<128>, 1, false, table_code<kW4IKShape>>;
+using W4G = Layout<kW4GShape, scale_and_zero>;
+using W8G = Layout<kW8GShape, scale_and_zero>;
 
-inline float scale_at(const std::byte* block, int64_t output) {
-  float scale = 0.0F;
-  __builtin_memcpy(&scale, block + 4 * output, sizeof(scale));
-  return scale;
-}
-inline float add_w4_g(const std::byte* block, const std::byte* group, int64_t output, const TokenGroup& x, float sum) {
-  const auto zero = static_cast<int32_t>(byte_of(block, 64 + output));
-  const int32_t codes = dot<nibble_code>(group, output, x, 0, 32) - zero * (x.sums[0] + x.sums[1]);
-  return __builtin_fmaf(static_cast<float>(codes), scale_at(block, output) * x.scale, sum);
-}
-inline float add_w8_g(const std::byte* block, const std::byte* group, int64_t output, const TokenGroup& x, float sum) {
-  const auto zero = static_cast<int32_t>(byte_of(block, 64 + output));
-  const int32_t codes = dot<byte_code>(group, output, x, 0, 32) - zero * (x.sums[0] + x.sums[1]);
-  return __builtin_fmaf(static_cast<float>(codes), scale_at(block, output) * x.scale, sum);
-}
-
-template <const PackedShape& kLayout,
-          float (*kAdd)(const std::byte*, const std::byte*, int64_t, const TokenGroup&, float)>
+template <typename Layout>
 void packed_product(const PackedTile& t) {
-  const PackedShape shape = with_block(kLayout, t.block_columns);
+  const PackedShape shape = with_block(Layout::kShape, t.block_columns);
   const int64_t groups = shape.block_columns / kGroupColumns;
   for (int64_t i = 0; i < t.count; ++i) {
     for (int64_t n = 0; n < t.outputs; ++n) {
@@ -116,7 +143,7 @@ void packed_product(const PackedTile& t) {
         const std::byte* const group = block + shape.head_bytes + g % groups * shape.group_bytes;
         const TokenGroup x{t.codes + i * t.columns + g * kGroupColumns, t.scales[i * (t.columns / kGroupColumns) + g],
                            t.sums + i * (t.columns / 16) + 2 * g};
-        sum = kAdd(block, group, n % kPanelOutputs, x, sum);
+        sum = Layout::add(block, group, n % kPanelOutputs, x, sum);
       }
       t.y[i * t.y_stride + n] = t.bias != nullptr ? sum + t.bias[n] : sum;
     }
