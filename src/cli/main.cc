@@ -52,7 +52,7 @@ int run(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kUsageExit;  // 0: --help, --version
   }
   if (!apply_isa_cap()) {
-    kedge::cli::say("kedge: KEDGE_ISA: expected scalar, avx2, avx512, avx512_vnni, avx512_bf16 or amx");
+    kedge::cli::say("kedge: KEDGE_ISA: expected scalar, avx2, avx_vnni, avx512, avx512_vnni, avx512_bf16 or amx");
     return kUsageExit;
   }
   const kedge::Status status = commands.chosen();

@@ -1,7 +1,9 @@
 #include "cpu/dispatch.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <iterator>
 
 #include "core/check.h"
 #include "cpu/dequantize.h"
@@ -25,17 +27,22 @@ struct Layer {
   Isa isa;
   const KernelTable* table;
 };
-constexpr Layer kLayers[] = {{Isa::scalar, &kScalarKernels},          {Isa::avx2, &kAvx2Kernels},
-                             {Isa::avx512, &kAvx512Kernels},          {Isa::avx512_vnni, &kAvx512VnniKernels},
-                             {Isa::avx512_bf16, &kAvx512Bf16Kernels}, {Isa::amx, &kAmxKernels}};
+constexpr Layer kLayers[] = {{Isa::scalar, &kScalarKernels},
+                             {Isa::avx2, &kAvx2Kernels},
+                             {Isa::avx_vnni, &kAvxVnniKernels},
+                             {Isa::avx512, &kAvx512Kernels},
+                             {Isa::avx512_vnni, &kAvx512VnniKernels},
+                             {Isa::avx512_bf16, &kAvx512Bf16Kernels},
+                             {Isa::amx, &kAmxKernels}};
 
-constexpr size_t kIsaCount = static_cast<size_t>(Isa::amx) + 1;
+constexpr size_t kIsaCount = std::size(kIsas);
 
 std::array<KernelTable, kIsaCount> complete_tables() {
   std::array<KernelTable, kIsaCount> tables;
-  for (size_t isa = 0; isa < kIsaCount; ++isa) {
+  for (const Isa isa : kIsas) {
+    KernelTable& table = tables[static_cast<size_t>(isa)];
     for (const Layer& layer : kLayers) {
-      if (static_cast<size_t>(layer.isa) <= isa) tables[isa] = laid_over(tables[isa], *layer.table);
+      if (includes(isa, layer.isa)) table = laid_over(table, *layer.table);
     }
   }
   return tables;
@@ -54,9 +61,7 @@ const KernelTable& kernels() {
 
 std::vector<Isa> runnable_isas() {
   std::vector<Isa> isas;
-  for (const Layer& layer : kLayers) {
-    if (layer.isa <= detected_isa()) isas.push_back(layer.isa);
-  }
+  std::ranges::copy_if(kIsas, std::back_inserter(isas), can_run);
   return isas;
 }
 

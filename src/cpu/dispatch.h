@@ -9,7 +9,7 @@
 
 namespace kedge::cpu {
 
-/// The complete table of `isa`: its own kernels, and those of the sets below for what it leaves out.
+/// The complete table of `isa`: its own kernels, and those of the sets that it includes for what it leaves out.
 const KernelTable& kernels_of(Isa isa);
 
 /// The table of active_isa().

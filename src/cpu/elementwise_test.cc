@@ -301,7 +301,7 @@ TEST(Bf16, every_isa_rounds_to_nearest_even) {
 }
 
 TEST(Isa, names_go_both_ways) {
-  for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_vnni, Isa::avx512_bf16, Isa::amx}) {
+  for (const Isa isa : kIsas) {
     EXPECT_EQ(isa_from_name(name_of(isa)), isa);
   }
   EXPECT_FALSE(isa_from_name("avx1024").has_value());
@@ -314,6 +314,32 @@ TEST(Isa, a_cap_lowers_and_never_raises) {
     EXPECT_EQ(active_isa(), Isa::scalar);
   }
   EXPECT_EQ(active_isa(), detected);
+}
+
+TEST(Isa, a_cap_that_the_cpu_lacks_takes_the_next_below) {
+  for (const Isa isa : kIsas) {
+    const WithIsa capped(isa);
+    EXPECT_TRUE(can_run(active_isa()));
+    EXPECT_LE(active_isa(), isa);
+    EXPECT_EQ(active_isa() == isa, can_run(isa));
+  }
+}
+
+// Skylake and Ice Lake have AVX-512 and no AVX-VNNI: not one of its kernels may be in their tables.
+TEST(Isa, only_avx_vnni_itself_runs_its_kernels) {
+  const auto packed_of = [](const KernelTable& table) {
+    return std::vector<PackedKernel>{table.packed_w4, table.packed_w8, table.packed_w4_k, table.packed_w6_k,
+                                     table.packed_w4_g};
+  };
+  const std::vector<PackedKernel> own = packed_of(kAvxVnniKernels);
+  for (const Isa isa : kIsas) {
+    const std::vector<PackedKernel> found = packed_of(kernels_of(isa));
+    for (size_t i = 0; i < own.size(); ++i) {
+      EXPECT_EQ(found[i] == own[i], isa == Isa::avx_vnni) << name_of(isa);
+      EXPECT_EQ(found[i] == packed_of(kAvx2Kernels)[i], isa == Isa::avx2 || isa == Isa::avx512) << name_of(isa);
+    }
+    EXPECT_EQ(kernels_of(isa).peak_int8 == kAvxVnniKernels.peak_int8, isa == Isa::avx_vnni) << name_of(isa);
+  }
 }
 
 }  // namespace

@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <iterator>
 
 namespace kedge::cpu {
 namespace {
 
-constexpr std::array<std::string_view, 6> kNames = {"scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"};
+constexpr std::array<std::string_view, std::size(kIsas)> kNames = {"scalar",      "avx2",        "avx_vnni", "avx512",
+                                                                   "avx512_vnni", "avx512_bf16", "amx"};
 
 std::atomic<Isa> cap{Isa::amx};
 
@@ -19,6 +21,12 @@ std::atomic<Isa> cap{Isa::amx};
 bool has_f16c() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
+// Its registers are those of AVX2, which the operating system saves.
+bool has_avx_vnni() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & 1U << 4) != 0;
 }
 
 // Tile registers are 8 KiB of state that Linux keeps for a process only when asked (arch_prctl, since 5.16); it answers
@@ -37,7 +45,7 @@ Isa detect() {
   if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c())) return Isa::scalar;
   if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))) {
-    return Isa::avx2;
+    return has_avx_vnni() ? Isa::avx_vnni : Isa::avx2;
   }
   if (!__builtin_cpu_supports("avx512vnni")) return Isa::avx512;
   if (!__builtin_cpu_supports("avx512bf16")) return Isa::avx512_vnni;
@@ -61,12 +69,19 @@ Isa detected_isa() {
   return detected;
 }
 
+bool can_run(Isa isa) {
+  if (isa != Isa::avx_vnni) return isa <= detected_isa();
+  static const bool runs = detected_isa() >= Isa::avx2 && has_avx_vnni();
+  return runs;
+}
+
 void cap_isa(Isa isa) {
   cap.store(isa, std::memory_order_relaxed);
 }
 
 Isa active_isa() {
-  return std::min(detected_isa(), cap.load(std::memory_order_relaxed));
+  const Isa isa = std::min(detected_isa(), cap.load(std::memory_order_relaxed));
+  return can_run(isa) ? isa : Isa::avx2;  // a cap between two that it can run
 }
 
 }  // namespace kedge::cpu

@@ -166,7 +166,8 @@ inline constexpr int64_t kPeakRoundsMax = 1 << 15;
 using MapKernel = void (*)(float* x, int64_t size);
 using GateKernel = void (*)(const float* gate, const float* up, float* out, int64_t size);
 
-/// Function pointers only. A null entry falls back to the instruction set below; null in all of them means absent.
+/// Function pointers only. A null entry falls back to the next instruction set below that this one includes; null in
+/// all of them means absent.
 struct KernelTable {
   FormatKernels f32, f16, bf16, f8_e4m3;
   FormatKernels q4_0, q4_1, q5_0, q5_1, q8_0;
@@ -225,6 +226,7 @@ struct KernelTable {
 
 extern const KernelTable kScalarKernels;
 extern const KernelTable kAvx2Kernels;
+extern const KernelTable kAvxVnniKernels;
 extern const KernelTable kAvx512Kernels;
 extern const KernelTable kAvx512VnniKernels;
 extern const KernelTable kAvx512Bf16Kernels;

@@ -77,7 +77,7 @@ class Contract(BenchCase):
         self.assertEqual([row["kind"] for row in rows], ["prefill"])
 
     def test_every_instruction_set_has_limits(self):
-        for isa in ("scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16"):
+        for isa in ("scalar", "avx2", "avx_vnni", "avx512", "avx512_vnni", "avx512_bf16"):
             answer = self.bench("demo", *quick(), env={"KEDGE_ISA": isa})
             self.assertTrue(all(limit > 0 for limit in answer["limits"].values()), isa)
 
