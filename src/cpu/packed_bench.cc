@@ -78,6 +78,16 @@ int register_all() {
                                  [=](benchmark::State& state) { peak(state, isa); })
         ->Unit(benchmark::kMicrosecond);
   }
+  for (const Isa isa : runnable_isas()) {
+    if (isa == Isa::scalar) continue;
+    benchmark::RegisterBenchmark(("packed/q4_0/int8_of/" + std::string(name_of(isa))).c_str(),
+                                 [=](benchmark::State& state) {
+                                   const WithIsa capped(isa);
+                                   run(state, DType::q4_0, 0, MatmulCompute::int8);
+                                 })
+        ->ArgsProduct({{1, 16}, {8192, 512}, {2048}})
+        ->Unit(benchmark::kMicrosecond);
+  }
   const auto add = [](const std::string& name, DType dtype, int64_t scale_columns) {
     for (const MatmulCompute compute : {MatmulCompute::int8, MatmulCompute::bf16_tiles}) {
       if (compute == MatmulCompute::bf16_tiles && kernels().tile_product == nullptr) continue;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/isa/vector/fetch_ahead.h"
 #include "cpu/kernel_table.h"
 #include "cpu/packed_layout.h"
 
@@ -62,10 +63,7 @@ struct TokenGroup {
   const int8_t* codes;
   float scale;
   const int32_t* sums;
-  template <int kParts>
-  [[nodiscard]] int32_t sum_of(int part) const {
-    return kParts == 1 ? sums[0] + sums[1] : sums[part];
-  }
+  const int32_t* starts;
 };
 
 inline __m256i quad_of(const int8_t* x, int quad) {
@@ -76,38 +74,41 @@ inline __m256i quad_of(const int8_t* x, int quad) {
 
 /// Products with VPMADDUBSW: of bytes in pairs, in 16 bits.
 struct PairProducts {
-  /// Codes of at most kCodeMax in quads [kBegin, kEnd) times a token's, whose sum is `token_sum`; and `start`.
-  template <int kCodeMax, int kBegin, int kEnd>
-  static __m256i sum(const __m256i (&codes)[kQuads], const int8_t* x, int32_t start, int32_t token_sum) {
+  /// Codes of at most kCodeMax in quads [kBegin, kEnd) times a token's, and `start`: where kZero is not 0, minus kZero
+  /// times the sum of the token's codes.
+  template <int kCodeMax, int kZero, int kBegin, int kEnd>
+  static __m256i sum(const __m256i (&codes)[kQuads], const TokenGroup& x, __m256i start) {
     constexpr int kFit = 32767 / (2 * 127 * kCodeMax);  // sums of so many pairs fit into 16 bits
-    __m256i total = _mm256_setzero_si256();
+    __m256i total = start;
     if constexpr (kFit == 0) {
-      // The sign goes over to the token's code: magnitudes of at most 128 in pairs fit.
-      start += 128 * token_sum;
+      // Codes less 128, whose sign goes over to the token's code: magnitudes of at most 128 in pairs fit.
+      static_assert(kZero == 128 || (kZero == 0 && kEnd - kBegin == kQuads));
+      total = kZero == 128 ? _mm256_setzero_si256() : _mm256_set1_epi32(128 * (x.sums[0] + x.sums[1]));
       for (int quad = kBegin; quad < kEnd; ++quad) {
         const __m256i signed_code = _mm256_xor_si256(codes[quad], _mm256_set1_epi8(-128));
-        const __m256i token = _mm256_sign_epi8(quad_of(x, quad), signed_code);
+        const __m256i token = _mm256_sign_epi8(quad_of(x.codes, quad), signed_code);
         total = _mm256_add_epi32(total, widened(_mm256_maddubs_epi16(_mm256_abs_epi8(signed_code), token)));
       }
     } else {
       constexpr int kAtOnce = kFit < 2 ? 1 : kFit < 4 ? 2 : kFit < 8 ? 4 : 8;
       for (int first = kBegin; first < kEnd; first += kAtOnce) {
-        __m256i pairs = _mm256_maddubs_epi16(codes[first], quad_of(x, first));
+        __m256i pairs = _mm256_maddubs_epi16(codes[first], quad_of(x.codes, first));
         for (int quad = first + 1; quad < first + kAtOnce && quad < kEnd; ++quad) {
-          pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(codes[quad], quad_of(x, quad)));
+          pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(codes[quad], quad_of(x.codes, quad)));
         }
-        total = first == kBegin ? widened(pairs) : _mm256_add_epi32(total, widened(pairs));
+        total = _mm256_add_epi32(total, widened(pairs));
       }
     }
-    return _mm256_add_epi32(total, _mm256_set1_epi32(start));
+    return total;
   }
   /// Sums of neighbouring 16-bit lanes.
   static __m256i widened(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
 };
 
 // What half a group has beside its codes, in registers, and what it does with a token's sum of products. kParts of a
-// group have factors of their own; kZero is taken off codes. `read`: `block` is the group's block, `scales` what
-// follows its codes; `output` is the first of the half's in the panel, 0 or 8.
+// group have factors of their own; kZero is taken off codes: with it, sums of products start at the token's number,
+// else that comes later. `read`: `block` is the group's block, `scales` what follows its codes; `output` is the first
+// of the half's in the panel, 0 or 8.
 
 inline Vector add_scaled(Vector sum, __m256i products, Vector scale, const TokenGroup& x) {
   return multiply_add(_mm256_cvtepi32_ps(products), multiply(scale, broadcast(x.scale)), sum);
@@ -144,8 +145,7 @@ struct ScalesAndMinimums {
   static constexpr int kZero = 0;
   [[nodiscard]] Vector scaled_sum(int part, Vector sum, __m256i products, const TokenGroup& x) const {
     sum = add_scaled(sum, products, scale[part], x);
-    const float token_sum = static_cast<float>(x.sum_of<kParts>(part)) * x.scale;
-    return negated_multiply_add(minimum[part], broadcast(token_sum), sum);
+    return negated_multiply_add(minimum[part], broadcast(__builtin_bit_cast(float, x.starts[part])), sum);
   }
   Vector scale[kParts], minimum[kParts];
 };
@@ -182,8 +182,8 @@ struct ScaleAndZero {
   }
   /// Less zero * (sum of the token's codes): both factors fit into 16 bits.
   [[nodiscard]] Vector scaled_sum(int, Vector sum, __m256i products, const TokenGroup& x) const {
-    const __m256i of_zeros = _mm256_madd_epi16(zero, _mm256_set1_epi32(x.sum_of<1>(0) & 0xffff));
-    return add_scaled(sum, _mm256_sub_epi32(products, of_zeros), scale, x);
+    const __m256i of_zeros = _mm256_madd_epi16(zero, _mm256_set1_epi32(x.starts[0]));
+    return add_scaled(sum, _mm256_add_epi32(products, of_zeros), scale, x);
   }
   Vector scale;
   __m256i zero;
@@ -222,9 +222,8 @@ struct PackedGroup : Factors {
   template <typename Products, int kPart>
   [[nodiscard]] Vector add_part(Vector sum, const TokenGroup& x) const {
     constexpr int kBegin = kPart * kQuads / Factors::kParts, kEnd = (kPart + 1) * kQuads / Factors::kParts;
-    const int32_t token_sum = x.sum_of<Factors::kParts>(kPart);
-    const __m256i products = Products::template sum<Codes::max(kShape), kBegin, kEnd>(
-        codes, x.codes, -Factors::kZero * token_sum, token_sum);
+    const __m256i start = Factors::kZero != 0 ? _mm256_set1_epi32(x.starts[kPart]) : _mm256_setzero_si256();
+    const __m256i products = Products::template sum<Codes::max(kShape), Factors::kZero, kBegin, kEnd>(codes, x, start);
     return this->scaled_sum(kPart, sum, products, x);
   }
   __m256i codes[kQuads];
@@ -248,13 +247,15 @@ using W8G = PackedGroup<kW8GShape, ScaleAndZero>;
 // Bound: with one token the weights' way from memory; with many, products: a group of nibbles takes 8 of them and as
 // many additions for each token, against half as many operations once to unpack it.
 template <typename Group, typename Products, int kTokens>
-[[gnu::noinline]] void half_panel_times(const PackedTile& t, const std::byte* block, int64_t output, int64_t token) {
+[[gnu::noinline]] void half_panel_times(const PackedTile& t, const std::byte* block, int64_t output, int64_t token,
+                                        FetchAhead& ahead) {
   const PackedShape shape = with_block(Group::kShape, t.block_columns);
   const int64_t groups = t.columns / kGroupColumns;
   const int64_t half = output % kPanelOutputs;
   const int8_t* codes = t.codes + token * t.columns;
   const float* scales = t.scales + token * groups;
   const int32_t* sums = t.sums + token * 2 * groups;
+  const int32_t* starts = t.starts + token * 2 * groups;
   Vector y[kTokens];
   for (int i = 0; i < kTokens; ++i) y[i] = cpu::zero();
   for (int64_t k = 0; k < t.columns; k += shape.block_columns, block += bytes_of_block(shape)) {
@@ -262,12 +263,14 @@ template <typename Group, typename Products, int kTokens>
     for (int64_t g = 0; g < shape.block_columns / kGroupColumns; ++g, at += shape.group_bytes) {
       const Group group(block, at, half);
       for (int i = 0; i < kTokens; ++i) {
-        y[i] =
-            group.template add_to<Products>(y[i], {codes + i * t.columns, scales[i * groups], sums + i * 2 * groups});
+        const TokenGroup x{codes + i * t.columns, scales[i * groups], sums + i * 2 * groups, starts + i * 2 * groups};
+        y[i] = group.template add_to<Products>(y[i], x);
       }
+      ahead.one_group_further();
       codes += kGroupColumns;
       ++scales;
       sums += 2;
+      starts += 2;
     }
   }
   const int64_t left = t.outputs - output < kHalf ? t.outputs - output : kHalf;
@@ -281,25 +284,31 @@ constexpr int kTokensAtOnce = 4;
 
 /// Tokens [token, count), fewer than kTokensAtOnce of them.
 template <typename Group, typename Products, int kTokens = kTokensAtOnce - 1>
-void last_tokens(const PackedTile& t, const std::byte* panel, int64_t output, int64_t token) {
+void last_tokens(const PackedTile& t, const std::byte* panel, int64_t output, int64_t token, FetchAhead& ahead) {
   if constexpr (kTokens > 0) {
     if (t.count - token == kTokens) {
-      half_panel_times<Group, Products, kTokens>(t, panel, output, token);
+      half_panel_times<Group, Products, kTokens>(t, panel, output, token, ahead);
     } else {
-      last_tokens<Group, Products, kTokens - 1>(t, panel, output, token);
+      last_tokens<Group, Products, kTokens - 1>(t, panel, output, token, ahead);
     }
   }
 }
 
 template <typename Group, typename Products>
 void packed_product(const PackedTile& t) {
-  for (int64_t output = 0; output < t.outputs; output += kHalf) {
-    const std::byte* const panel = t.panels + static_cast<size_t>(output / kPanelOutputs) * t.panel_bytes;
-    int64_t token = 0;
-    for (; token + kTokensAtOnce <= t.count; token += kTokensAtOnce) {
-      half_panel_times<Group, Products, kTokensAtOnce>(t, panel, output, token);
+  const auto bytes = static_cast<int64_t>(t.panel_bytes);
+  const int64_t passes = (t.count + kTokensAtOnce - 1) / kTokensAtOnce * (kPanelOutputs / kHalf);
+  const int64_t step = bytes * kGroupColumns / t.columns / passes + 1;
+  const std::byte* panel = t.panels;
+  for (int64_t first = 0; first < t.outputs; first += kPanelOutputs, panel += bytes) {
+    FetchAhead ahead(panel + bytes, step);
+    for (int64_t output = first; output < first + kPanelOutputs && output < t.outputs; output += kHalf) {
+      int64_t token = 0;
+      for (; token + kTokensAtOnce <= t.count; token += kTokensAtOnce) {
+        half_panel_times<Group, Products, kTokensAtOnce>(t, panel, output, token, ahead);
+      }
+      last_tokens<Group, Products>(t, panel, output, token, ahead);
     }
-    last_tokens<Group, Products>(t, panel, output, token);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "cpu/isa/vector/fetch_ahead.h"
 #include "cpu/kernel_table.h"
 
 namespace kedge::cpu {
@@ -11,23 +12,6 @@ namespace {
 /// How far ahead of a single pass its bytes are asked for: a Xeon (Sapphire Rapids) left to its own prefetching reads 7
 /// to 10 GB/s a core, with 2 KB ahead 11, with 8 to 12 KB ahead 15, into the second-level cache; into the first, less.
 constexpr int64_t kFetchDistance = 8192;
-
-/// Asks for bytes ahead, a part with every group; for the next panel's while several passes go over this one.
-class FetchAhead {
- public:
-  /// `step`: bytes a group.
-  FetchAhead(const std::byte* bytes, int64_t step) : next_(bytes), target_(bytes), step_(step) {}
-  void one_group_further() {
-    for (target_ += step_; next_ < target_; next_ += 64) {
-      _mm_prefetch(reinterpret_cast<const char*>(next_), _MM_HINT_T1);
-    }
-  }
-
- private:
-  const std::byte* next_;
-  const std::byte* target_;
-  int64_t step_;
-};
 
 /// kTokens tokens from `token` on, times one panel.
 // Bound: with one token the weights' way from memory (a group of 288 bytes takes some 30 operations); with many, the

@@ -12,13 +12,12 @@ namespace {
 
 /// Four bytes at a time, in 32 bits: exact whatever the codes.
 struct QuadProducts {
-  template <int, int kBegin, int kEnd>
-  static __m256i sum(const __m256i (&codes)[kQuads], const int8_t* x, int32_t start, int32_t) {
-    __m256i total = _mm256_set1_epi32(start);
+  template <int, int, int kBegin, int kEnd>
+  static __m256i sum(const __m256i (&codes)[kQuads], const TokenGroup& x, __m256i start) {
     for (int quad = kBegin; quad < kEnd; ++quad) {
-      total = _mm256_dpbusd_avx_epi32(total, codes[quad], quad_of(x, quad));
+      start = _mm256_dpbusd_avx_epi32(start, codes[quad], quad_of(x.codes, quad));
     }
-    return total;
+    return start;
   }
 };
 
