@@ -1,5 +1,6 @@
 #include "cpu/packed_forms.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -8,7 +9,7 @@
 namespace kedge::cpu {
 namespace {
 
-static_assert(kIq4Table.of[0] == kIq4Values[0] + 128 && kIq4Table.of[15] == kIq4Values[15] + 128);
+static_assert(std::ranges::equal(kIq4Table.of, kIq4Values, {}, {}, [](int value) { return value + 128; }));
 
 // Stored blocks: where what lies is told in cpu/dequantize.cc.
 
@@ -29,17 +30,28 @@ void read_nibbles(const std::byte* pairs, uint8_t* codes) {
     codes[i + 16] = pair >> 4;
   }
 }
+/// Some bits (1, 3 or 15: those of `mask`) of 32 bytes, from bit `from` on, become bits of as many codes, from bit `to`
+/// on; lower bits are there already.
+void read_bits(const std::byte* bytes, size_t from, uint64_t mask, unsigned to, uint8_t* codes) {
+  for (size_t i = 0; i < 32; i += 8) {  // eight at a time: no compiler's vectors are counted on
+    uint64_t word = 0, code = 0;
+    std::memcpy(&word, bytes + i, sizeof(word));
+    if (to > 0) std::memcpy(&code, codes + i, sizeof(code));
+    code |= (word >> from & mask * 0x0101010101010101U) << to;
+    std::memcpy(codes + i, &code, sizeof(code));
+  }
+}
 /// 256 codes of 4 bits, 64 after 64.
 void read_nibbles_of_k(const std::byte* pairs, uint8_t* codes) {
-  for (size_t k = 0; k < 256; ++k) codes[k] = u8(pairs, k / 64 * 32 + k % 32) >> (k / 32 % 2 * 4) & 15U;
+  for (size_t g = 0; g < 8; ++g) read_bits(pairs + g / 2 * 32, g % 2 * 4, 15, 0, codes + 32 * g);
 }
-/// 256 codes of 2 bits, 128 after 128.
-void read_pairs_of_k(const std::byte* fours, uint8_t* codes) {
-  for (size_t k = 0; k < 256; ++k) codes[k] = u8(fours, k / 128 * 32 + k % 32) >> (k / 32 % 4 * 2) & 3U;
+/// 2 bits of each of 256 codes, 128 after 128.
+void read_pairs_of_k(const std::byte* fours, unsigned to, uint8_t* codes) {
+  for (size_t g = 0; g < 8; ++g) read_bits(fours + g / 4 * 32, g % 4 * 2, 3, to, codes + 32 * g);
 }
 /// One more bit of each of 256 codes.
-void read_top_bits_of_k(const std::byte* bits, unsigned shift, uint8_t* codes) {
-  for (size_t k = 0; k < 256; ++k) codes[k] |= static_cast<uint8_t>((u8(bits, k % 32) >> (k / 32) & 1U) << shift);
+void read_top_bits_of_k(const std::byte* bits, unsigned to, uint8_t* codes) {
+  for (size_t g = 0; g < 8; ++g) read_bits(bits, g, 1, to, codes + 32 * g);
 }
 void read_fifth_bits(const std::byte* bits, uint8_t* codes) {
   for (size_t k = 0; k < 32; ++k) codes[k] |= static_cast<uint8_t>((u8(bits, k / 8) >> (k % 8) & 1U) << 4);
@@ -75,13 +87,13 @@ void read_q5_1(const std::byte* stored, PackedBlock& block) {
 
 void read_q2_k(const std::byte* stored, PackedBlock& block) {
   std::memcpy(block.group_scales.data(), stored, 16);  // with the minimums
-  read_pairs_of_k(stored + 16, block.codes.data());
+  read_pairs_of_k(stored + 16, 0, block.codes.data());
   block.scale = u16(stored + 80);
   block.minimum = u16(stored + 82);
 }
 
 void read_q3_k(const std::byte* stored, PackedBlock& block) {
-  read_pairs_of_k(stored + 32, block.codes.data());
+  read_pairs_of_k(stored + 32, 0, block.codes.data());
   read_top_bits_of_k(stored, 2, block.codes.data());
   const std::byte* const scales = stored + 96;
   for (size_t g = 0; g < 16; ++g) {
@@ -118,17 +130,11 @@ void read_q5_k(const std::byte* stored, PackedBlock& block) {
 void read_q6_k(const std::byte* stored, PackedBlock& block) {
   block.scale = u16(stored + 208);
   std::memcpy(block.group_scales.data(), stored + 192, 16);
-  for (size_t half = 0; half < 2; ++half) {
-    const auto* const low = reinterpret_cast<const uint8_t*>(stored) + 64 * half;
-    const auto* const high = reinterpret_cast<const uint8_t*>(stored) + 128 + 32 * half;
-    uint8_t* const codes = block.codes.data() + 128 * half;
-    for (size_t i = 0; i < 32; ++i) {
-      codes[i] = static_cast<uint8_t>((low[i] & 15U) | (high[i] & 3U) << 4);
-      codes[i + 32] = static_cast<uint8_t>((low[i + 32] & 15U) | (high[i] >> 2 & 3U) << 4);
-      codes[i + 64] = static_cast<uint8_t>(low[i] >> 4 | (high[i] >> 4 & 3U) << 4);
-      codes[i + 96] = static_cast<uint8_t>(low[i + 32] >> 4 | static_cast<unsigned>(high[i] >> 6) << 4);
-    }
+  uint8_t* const codes = block.codes.data();
+  for (size_t g = 0; g < 8; ++g) {
+    read_bits(stored + g / 4 * 64 + g % 2 * 32, g % 4 / 2 * 4, 15, 0, codes + 32 * g);
   }
+  read_pairs_of_k(stored + 128, 4, codes);
 }
 
 void read_iq4_xs(const std::byte* stored, PackedBlock& block) {

@@ -153,6 +153,14 @@ TEST(Packed, tiles_give_the_bits_of_stored_weights) {
   }
 }
 
+TEST(Packed, takes_hardly_more_bytes_than_stored) {
+  for (const DType dtype : packable_types()) {
+    const Weights weights(dtype, 32, 1024, 17);
+    const size_t stored = 32 * weights.view().row_stride;
+    EXPECT_LE(packed_bytes(weights.view()) * 100, stored * 104) << name_of(dtype);
+  }
+}
+
 /// Weights whose groups of `scale_columns` share a scale and a zero, as quantized checkpoints have them.
 Weights grouped(DType dtype, int64_t rows, int64_t columns, int64_t scale_columns) {
   Weights weights(dtype, rows, columns, 12);
