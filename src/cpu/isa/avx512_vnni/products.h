@@ -8,8 +8,8 @@
 namespace kedge::cpu {
 namespace {
 
-/// How far ahead of a single pass its bytes are asked for: a Xeon (Sapphire Rapids) left to its own prefetching reads 7 to
-/// 10 GB/s a core, with 2 KB ahead 11, with 8 to 12 KB ahead 15, into the second-level cache; into the first, less.
+/// How far ahead of a single pass its bytes are asked for: a Xeon (Sapphire Rapids) left to its own prefetching reads 7
+/// to 10 GB/s a core, with 2 KB ahead 11, with 8 to 12 KB ahead 15, into the second-level cache; into the first, less.
 constexpr int64_t kFetchDistance = 8192;
 
 /// Asks for bytes ahead, a part with every group; for the next panel's while several passes go over this one.
