@@ -16,11 +16,14 @@
 
 namespace kedge::cpu {
 
+struct RmsNorm;
+
 /// `count` rows of floats, `stride` floats apart, that an operation reads.
 struct InputRows {
   const float* data = nullptr;
   int64_t stride = 0;
   int64_t count = 0;
+  const RmsNorm* norm = nullptr;  // not null: rows are normalised first, on their way (packed_matmul alone)
 };
 /// As many rows as the input has, that an operation writes.
 struct OutputRows {
