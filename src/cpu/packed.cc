@@ -345,8 +345,8 @@ class TilePass {
     narrow_tokens(pool);
     const int64_t unit = tile_outputs_at_once(w_.rows, pool.size());
     pool.parallel_for_parts(w_.rows, unit, [&](int64_t begin, int64_t end, unsigned) {
-      for (int64_t first = begin; first < end; first += kTileOutputsMax) {
-        multiply(first, std::min(kTileOutputsMax, end - first));
+      for (int64_t first = begin; first < end; first += unit) {
+        multiply(first, std::min(unit, end - first));
       }
     });
   }
