@@ -44,6 +44,7 @@ Json as_json(const Engine& engine) {
           {"kv_heads", info.kv_head_count},
           {"head_size", info.head_size},
           {"compute", info.compute},
+          {"gemm", info.gemm},
           {"kv_cache", info.kv_cache},
           {"isa", info.isa},
           {"threads", info.thread_count},
@@ -106,7 +107,8 @@ std::string as_text(const Engine& engine) {
   line("context", fmt::format("{} tokens", info.context_tokens));
   line("tokenizer", fmt::format("{}, chat template {}", engine.tokenizer() ? "yes" : "none",
                                 engine.chat_template() ? "yes" : "none"));
-  line("compute", fmt::format("{} on {}, {} threads", info.compute, info.isa, info.thread_count));
+  line("compute",
+       fmt::format("{} on {}, {} threads, products of {}", info.compute, info.isa, info.thread_count, info.gemm));
   return text + plan_text(info, plan);
 }
 

@@ -74,6 +74,9 @@ void ModelOptions::add_loading_to(CLI::App& command) {
   command.add_option("--compute", compute, "precision of activations in matrix products")
       ->check(CLI::IsMember({"auto", "f32", "bf16", "int8"}))
       ->capture_default_str();
+  command.add_option("--gemm", gemm, "whose matrix products run: kedge's own, or oneDNN's where its library is there")
+      ->check(CLI::IsMember({"auto", "kedge", "onednn"}))
+      ->capture_default_str();
   command.add_option("--kv-cache", kv_cache, "precision that keys and values are kept in")
       ->check(CLI::IsMember({"auto", "f32", "bf16", "int8", "int4"}))
       ->capture_default_str();
@@ -97,6 +100,7 @@ EngineOptions ModelOptions::engine_options() const {
                     : compute == "bf16" ? Compute::bf16
                     : compute == "int8" ? Compute::int8
                                         : Compute::automatic;
+  options.gemm = gemm == "kedge" ? Gemm::kedge : gemm == "onednn" ? Gemm::onednn : Gemm::automatic;
   options.kv_cache = kv_cache == "f32"    ? KvCache::f32
                      : kv_cache == "bf16" ? KvCache::bf16
                      : kv_cache == "int8" ? KvCache::int8

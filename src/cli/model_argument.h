@@ -20,6 +20,7 @@ Result<std::filesystem::path> resolve_model(const std::string& model);
 struct ModelOptions {
   std::string model;
   std::string compute = "auto";
+  std::string gemm = "auto";
   std::string kv_cache = "auto";
   bool quantize_activations = false;
   uint32_t threads = 0;

@@ -155,8 +155,15 @@ Status DecoderEngine::plan_kv_cache() {
 Status DecoderEngine::plan_layout() {
   KEDGE_ASSIGN(const models::DecoderWeights weights, models::load_decoder_weights(spec(), *model_.source));
   const bool pack = model_.compute == cpu::MatmulCompute::int8;
-  const models::LayoutPlan layout = models::plan_layout(weights, pack);
-  if (pack && layout.packed_bytes == 0) {
+  const models::LayoutPlan layout = models::plan_layout(weights, {.compute = model_.compute, .onednn = model_.onednn});
+  if (model_.onednn && layout.blocked_bytes == 0) {
+    return Error{
+        ErrorKind::unsupported,
+        fmt::format("{}: --gemm onednn takes weights of type F32 (--compute f32 or bf16), BF16 (bf16) and INT8 "
+                    "with one scale a row (int8), where {} has block kernels, and none of the model's are",
+                    model_.info.name, model_.info.gemm)};
+  }
+  if (pack && !model_.onednn && layout.packed_bytes == 0) {
     return Error{ErrorKind::unsupported,
                  fmt::format("{}: --compute int8 needs weights of type Q4_0, Q8_0, Q4_K, Q6_K, INT4 or INT8, and the "
                              "model has none",
@@ -174,6 +181,7 @@ Status DecoderEngine::allocate() {
   KEDGE_ASSIGN(decoder_, models::Decoder::open(
                              *workers_, spec(), model_.source,
                              {.compute = model_.compute,
+                              .onednn = model_.onednn,
                               .round_inputs = options_.quantize_activations,
                               .tokens_max = limits.tokens,
                               .outputs_max = limits.outputs,
