@@ -147,6 +147,7 @@ struct EngineOptions {
   bool without_tokenizer = false;
   /// Where weights that are laid out anew are kept, to be mapped at the next start; empty: nowhere.
   std::filesystem::path packed_cache_folder;
+  uint64_t packed_cache_bytes_max = 0;  // of all files there: those used longest ago are removed; 0: no limit
   std::function<void(uint64_t done, uint64_t total)> on_packing;  // while they are laid out, in bytes; may be empty
   std::filesystem::path chat_template_file;                       // overrides the model's own
   std::string random_weights;  // not empty: the model is a config.json, and weights of this type ("int8") are made up

@@ -91,6 +91,12 @@ void ModelOptions::add_loading_to(CLI::App& command) {
   command.add_option(
       "--packed-cache", packed_cache,
       "where weights that are laid out anew are kept; none: nowhere (default: kedge/packed in the user's cache)");
+  command
+      .add_option("--packed-cache-max-bytes", packed_cache_bytes_max,
+                  "bytes of all files there (accepts 20GiB): those used longest ago are removed; 0: no limit")
+      ->transform(CLI::AsSizeValue(false))
+      ->envname("KEDGE_PACKED_CACHE_MAX_BYTES")
+      ->default_str("64GiB");
   command.add_option("--chat-template", chat_template, "a Jinja file to use instead of the model's own template");
 }
 
@@ -113,6 +119,7 @@ EngineOptions ModelOptions::engine_options() const {
   options.chat_template_file = chat_template;
   if (packed_cache != "none")
     options.packed_cache_folder = packed_cache.empty() ? packed_cache_root() : fs::path(packed_cache);
+  options.packed_cache_bytes_max = packed_cache_bytes_max;
   options.on_packing = PackingReport();
   return options;
 }

@@ -28,6 +28,7 @@ struct ModelOptions {
   uint64_t kv_cache_bytes = 0;
   std::string chat_template;
   std::string packed_cache;
+  uint64_t packed_cache_bytes_max = uint64_t{64} << 30;
 
   /// Adds MODEL and the options. `optional`: MODEL may be left out.
   void add_to(CLI::App& command, bool optional = false);

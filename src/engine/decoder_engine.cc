@@ -187,6 +187,7 @@ Status DecoderEngine::allocate() {
                               .outputs_max = limits.outputs,
                               .layout = {.cache_folder = options_.random_weights.empty() ? options_.packed_cache_folder
                                                                                          : std::filesystem::path(),
+                                         .cache_bytes_max = options_.packed_cache_bytes_max,
                                          .cache_name = model_.info.name,
                                          .source_key = model_.source_key,
                                          .on_progress = options_.on_packing}}));

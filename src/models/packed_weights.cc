@@ -189,6 +189,7 @@ Result<LaidOutWeights> lay_out_weights(WorkerPool& pool, DecoderWeights& weights
     PackedCache::Stored stored = cache->find(pool, bytes);
     if (stored.file != nullptr) {
       laid_out.file = std::move(stored.file);
+      if (options.cache_bytes_max > 0) cache->prune(options.cache_bytes_max);
       point_at(weights, options.choice, stored.bytes.data());
       return laid_out;
     }
@@ -200,6 +201,7 @@ Result<LaidOutWeights> lay_out_weights(WorkerPool& pool, DecoderWeights& weights
   if (cache) {
     Status stored = cache->store(pool, {laid_out.buffer.data(), bytes});
     if (!stored.ok()) laid_out.not_stored = std::move(stored).error();
+    if (options.cache_bytes_max > 0) cache->prune(options.cache_bytes_max);
   }
   point_at(weights, options.choice, laid_out.buffer.data());
   return laid_out;

@@ -35,6 +35,7 @@ LayoutPlan plan_layout(const DecoderWeights& weights, const LayoutChoice& choice
 struct LayoutOptions {
   LayoutChoice choice;
   std::filesystem::path cache_folder;    // where laid out weights are kept; empty: nowhere
+  uint64_t cache_bytes_max = 0;          // of all files there: those used longest ago go; 0: no limit
   std::string cache_name;                // of the model, for people
   std::string source_key;                // what the stored weights are: a file of another key is not read
   const WeightSource* source = nullptr;  // is told which stored bytes nothing reads any more; may be null
