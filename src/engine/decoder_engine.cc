@@ -8,6 +8,7 @@
 #include <random>
 
 #include "core/memory_info.h"
+#include "core/topology.h"
 #include "engine/measure.h"
 #include "models/decoder_weights.h"
 #include "models/packed_weights.h"
@@ -198,7 +199,9 @@ Status DecoderEngine::allocate() {
               .tokenizer = model_.tokenizer.get(),
               .end_tokens = model_.settings.end_tokens,
               .context_tokens = model_.info.context_tokens};
-  jobs_ = std::make_unique<JobThread>();
+  // Where every core has a worker, this thread, which is the first one, must not wander onto another's.
+  const bool full = workers_->size() > 1 && workers_->size() == topology().cores.size();
+  jobs_ = std::make_unique<JobThread>(full ? topology().cores.front().cpu : -1);
   return Done{};
 }
 

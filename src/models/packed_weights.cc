@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/topology.h"
 #include "models/packed_cache.h"
 
 namespace kedge::models {
@@ -108,6 +109,7 @@ bool fill_all(WorkerPool& pool, const DecoderWeights& weights, const LayoutOptio
   for_each_product(weights, [&](const Linear& linear) {
     const Form form = form_of(linear, options.choice);
     if (!enough || form.kind == FormKind::as_stored) return;
+    place_by_worker({buffer.data() + done, bytes_of(linear, form)}, pool.size());
     enough = fill(pool, linear, form, buffer.data() + done);
     done += bytes_of(linear, form);
     if (options.source != nullptr) options.source->forget(replaced(weights, linear));
