@@ -61,7 +61,7 @@ Result<std::unique_ptr<Decoder>> Decoder::open(WorkerPool& pool, const DecoderSp
   for (size_t i = 0; i < sizes.size(); ++i) *parts[i] = decoder->arena_.take<float>(sizes[i]);
   LayoutOptions layout = options.layout;
   layout.source = decoder->source_.get();
-  layout.pack = options.compute == cpu::MatmulCompute::int8;
+  layout.choice = {.compute = options.compute, .onednn = options.onednn};
   KEDGE_ASSIGN(decoder->laid_out_, lay_out_weights(pool, decoder->weights_, layout));
   decoder->routed_.resize(static_cast<size_t>(spec.mixture.experts));
   return decoder;
@@ -155,7 +155,9 @@ void Decoder::matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRow
   const bool rounded = round_inputs_ && linear.quantized != nullptr;
   const cpu::InputRows inputs =
       rounded ? cpu::rounded_inputs(pool, x, linear.weight.columns, linear.quantized->input()) : x;
-  if (linear.packed.data != nullptr) {
+  if (linear.blocked.data != nullptr) {
+    cpu::blocked_matmul(pool, linear.blocked, inputs, y, linear.bias_data());
+  } else if (linear.packed.data != nullptr) {
     cpu::packed_matmul(pool, linear.packed, inputs, y, linear.bias_data(), packed_compute_);
   } else {
     cpu::matmul(pool, linear.weight, inputs, y, linear.bias_data(), stored_compute_);

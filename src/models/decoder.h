@@ -48,10 +48,11 @@ using ProductSink = void (*)(void* context, const Linear& linear, const cpu::Inp
 
 struct DecoderOptions {
   cpu::MatmulCompute compute = cpu::MatmulCompute::f32;  // int8: weights that have a packed form are packed
+  bool onednn = false;                                   // multiplies the weights that it takes (cpu/onednn.h)
   bool round_inputs = false;  // activations as a quantized checkpoint's settings say (cpu/input_rounding.h)
   int64_t tokens_max = 0;     // of one batch
   int64_t outputs_max = 0;    // rows of logits of one batch
-  LayoutOptions layout;       // `pack` follows `compute`
+  LayoutOptions layout;       // its choice is `compute` and `onednn`
 };
 
 /// Immutable weights and one set of work buffers: one forward pass at a time.
