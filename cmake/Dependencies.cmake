@@ -1,4 +1,4 @@
-# Everything comes from Debian packages (the list is in kd); nothing is vendored.
+# Everything comes from Debian packages and PyPI wheels (the list is in kd); nothing is vendored.
 find_package(Threads REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(fmt REQUIRED)
@@ -13,6 +13,12 @@ pkg_check_modules(XXHASH REQUIRED libxxhash)  # its header alone
 pkg_check_modules(EDIT REQUIRED IMPORTED_TARGET libedit)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+# Optional, where `./kd up` put the wheel: the second provider of matrix products.
+find_path(KEDGE_ONEDNN_INCLUDE oneapi/dnnl/dnnl.h HINTS ${CMAKE_SOURCE_DIR}/build/deps/onednn/include)
+find_library(KEDGE_ONEDNN_LIBRARY NAMES libdnnl.so.3 HINTS ${CMAKE_SOURCE_DIR}/build/deps/onednn/lib)
+if(NOT KEDGE_ONEDNN_LIBRARY)
+  set(KEDGE_ONEDNN_LIBRARY libdnnl.so.3)
+endif()
 if(KEDGE_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)

@@ -35,6 +35,13 @@ enum class KvCache : uint8_t {
   int4   // a scale and a minimum for each 32 elements
 };
 
+/// Whose matrix products run.
+enum class Gemm : uint8_t {
+  automatic,  // kedge's: docs/decisions/0013-onednn.md
+  kedge,
+  onednn  // oneDNN's, for weights in f32, bf16 and INT8 with one scale a row, which are laid out anew in memory
+};
+
 struct SamplingOptions {
   float temperature = 1.0F;         // 0 means greedy
   int32_t top_k = 0;                // 0: all
@@ -117,7 +124,8 @@ struct ModelInfo {
   int64_t context_tokens = 0;
   int64_t vocabulary_size = 0, hidden_size = 0, layer_count = 0, head_count = 0, kv_head_count = 0, head_size = 0;
   std::string compute;   // "f32", "bf16" or "int8"
-  std::string kv_cache;  // likewise, or "int4"; empty: the model keeps none
+  std::string gemm;      // "kedge", or oneDNN with its version
+  std::string kv_cache;  // as compute, or "int4"; empty: the model keeps none
   std::string isa;
   unsigned thread_count = 0;
   bool packed_from_cache = false;  // packed_bytes of the plan are mapped from the cache
@@ -126,6 +134,7 @@ struct ModelInfo {
 
 struct EngineOptions {
   Compute compute = Compute::automatic;
+  Gemm gemm = Gemm::automatic;
   KvCache kv_cache = KvCache::automatic;
   uint64_t kv_cache_bytes = 0;        // 0: enough for one full context, at most a quarter of the free memory
   uint32_t context_tokens = 0;        // 0: the model's own
@@ -138,6 +147,7 @@ struct EngineOptions {
   bool without_tokenizer = false;
   /// Where weights that are laid out anew are kept, to be mapped at the next start; empty: nowhere.
   std::filesystem::path packed_cache_folder;
+  uint64_t packed_cache_bytes_max = 0;  // of all files there: those used longest ago are removed; 0: no limit
   std::function<void(uint64_t done, uint64_t total)> on_packing;  // while they are laid out, in bytes; may be empty
   std::filesystem::path chat_template_file;                       // overrides the model's own
   std::string random_weights;  // not empty: the model is a config.json, and weights of this type ("int8") are made up

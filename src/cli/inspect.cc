@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/model_argument.h"
 #include "cli/standard_io.h"
+#include "core/topology.h"
 
 namespace kedge::cli {
 namespace {
@@ -44,9 +45,16 @@ Json as_json(const Engine& engine) {
           {"kv_heads", info.kv_head_count},
           {"head_size", info.head_size},
           {"compute", info.compute},
+          {"gemm", info.gemm},
           {"kv_cache", info.kv_cache},
           {"isa", info.isa},
           {"threads", info.thread_count},
+          {"machine",
+           {{"cores", topology().cores.size()},
+            {"cpus_allowed", topology().allowed_cpus},
+            {"cpus_max", topology().cpus_max},
+            {"nodes", topology().node_count()},
+            {"huge_pages", topology().huge_pages}}},
           {"has_tokenizer", engine.tokenizer() != nullptr},
           {"has_chat_template", engine.chat_template() != nullptr},
           {"memory",
@@ -106,7 +114,13 @@ std::string as_text(const Engine& engine) {
   line("context", fmt::format("{} tokens", info.context_tokens));
   line("tokenizer", fmt::format("{}, chat template {}", engine.tokenizer() ? "yes" : "none",
                                 engine.chat_template() ? "yes" : "none"));
-  line("compute", fmt::format("{} on {}, {} threads", info.compute, info.isa, info.thread_count));
+  line("compute",
+       fmt::format("{} on {}, {} threads, products of {}", info.compute, info.isa, info.thread_count, info.gemm));
+  const Topology& machine = topology();
+  line("machine",
+       fmt::format("{} cores ({} CPUs allowed{}) on {} memory nodes, huge pages: {}", machine.cores.size(),
+                   machine.allowed_cpus, machine.cpus_max > 0 ? fmt::format(", {} at a time", machine.cpus_max) : "",
+                   machine.node_count(), machine.huge_pages));
   return text + plan_text(info, plan);
 }
 

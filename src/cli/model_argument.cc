@@ -74,6 +74,9 @@ void ModelOptions::add_loading_to(CLI::App& command) {
   command.add_option("--compute", compute, "precision of activations in matrix products")
       ->check(CLI::IsMember({"auto", "f32", "bf16", "int8"}))
       ->capture_default_str();
+  command.add_option("--gemm", gemm, "whose matrix products run: kedge's own, or oneDNN's where its library is there")
+      ->check(CLI::IsMember({"auto", "kedge", "onednn"}))
+      ->capture_default_str();
   command.add_option("--kv-cache", kv_cache, "precision that keys and values are kept in")
       ->check(CLI::IsMember({"auto", "f32", "bf16", "int8", "int4"}))
       ->capture_default_str();
@@ -88,6 +91,12 @@ void ModelOptions::add_loading_to(CLI::App& command) {
   command.add_option(
       "--packed-cache", packed_cache,
       "where weights that are laid out anew are kept; none: nowhere (default: kedge/packed in the user's cache)");
+  command
+      .add_option("--packed-cache-max-bytes", packed_cache_bytes_max,
+                  "bytes of all files there (accepts 20GiB): those used longest ago are removed; 0: no limit")
+      ->transform(CLI::AsSizeValue(false))
+      ->envname("KEDGE_PACKED_CACHE_MAX_BYTES")
+      ->default_str("64GiB");
   command.add_option("--chat-template", chat_template, "a Jinja file to use instead of the model's own template");
 }
 
@@ -97,6 +106,7 @@ EngineOptions ModelOptions::engine_options() const {
                     : compute == "bf16" ? Compute::bf16
                     : compute == "int8" ? Compute::int8
                                         : Compute::automatic;
+  options.gemm = gemm == "kedge" ? Gemm::kedge : gemm == "onednn" ? Gemm::onednn : Gemm::automatic;
   options.kv_cache = kv_cache == "f32"    ? KvCache::f32
                      : kv_cache == "bf16" ? KvCache::bf16
                      : kv_cache == "int8" ? KvCache::int8
@@ -109,6 +119,7 @@ EngineOptions ModelOptions::engine_options() const {
   options.chat_template_file = chat_template;
   if (packed_cache != "none")
     options.packed_cache_folder = packed_cache.empty() ? packed_cache_root() : fs::path(packed_cache);
+  options.packed_cache_bytes_max = packed_cache_bytes_max;
   options.on_packing = PackingReport();
   return options;
 }

@@ -20,6 +20,7 @@ Result<std::filesystem::path> resolve_model(const std::string& model);
 struct ModelOptions {
   std::string model;
   std::string compute = "auto";
+  std::string gemm = "auto";
   std::string kv_cache = "auto";
   bool quantize_activations = false;
   uint32_t threads = 0;
@@ -27,6 +28,7 @@ struct ModelOptions {
   uint64_t kv_cache_bytes = 0;
   std::string chat_template;
   std::string packed_cache;
+  uint64_t packed_cache_bytes_max = uint64_t{64} << 30;
 
   /// Adds MODEL and the options. `optional`: MODEL may be left out.
   void add_to(CLI::App& command, bool optional = false);

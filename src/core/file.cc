@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,6 +57,14 @@ Result<std::string> read_file(const std::filesystem::path& path, size_t bytes_ma
 }
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem::path& path) {
+  return open(path, false);
+}
+
+Result<std::shared_ptr<const MappedFile>> MappedFile::open_in_use(const std::filesystem::path& path) {
+  return open(path, true);
+}
+
+Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem::path& path, bool in_use) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return system_error(path, "open", errno);
   struct stat info {};
@@ -68,10 +77,20 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem
     if (address == MAP_FAILED) return system_error(path, "map", errno);
     bytes = {static_cast<const std::byte*>(address), size};
   }
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, bytes));
+  std::shared_ptr<MappedFile> mapped(new MappedFile(path, bytes));
+  // Not every file system has locks: without one the file may be removed, and the mapping stays right all the same.
+  if (in_use && ::flock(file.get(), LOCK_SH | LOCK_NB) == 0) mapped->lock_ = ::fcntl(file.get(), F_DUPFD_CLOEXEC, 0);
+  return std::shared_ptr<const MappedFile>(std::move(mapped));
+}
+
+bool remove_unused_file(const std::filesystem::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0 || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return false;
+  return ::unlink(path.c_str()) == 0;
 }
 
 MappedFile::~MappedFile() {
+  if (lock_ >= 0) ::close(lock_);
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 

@@ -21,6 +21,9 @@ class MappedFile {
   /// Fails with not_found (no such file, a folder, no permission). An empty file maps to no bytes.
   static Result<std::shared_ptr<const MappedFile>> open(const std::filesystem::path& path);
 
+  /// The same, and remove_unused_file leaves the file alone while the mapping lives, in whichever process.
+  static Result<std::shared_ptr<const MappedFile>> open_in_use(const std::filesystem::path& path);
+
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   ~MappedFile();
@@ -35,9 +38,15 @@ class MappedFile {
  private:
   MappedFile(std::filesystem::path path, std::span<const std::byte> bytes) : path_(std::move(path)), bytes_(bytes) {}
 
+  static Result<std::shared_ptr<const MappedFile>> open(const std::filesystem::path& path, bool in_use);
+
   std::filesystem::path path_;
   std::span<const std::byte> bytes_;
+  int lock_ = -1;  // a descriptor with a shared lock
 };
+
+/// Removes a file that nobody has open in use; whether it did.
+bool remove_unused_file(const std::filesystem::path& path);
 
 /// Writes a file that appears under its name only when `commit` succeeds (temporary file beside it,
 /// fsync, rename). Destroyed without commit: nothing is left behind. One thread at a time.

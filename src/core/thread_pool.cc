@@ -1,17 +1,14 @@
 #include "core/thread_pool.h"
 
 #include <immintrin.h>
-#include <pthread.h>
-#include <sched.h>
 
 #include <algorithm>
-#include <fstream>
 #include <mutex>
 #include <optional>
-#include <set>
-#include <string>
 #include <thread>
 #include <utility>
+
+#include "core/topology.h"
 
 namespace kedge {
 namespace {
@@ -19,38 +16,6 @@ namespace {
 // A decode step is a chain of some hundred short jobs: workers spin this many pauses between two of them (about 50 us
 // on a 2.6 GHz Zen 4) before they sleep.
 constexpr int kSpinCount = 2000;
-
-std::vector<int> allowed_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cpus;
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return cpus;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
-  }
-  return cpus;
-}
-
-/// The allowed CPUs, one for each physical core (the first hyper-thread sibling of each).
-std::vector<int> core_cpus() {
-  std::vector<int> cpus;
-  std::set<std::string> seen;
-  for (const int cpu : allowed_cpus()) {
-    const std::string path = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list";
-    std::ifstream file(path);
-    std::string siblings;
-    if (!std::getline(file, siblings)) siblings = std::to_string(cpu);
-    if (seen.insert(siblings).second) cpus.push_back(cpu);
-  }
-  return cpus;
-}
-
-void pin_to(int cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-}
 
 }  // namespace
 
@@ -122,18 +87,18 @@ struct WorkerPool::State {
 };
 
 unsigned WorkerPool::physical_core_count() {
-  return std::max<unsigned>(1, static_cast<unsigned>(core_cpus().size()));
+  return topology().worker_count();
 }
 
 WorkerPool::WorkerPool(unsigned thread_count, bool pin) : state_(std::make_unique<State>()) {
-  const std::vector<int> cpus = core_cpus();
-  if (thread_count == 0) thread_count = std::max<unsigned>(1, static_cast<unsigned>(cpus.size()));
+  const std::vector<Core>& cores = topology().cores;
+  if (thread_count == 0) thread_count = topology().worker_count();
   state_->size = thread_count;
   state_->shares = std::vector<State::Share>(thread_count);
   for (unsigned worker = 1; worker < thread_count; ++worker) {
-    const int cpu = pin && worker < cpus.size() ? cpus[worker] : -1;
+    const int cpu = pin && worker < cores.size() ? cores[worker].cpu : -1;
     state_->threads.emplace_back([state = state_.get(), worker, cpu] {
-      if (cpu >= 0) pin_to(cpu);
+      if (cpu >= 0) pin_to_cpu(cpu);
       state->work(worker);
     });
   }

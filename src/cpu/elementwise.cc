@@ -115,4 +115,29 @@ int64_t argmax(const float* x, int64_t size) {
   return kernels().argmax(x, size);
 }
 
+float maximum(const float* x, int64_t size) {
+  return kernels().maximum(x, size);
+}
+
+float exp_in_place(float* x, int64_t size, float shift) {
+  return kernels().exp_in_place(x, size, shift);
+}
+
+float exp_sum(const float* x, int64_t size, float shift) {
+  return kernels().exp_sum(x, size, shift);
+}
+
+void scale(float factor, float* x, int64_t size) {
+  kernels().scale(factor, x, size);
+}
+
+void block_maxima(const float* x, int64_t size, float* out) {
+  static_assert(kMaximaElements == kMaximaBlock);
+  kernels().block_maxima(x, size, out);
+}
+
+int64_t indices_at_least(const float* x, int64_t size, float least, int32_t* out) {
+  return kernels().indices_at_least(x, size, least, out);
+}
+
 }  // namespace kedge::cpu

@@ -257,7 +257,8 @@ TEST(Softmax, equals_its_formula) {
           const double expected = std::exp(static_cast<double>(x[i]) - largest) / total;
           // The argument is rounded to f32 before: relative in its size.
           const double error = 3e-7 + 6e-8 * std::min(100.0, std::abs(static_cast<double>(x[i]) - largest));
-          ASSERT_NEAR(static_cast<double>(y[i]), expected, error * expected + 1e-44);
+          // What is too small for a normal number may be 0.
+          ASSERT_NEAR(static_cast<double>(y[i]), expected, error * expected + 1.2e-38);
         }
       }
     }
@@ -277,6 +278,43 @@ TEST(Argmax, the_first_of_the_largest) {
       EXPECT_EQ(argmax(x.data(), size), size / 2);
       std::fill(x.begin(), x.end(), -INFINITY);
       EXPECT_EQ(argmax(x.data(), size), 0);
+    }
+  });
+}
+
+TEST(Selection, maxima_of_blocks_and_indices_of_the_largest) {
+  for_every_isa([&](Isa) {
+    for (const int64_t size : kSizes) {
+      auto x = random_floats(static_cast<size_t>(size), 16);
+      x[static_cast<size_t>(size / 3)] = NAN;  // is never found, and hides no other
+      std::vector<float> maxima(static_cast<size_t>((size + kMaximaElements - 1) / kMaximaElements));
+      block_maxima(x.data(), size, maxima.data());
+      for (int64_t block = 0; block * kMaximaElements < size; ++block) {
+        float expected = -INFINITY;
+        for (int64_t i = block * kMaximaElements; i < std::min(size, (block + 1) * kMaximaElements); ++i) {
+          if (x[static_cast<size_t>(i)] > expected) expected = x[static_cast<size_t>(i)];
+        }
+        EXPECT_EQ(maxima[static_cast<size_t>(block)], expected);
+      }
+      for (const float least : {-INFINITY, -1.0F, 0.5F, x[static_cast<size_t>(size - 1)], 2.0F, INFINITY}) {
+        std::vector<int32_t> expected, found(static_cast<size_t>(size));
+        for (int64_t i = 0; i < size; ++i) {
+          if (x[static_cast<size_t>(i)] >= least) expected.push_back(static_cast<int32_t>(i));
+        }
+        found.resize(static_cast<size_t>(indices_at_least(x.data(), size, least, found.data())));
+        EXPECT_EQ(found, expected) << size << " elements, at least " << least;
+      }
+    }
+  });
+}
+
+TEST(Scale, multiplies_every_element) {
+  for_every_isa([&](Isa) {
+    for (const int64_t size : kSizes) {
+      const auto x = random_floats(static_cast<size_t>(size), 17);
+      auto y = x;
+      scale(0.3F, y.data(), size);
+      for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(y[i], 0.3F * x[i]);
     }
   });
 }

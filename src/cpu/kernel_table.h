@@ -166,6 +166,8 @@ inline constexpr int64_t kPeakRoundsMax = 1 << 15;
 using MapKernel = void (*)(float* x, int64_t size);
 using GateKernel = void (*)(const float* gate, const float* up, float* out, int64_t size);
 
+inline constexpr int64_t kMaximaBlock = 32;
+
 /// Function pointers only. A null entry falls back to the next instruction set below that this one includes; null in
 /// all of them means absent.
 struct KernelTable {
@@ -210,6 +212,10 @@ struct KernelTable {
   float (*exp_sum)(const float* x, int64_t size, float shift) = nullptr;  // sum of exp(x - shift)
   float (*exp_in_place)(float* x, int64_t size, float shift) = nullptr;   // x = exp(x - shift); returns the sum
   int64_t (*argmax)(const float* x, int64_t size) = nullptr;
+  void (*scale)(float factor, float* x, int64_t size) = nullptr;
+  void (*block_maxima)(const float* x, int64_t size, float* out) = nullptr;  // of kMaximaBlock each; the last has fewer
+  /// The indices of elements that are at least `least`, ascending: how many. Room for all of them.
+  int64_t (*indices_at_least)(const float* x, int64_t size, float least, int32_t* out) = nullptr;
 
   AttentionKernel attention_f32 = nullptr, attention_bf16 = nullptr;  // by type of keys and values
   AttentionKernel attention_int8 = nullptr, attention_int4 = nullptr;

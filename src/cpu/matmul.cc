@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "cpu/caches.h"
 #include "cpu/dispatch.h"
 #include "cpu/gather.h"
 #include "cpu/ops.h"
@@ -11,9 +12,9 @@
 namespace kedge::cpu {
 namespace {
 
-// Weight rows that are worked on together stay in the second-level cache (1 MB on Zen 4, 2 MB on Sapphire Rapids) while
-// all activation rows pass by.
-constexpr int64_t kPanelBytes = 256 * 1024;
+// Weight rows that are worked on together stay in the second-level cache while all activation rows pass by: a quarter
+// of it, and no more than 256 KB (1 MB on Zen 4, 2 MB on Sapphire Rapids; more was not faster).
+constexpr int64_t kPanelBytesMax = 256 * 1024;
 constexpr int64_t kOutputGrain = 8;  // a multiple of every kernel's tile
 constexpr int64_t kRowGrain = 12;    // likewise, of activation rows
 
@@ -131,7 +132,8 @@ int64_t panel_rows(const Plan& plan, const WeightView& w, int64_t count) {
   if (plan.source == Source::stored && count <= kRowGrain) return w.rows;  // each weight is read once anyway
   const bool narrow = plan.bf16_activations;
   const auto row_bytes = static_cast<int64_t>(panel_stride(w.columns, narrow ? sizeof(uint16_t) : sizeof(float)));
-  return std::max<int64_t>(kOutputGrain, kPanelBytes / row_bytes / kOutputGrain * kOutputGrain);
+  const int64_t bytes = std::min(cache_sizes().second / 4, kPanelBytesMax);
+  return std::max<int64_t>(kOutputGrain, bytes / row_bytes / kOutputGrain * kOutputGrain);
 }
 
 struct Range {

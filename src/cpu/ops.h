@@ -16,11 +16,14 @@
 
 namespace kedge::cpu {
 
+struct RmsNorm;
+
 /// `count` rows of floats, `stride` floats apart, that an operation reads.
 struct InputRows {
   const float* data = nullptr;
   int64_t stride = 0;
   int64_t count = 0;
+  const RmsNorm* norm = nullptr;  // not null: rows are normalised first, on their way (packed_matmul alone)
 };
 /// As many rows as the input has, that an operation writes.
 struct OutputRows {
@@ -123,6 +126,17 @@ void softmax(float* x, int64_t size);
 float log_sum_exp(const float* x, int64_t size);
 /// Index of the first largest element.
 int64_t argmax(const float* x, int64_t size);
+float maximum(const float* x, int64_t size);
+/// x = exp(x - shift); returns the sum.
+float exp_in_place(float* x, int64_t size, float shift);
+float exp_sum(const float* x, int64_t size, float shift);
+/// x = factor * x
+void scale(float factor, float* x, int64_t size);
+/// The largest element of each kMaximaElements, the last of fewer. out: one for each.
+inline constexpr int64_t kMaximaElements = 32;
+void block_maxima(const float* x, int64_t size, float* out);
+/// Indices of the elements that are at least `least`, ascending; returns how many. out: room for `size`.
+int64_t indices_at_least(const float* x, int64_t size, float least, int32_t* out);
 
 /// The keys and values of one layer of one sequence, in pages. Page p holds positions [p * page_tokens, ...):
 /// keys[p] and values[p] point to what cpu/kv_layout.h lays out for `type`, on a border of 4 bytes.

@@ -40,6 +40,29 @@ PackedShape shape_of(const PackedForm& form, const PackedView& w) {
   return with_block(form.layout, w.block_columns);
 }
 
+/// Rows of activations as products take them: as they are, or normalised into this object's memory.
+class RowReader {
+ public:
+  RowReader(const KernelTable& table, const InputRows& x) : table_(table), x_(x) {
+    if (x.norm == nullptr) return;
+    thread_local Scratch row;
+    row_ = reinterpret_cast<float*>(row.take(static_cast<size_t>(x.norm->size) * sizeof(float)));
+  }
+  /// Valid until the next call.
+  [[nodiscard]] const float* row(int64_t index) const {
+    const float* const x = x_.data + index * x_.stride;
+    if (x_.norm == nullptr) return x;
+    const RmsNorm& norm = *x_.norm;
+    table_.rms_norm({norm.weight, nullptr, norm.size, norm.epsilon, norm.weight_offset}, x, row_);
+    return row_;
+  }
+
+ private:
+  const KernelTable& table_;
+  const InputRows& x_;
+  float* row_ = nullptr;
+};
+
 /// Activations of 8 bits in this thread's scratch.
 struct Quantized {
   int8_t* codes = nullptr;
@@ -58,8 +81,9 @@ Quantized quantize(WorkerPool& pool, const KernelTable& table, const InputRows& 
                     reinterpret_cast<int32_t*>(starts.take(size / 16 * sizeof(int32_t)))};
   const int64_t grain = std::max<int64_t>(1, 32768 / columns);  // fewer elements are not worth waking a worker
   pool.parallel_for(x.count, grain, [&](int64_t begin, int64_t end, unsigned) {
+    const RowReader rows(table, x);
     for (int64_t i = begin; i < end; ++i) {
-      table.quantize_row(x.data + i * x.stride, columns, q.codes + i * columns, q.scales + i * (columns / 32),
+      table.quantize_row(rows.row(i), columns, q.codes + i * columns, q.scales + i * (columns / 32),
                          q.sums + i * (columns / 16));
       for (int64_t g = i * (columns / 32); g < (i + 1) * (columns / 32); ++g) {
         starts_of(q.sums + 2 * g, q.scales[g], q.starts + 2 * g);
@@ -83,8 +107,8 @@ class TilePass {
     narrow_tokens(pool);
     const int64_t unit = tile_outputs_at_once(w_.rows, pool.size());
     pool.parallel_for_parts(w_.rows, unit, [&](int64_t begin, int64_t end, unsigned) {
-      for (int64_t first = begin; first < end; first += kTileOutputsMax) {
-        multiply(first, std::min(kTileOutputsMax, end - first));
+      for (int64_t first = begin; first < end; first += unit) {
+        multiply(first, std::min(unit, end - first));
       }
     });
   }
@@ -98,12 +122,14 @@ class TilePass {
     const int64_t blocks = (w_.columns + kColumns - 1) / kColumns;
     tokens_ = scratch.take(static_cast<size_t>(blocks * x_.count) * PackedTileProduct::kTokenStride);
     pool.parallel_for(x_.count, 16, [&](int64_t begin, int64_t end, unsigned) {
+      const RowReader rows(kernels(), x_);
       for (int64_t i = begin; i < end; ++i) {
+        const float* const row = rows.row(i);
         for (int64_t first = 0; first < w_.columns; first += kColumns) {
           const int64_t columns = std::min(kColumns, w_.columns - first);
           std::byte* const out =
               tokens_ + static_cast<size_t>(first / kColumns * x_.count + i) * PackedTileProduct::kTokenStride;
-          kernels().to_bf16(x_.data + i * x_.stride + first, columns, reinterpret_cast<uint16_t*>(out));
+          kernels().to_bf16(row + first, columns, reinterpret_cast<uint16_t*>(out));
         }
       }
     });
@@ -193,6 +219,7 @@ void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, co
                    MatmulCompute compute) {
   if (x.count <= 0 || w.rows <= 0) return;
   const KernelTable& table = kernels();
+  KEDGE_DCHECK(x.norm == nullptr || (x.norm->size == w.columns && w.column_order == nullptr));
   if (w.column_order != nullptr) {
     PackedView in_order = w;
     in_order.column_order = nullptr;
@@ -200,7 +227,7 @@ void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, co
   }
   if (compute == MatmulCompute::bf16_tiles) {
     for (int64_t first = 0; first < x.count; first += kTilePassTokens) {
-      const InputRows part{x.data + first * x.stride, x.stride, std::min(kTilePassTokens, x.count - first)};
+      const InputRows part{x.data + first * x.stride, x.stride, std::min(kTilePassTokens, x.count - first), x.norm};
       TilePass(w, part, {y.data + first * y.stride, y.stride}, bias).run(pool);
     }
     return;

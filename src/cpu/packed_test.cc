@@ -241,5 +241,32 @@ TEST(Packed, zeros_tiny_and_endless_activations) {
   });
 }
 
+TEST(PackedMatmul, normalises_its_input_as_rms_norm_does) {
+  constexpr int64_t kColumns = 544, kOutputs = 40;
+  const Weights stored(DType::q4_0, kOutputs, kColumns, 5);
+  WorkerPool pool(2);
+  const Packed packed(pool, stored.view());
+  const PackedView& w = packed.view();
+  const auto weight = random_floats(kColumns, 6);
+  const RmsNorm norm{weight.data(), kColumns, 1e-5F, 1.0F};
+  for (const MatmulCompute compute : {MatmulCompute::int8, MatmulCompute::bf16_tiles}) {
+    for (const Isa isa : runnable_isas()) {
+      if (compute == MatmulCompute::bf16_tiles && isa < Isa::amx) continue;
+      const WithIsa with(isa);
+      for (const int64_t count : {1, 3, 17, 40}) {
+        SCOPED_TRACE(testing::Message() << name_of(isa) << ", " << count << " tokens");
+        const auto x = random_floats(static_cast<size_t>(count * (kColumns + 7)), 7);
+        const InputRows rows{x.data(), kColumns + 7, count};
+        std::vector<float> normed(static_cast<size_t>(count * kColumns));
+        std::vector<float> apart(static_cast<size_t>(count * kOutputs)), together(apart.size());
+        rms_norm(pool, norm, rows, {normed.data(), kColumns});
+        packed_matmul(pool, w, {normed.data(), kColumns, count}, {apart.data(), kOutputs}, nullptr, compute);
+        packed_matmul(pool, w, {rows.data, rows.stride, count, &norm}, {together.data(), kOutputs}, nullptr, compute);
+        expect_same(together, apart);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace kedge::cpu

@@ -138,6 +138,18 @@ class Weights {
   WeightView view_;
 };
 
+/// INT8 weights with one scale and one zero a row, as their blocks repeat them.
+inline Weights row_scaled_weights(int64_t rows, int64_t columns, uint32_t seed) {
+  Weights weights(DType::int8_scaled, rows, columns, seed);
+  const size_t bytes = info_of(DType::int8_scaled).block_bytes;
+  for (int64_t n = 0; n < rows; ++n) {
+    for (int64_t b = 1; b < columns / 32; ++b) {
+      std::memcpy(weights.row(n) + static_cast<size_t>(b) * bytes, weights.row(n), sizeof(float) + 1);
+    }
+  }
+  return weights;
+}
+
 /// Bit for bit.
 inline void expect_same(const std::vector<float>& found, const std::vector<float>& expected) {
   ASSERT_EQ(found.size(), expected.size());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu/caches.h"
 #include "cpu/dispatch.h"
 #include "cpu/scratch.h"
 
@@ -43,8 +44,8 @@ class Pass {
     pack(pool);
     const int64_t unit = tile_outputs_at_once(w_.rows, pool.size());
     pool.parallel_for_parts(w_.rows, unit, [&](int64_t begin, int64_t end, unsigned) {
-      for (int64_t first = begin; first < end; first += kTileOutputsMax) {
-        multiply_panel({first, std::min(end, first + kTileOutputsMax)});
+      for (int64_t first = begin; first < end; first += unit) {
+        multiply_panel({first, std::min(end, first + unit)});
       }
     });
   }
@@ -160,7 +161,9 @@ class Pass {
 }  // namespace
 
 int64_t tile_outputs_at_once(int64_t rows, int64_t workers) {
-  int64_t outputs = kTileOutputsMax;
+  const int64_t sums_of_output = kTokensMax * static_cast<int64_t>(sizeof(float));
+  const int64_t in_cache = cache_sizes().second / 4 / sums_of_output / (2 * kTileSide) * (2 * kTileSide);
+  int64_t outputs = std::clamp(in_cache, 2 * kTileSide, kTileOutputsMax);
   const auto units = [&] { return (rows + outputs - 1) / outputs; };
   while (outputs > 2 * kTileSide && units() < 4 * workers && units() % workers != 0) outputs /= 2;
   return outputs;

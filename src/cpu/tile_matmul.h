@@ -7,9 +7,10 @@
 
 namespace kedge::cpu {
 
-/// Outputs whose sums a worker keeps at once (with those of 512 tokens, half a megabyte).
+/// The most outputs whose sums a worker keeps at once (with those of 512 tokens, half a megabyte).
 inline constexpr int64_t kTileOutputsMax = 256;
-/// In what units `rows` outputs are dealt to workers: as many, or fewer where there are not enough for all.
+/// In what units `rows` outputs are dealt to workers: as many as a quarter of the second-level cache holds the sums of,
+/// or fewer where there are not enough for all.
 int64_t tile_outputs_at_once(int64_t rows, int64_t workers);
 
 /// As `matmul` in bf16, with the sums of TDPBF16PS. REQUIRES: table.tile_product and table.pack_tokens are there.

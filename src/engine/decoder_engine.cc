@@ -8,6 +8,7 @@
 #include <random>
 
 #include "core/memory_info.h"
+#include "core/topology.h"
 #include "engine/measure.h"
 #include "models/decoder_weights.h"
 #include "models/packed_weights.h"
@@ -155,8 +156,15 @@ Status DecoderEngine::plan_kv_cache() {
 Status DecoderEngine::plan_layout() {
   KEDGE_ASSIGN(const models::DecoderWeights weights, models::load_decoder_weights(spec(), *model_.source));
   const bool pack = model_.compute == cpu::MatmulCompute::int8;
-  const models::LayoutPlan layout = models::plan_layout(weights, pack);
-  if (pack && layout.packed_bytes == 0) {
+  const models::LayoutPlan layout = models::plan_layout(weights, {.compute = model_.compute, .onednn = model_.onednn});
+  if (model_.onednn && layout.blocked_bytes == 0) {
+    return Error{
+        ErrorKind::unsupported,
+        fmt::format("{}: --gemm onednn takes weights of type F32 (--compute f32 or bf16), BF16 (bf16) and INT8 "
+                    "with one scale a row (int8), where {} has block kernels, and none of the model's are",
+                    model_.info.name, model_.info.gemm)};
+  }
+  if (pack && !model_.onednn && layout.packed_bytes == 0) {
     return Error{ErrorKind::unsupported,
                  fmt::format("{}: --compute int8 needs weights of 2 to 8 bits (block types of GGUF, INT4 or INT8), "
                              "and the model has none",
@@ -174,11 +182,13 @@ Status DecoderEngine::allocate() {
   KEDGE_ASSIGN(decoder_, models::Decoder::open(
                              *workers_, spec(), model_.source,
                              {.compute = model_.compute,
+                              .onednn = model_.onednn,
                               .round_inputs = options_.quantize_activations,
                               .tokens_max = limits.tokens,
                               .outputs_max = limits.outputs,
                               .layout = {.cache_folder = options_.random_weights.empty() ? options_.packed_cache_folder
                                                                                          : std::filesystem::path(),
+                                         .cache_bytes_max = options_.packed_cache_bytes_max,
                                          .cache_name = model_.info.name,
                                          .source_key = model_.source_key,
                                          .on_progress = options_.on_packing}}));
@@ -189,7 +199,9 @@ Status DecoderEngine::allocate() {
               .tokenizer = model_.tokenizer.get(),
               .end_tokens = model_.settings.end_tokens,
               .context_tokens = model_.info.context_tokens};
-  jobs_ = std::make_unique<JobThread>();
+  // Where every core has a worker, this thread, which is the first one, must not wander onto another's.
+  const bool full = workers_->size() > 1 && workers_->size() == topology().cores.size();
+  jobs_ = std::make_unique<JobThread>(full ? topology().cores.front().cpu : -1);
   return Done{};
 }
 

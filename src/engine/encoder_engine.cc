@@ -16,6 +16,10 @@ Result<std::unique_ptr<Engine>> EncoderEngine::open(LoadedModel model, const Eng
     return Error{ErrorKind::unsupported,
                  fmt::format("{}: --compute int8 is for decoders, expected auto, f32 or bf16", info.name)};
   }
+  if (engine->model_.onednn) {
+    return Error{ErrorKind::unsupported,
+                 fmt::format("{}: --gemm onednn is for decoders, expected auto or kedge", info.name)};
+  }
   MemoryPlan& plan = engine->plan_;
   plan.available_bytes = available_memory_bytes();
   for (const auto& [dtype, bytes] : info.dtype_bytes) plan.weights_bytes += bytes;

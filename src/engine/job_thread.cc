@@ -2,9 +2,15 @@
 
 #include <utility>
 
+#include "core/topology.h"
+
 namespace kedge::engine {
 
-JobThread::JobThread() : thread_([this] { run(); }) {}
+JobThread::JobThread(int cpu)
+    : thread_([this, cpu] {
+        if (cpu >= 0) pin_to_cpu(cpu);
+        run();
+      }) {}
 
 JobThread::~JobThread() {
   {

@@ -21,7 +21,8 @@ class JobThread {
  public:
   using Job = std::function<void(const std::atomic<bool>& cancelled)>;
 
-  JobThread();
+  /// `cpu`: where the thread stays; negative: anywhere.
+  explicit JobThread(int cpu = -1);
   ~JobThread();
   JobThread(const JobThread&) = delete;
   JobThread& operator=(const JobThread&) = delete;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/topology.h"
+
 namespace kedge::engine {
 namespace {
 
@@ -63,6 +65,7 @@ Result<std::unique_ptr<KvPool>> KvPool::create(KvLayout layout) {
       return Error{ErrorKind::out_of_memory,
                    fmt::format("the KV cache needs {} bytes and the system refused them", sizes.bytes())};
     }
+    place_in_turn({buffer.data(), buffer.size()});  // any worker may read any page
     pool->buffers_.push_back(std::move(buffer));
     std::vector<int32_t> free_pages(pages);
     for (size_t i = 0; i < pages; ++i) free_pages[i] = static_cast<int32_t>(pages - 1 - i);

@@ -23,6 +23,7 @@ struct LoadedModel {
   ModelInfo info;
   std::string source_key;  // the files of the weights, as they are now: names, sizes, times
   cpu::MatmulCompute compute = cpu::MatmulCompute::f32;
+  bool onednn = false;  // multiplies what it takes
 };
 
 /// Maps and checks everything but takes no memory that matters. Fails as Engine::open does.

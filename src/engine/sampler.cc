@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <utility>
 
 #include "cpu/ops.h"
@@ -13,9 +12,22 @@
 namespace kedge::engine {
 namespace {
 
-// Without top_k the whole vocabulary would have to be sorted for top-p; tokens past the first few thousand share a
-// negligible mass unless the temperature is very high, so sorting goes in steps until the mass is reached.
-constexpr size_t kSortStep = 1024;
+// Without top-k the whole vocabulary would have to be sorted for top-p; tokens past the first few hundred share a
+// negligible mass unless the temperature is high, so they are looked at in steps until the mass is reached.
+constexpr size_t kFirstStep = 256;
+constexpr size_t kStepFactor = 8;
+// A draw from all tokens adds up blocks of so many first.
+constexpr size_t kBlock = 1024;
+
+/// Sum of exp(logit - largest) over all.
+double total_of(std::span<const float> logits, float largest) {
+  double total = 0;
+  for (size_t i = 0; i < logits.size(); i += kBlock) {
+    const std::span<const float> block = logits.subspan(i, std::min(kBlock, logits.size() - i));
+    total += cpu::exp_sum(block.data(), static_cast<int64_t>(block.size()), largest);
+  }
+  return total;
+}
 
 Error out_of_range(std::string_view option, double found, std::string_view expected) {
   return {ErrorKind::invalid_input, fmt::format("{} is {}, expected {}", option, found, expected)};
@@ -70,19 +82,25 @@ Sampler::Sampler(const SamplingOptions& options, uint64_t seed, std::span<const 
 
 TokenId Sampler::sample(std::span<float> logits) {
   penalize(logits);
-  TokenId token = 0;
-  if (options_.temperature == 0.0F) {
-    token = static_cast<TokenId>(cpu::argmax(logits.data(), static_cast<int64_t>(logits.size())));
-  } else {
-    collect(logits);
-    if (options_.top_p < 1.0F) cut_top_p();
-    if (options_.min_p > 0.0F) cut_min_p();
-    if (options_.typical_p < 1.0F) cut_typical();
-    token = draw();
-  }
+  const auto size = static_cast<int64_t>(logits.size());
+  const TokenId token = options_.temperature == 0.0F ? static_cast<TokenId>(cpu::argmax(logits.data(), size))
+                                                     : sample_at_temperature(logits);
   ++answer_counts_[token];
   if (options_.repetition_penalty != 1.0F) seen_[token] = true;
   return token;
+}
+
+TokenId Sampler::sample_at_temperature(std::span<float> logits) {
+  const auto size = static_cast<int64_t>(logits.size());
+  if (options_.temperature != 1.0F) cpu::scale(1.0F / options_.temperature, logits.data(), size);
+  largest_ = cpu::maximum(logits.data(), size);
+  const bool cut = options_.top_k > 0 || options_.top_p < 1.0F || options_.min_p > 0.0F || options_.typical_p < 1.0F;
+  if (!cut) return draw_from_all(logits);
+  collect(logits);
+  if (options_.top_p < 1.0F) cut_top_p();
+  if (options_.min_p > 0.0F) cut_min_p();
+  if (options_.typical_p < 1.0F) cut_typical();
+  return draw();
 }
 
 void Sampler::penalize(std::span<float> logits) const {
@@ -100,50 +118,71 @@ void Sampler::penalize(std::span<float> logits) const {
   for (const auto& [token, bias] : options_.logit_bias) logits[static_cast<size_t>(token)] += bias;
 }
 
-/// Fills candidates_ with the tokens that can matter, most probable first, with their probabilities.
-void Sampler::collect(std::span<const float> logits) {
-  candidates_.resize(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) {
-    candidates_[i] = {static_cast<TokenId>(i), logits[i] / options_.temperature, 0.0F};
+/// From the exponentials of all logits, block by block: nothing is ordered.
+TokenId Sampler::draw_from_all(std::span<float> logits) {
+  block_sums_.clear();
+  double total = 0;
+  for (size_t i = 0; i < logits.size(); i += kBlock) {
+    const std::span<float> block = logits.subspan(i, std::min(kBlock, logits.size() - i));
+    block_sums_.push_back(cpu::exp_in_place(block.data(), static_cast<int64_t>(block.size()), largest_));
+    total += block_sums_.back();
   }
-  const auto more_likely = [](const Candidate& a, const Candidate& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
-  };
-  if (options_.top_k > 0 && static_cast<size_t>(options_.top_k) < candidates_.size()) {
-    std::ranges::nth_element(candidates_, candidates_.begin() + options_.top_k, more_likely);
-    candidates_.resize(static_cast<size_t>(options_.top_k));
+  double left = random_.uniform() * total;
+  size_t block = 0;
+  for (; block + 1 < block_sums_.size() && left >= block_sums_[block]; ++block) left -= block_sums_[block];
+  size_t last = 0;  // with a probability: where rounding left a remainder
+  for (size_t i = block * kBlock; i < std::min(logits.size(), (block + 1) * kBlock); ++i) {
+    left -= logits[i];
+    if (left < 0) return static_cast<TokenId>(i);
+    if (logits[i] > 0) last = i;
   }
-  const auto best = std::ranges::min_element(candidates_, more_likely);
-  const float top = best->logit;
-  double sum = 0;
-  for (Candidate& candidate : candidates_) {
-    candidate.probability = std::exp(candidate.logit - top);
-    sum += candidate.probability;
-  }
-  for (Candidate& candidate : candidates_) candidate.probability = static_cast<float>(candidate.probability / sum);
-  // Sorted only as far as the cuts below look.
-  const double mass = options_.typical_p < 1.0F ? 2.0 : options_.top_p;
-  size_t sorted = 0;
-  double reached = 0;
-  while (sorted < candidates_.size() && reached < mass) {
-    const size_t next = std::min(candidates_.size(), sorted == 0 ? kSortStep : sorted * 4);
-    std::partial_sort(candidates_.begin() + static_cast<std::ptrdiff_t>(sorted),
-                      candidates_.begin() + static_cast<std::ptrdiff_t>(next), candidates_.end(), more_likely);
-    for (; sorted < next; ++sorted) reached += candidates_[sorted].probability;
-    if (options_.top_p >= 1.0F && options_.typical_p >= 1.0F) break;
+  return static_cast<TokenId>(last);
+}
+
+/// The tokens as candidates, with their probabilities where exponentials add up to `total`.
+void Sampler::keep(std::span<const float> logits, std::span<const TokenId> tokens, double total) {
+  candidates_.clear();
+  for (const TokenId token : tokens) {
+    const float exponential = std::exp(logits[static_cast<size_t>(token)] - largest_);
+    candidates_.push_back({token, static_cast<float>(exponential / total)});
   }
 }
 
-/// Keeps the smallest set of most probable tokens whose mass reaches top_p.
-void Sampler::cut_top_p() {
+/// Fills candidates_ with the tokens that can matter, most probable first, with their probabilities.
+void Sampler::collect(std::span<const float> logits) {
+  const size_t size = logits.size();
+  if (options_.top_k > 0 && static_cast<size_t>(options_.top_k) < size) {
+    keep(logits, order_.of(logits, static_cast<size_t>(options_.top_k)), 1.0);
+    normalize();
+  } else if (options_.top_p < 1.0F) {
+    collect_top_p(logits, total_of(logits, largest_));
+  } else if (options_.min_p > 0.0F) {
+    // A hair more than min-p keeps: cut_min_p decides.
+    keep(logits, order_.at_least(logits, largest_ + std::log(options_.min_p) - 1e-3F), 1.0);
+  } else {
+    keep(logits, order_.of(logits, size), total_of(logits, largest_));
+  }
+  if (candidates_.empty()) candidates_.push_back({0, 1.0F});  // no logit is a number
+}
+
+void Sampler::collect_top_p(std::span<const float> logits, double total) {
+  for (size_t count = kFirstStep;; count *= kStepFactor) {
+    keep(logits, order_.of(logits, count), total);
+    if (cut_top_p() || count >= logits.size()) return;
+  }
+}
+
+/// Keeps the smallest set of most probable tokens whose mass reaches top_p; whether it does.
+bool Sampler::cut_top_p() {
   double mass = 0;
   for (size_t i = 0; i < candidates_.size(); ++i) {
     mass += candidates_[i].probability;
     if (mass >= options_.top_p) {
       candidates_.resize(i + 1);
-      return;
+      return true;
     }
   }
+  return false;
 }
 
 void Sampler::cut_min_p() {
@@ -198,16 +237,11 @@ TokenLogprob logprob_of(std::span<const float> logits, TokenId token) {
 
 std::vector<TokenLogprob> top_logprobs(std::span<const float> logits, int32_t count) {
   const float total = cpu::log_sum_exp(logits.data(), static_cast<int64_t>(logits.size()));
-  std::vector<TokenId> order(logits.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto kept = std::min(order.size(), static_cast<size_t>(std::max(count, 0)));
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(),
-                    [&](TokenId a, TokenId b) {
-                      const float la = logits[static_cast<size_t>(a)], lb = logits[static_cast<size_t>(b)];
-                      return la != lb ? la > lb : a < b;
-                    });
+  Largest largest;
   std::vector<TokenLogprob> result;
-  for (size_t i = 0; i < kept; ++i) result.push_back({order[i], logits[static_cast<size_t>(order[i])] - total});
+  for (const TokenId token : largest.of(logits, static_cast<size_t>(std::max(count, 0)))) {
+    result.push_back({token, logits[static_cast<size_t>(token)] - total});
+  }
   return result;
 }
 

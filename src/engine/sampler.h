@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/largest.h"
 #include "kedge/engine.h"
 
 namespace kedge::engine {
@@ -25,7 +26,8 @@ class Random {
 Status check_sampling(const SamplingOptions& options, int64_t vocabulary_size);
 
 /// The choices of one sequence. Order: penalties and bias on the logits, temperature, then the tokens are cut by top-k,
-/// top-p (Holtzman et al. 2020), min-p (Nguyen et al. 2024) and typicality (Meister et al. 2022), then drawn.
+/// top-p (Holtzman et al. 2020), min-p (Nguyen et al. 2024) and typicality (Meister et al. 2022), then drawn: where
+/// nothing cuts, from all in their own order, else from what is left, most probable first.
 class Sampler {
  public:
   Sampler(const SamplingOptions& options, uint64_t seed, std::span<const TokenId> prompt);
@@ -36,14 +38,17 @@ class Sampler {
  private:
   struct Candidate {
     TokenId token;
-    float logit;
     float probability;
   };
 
   void penalize(std::span<float> logits) const;
+  TokenId sample_at_temperature(std::span<float> logits);
+  TokenId draw_from_all(std::span<float> logits);
   void collect(std::span<const float> logits);
+  void keep(std::span<const float> logits, std::span<const TokenId> tokens, double total);
+  void collect_top_p(std::span<const float> logits, double total);
   void normalize();
-  void cut_top_p();
+  bool cut_top_p();
   void cut_min_p();
   void cut_typical();
   TokenId draw();
@@ -53,6 +58,9 @@ class Sampler {
   std::unordered_map<TokenId, int32_t> answer_counts_;
   std::unordered_map<TokenId, bool> seen_;  // prompt and answer, for the repetition penalty
   std::vector<Candidate> candidates_;       // most probable first
+  float largest_ = 0.0F;                    // of the logits at hand
+  Largest order_;
+  std::vector<float> block_sums_;
 };
 
 /// The natural-log probability of `token`, and of the `count` likeliest tokens (most likely first).

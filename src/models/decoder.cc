@@ -61,7 +61,7 @@ Result<std::unique_ptr<Decoder>> Decoder::open(WorkerPool& pool, const DecoderSp
   for (size_t i = 0; i < sizes.size(); ++i) *parts[i] = decoder->arena_.take<float>(sizes[i]);
   LayoutOptions layout = options.layout;
   layout.source = decoder->source_.get();
-  layout.pack = options.compute == cpu::MatmulCompute::int8;
+  layout.choice = {.compute = options.compute, .onednn = options.onednn};
   KEDGE_ASSIGN(decoder->laid_out_, lay_out_weights(pool, decoder->weights_, layout));
   decoder->routed_.resize(static_cast<size_t>(spec.mixture.experts));
   return decoder;
@@ -155,15 +155,27 @@ void Decoder::matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRow
   const bool rounded = round_inputs_ && linear.quantized != nullptr;
   const cpu::InputRows inputs =
       rounded ? cpu::rounded_inputs(pool, x, linear.weight.columns, linear.quantized->input()) : x;
-  if (linear.packed.data != nullptr) {
+  if (linear.blocked.data != nullptr) {
+    cpu::blocked_matmul(pool, linear.blocked, inputs, y, linear.bias_data());
+  } else if (linear.packed.data != nullptr) {
     cpu::packed_matmul(pool, linear.packed, inputs, y, linear.bias_data(), packed_compute_);
   } else {
     cpu::matmul(pool, linear.weight, inputs, y, linear.bias_data(), stored_compute_);
   }
 }
 
-void Decoder::project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer) {
-  const cpu::InputRows x{buffers_.normed.data(), spec_.hidden_size, token_count_};
+cpu::InputRows Decoder::normed_input(WorkerPool& pool, const NormWeights& weights, const Linear& product) {
+  const bool on_the_way = product.packed.data != nullptr && product.packed.column_order == nullptr &&
+                          spec_.norm == NormKind::rms && product_sink_ == nullptr && !round_inputs_;
+  if (on_the_way) {
+    input_norm_ = {weights.weight.data(), spec_.hidden_size, spec_.norm_epsilon, spec_.norm_weight_offset};
+    return {buffers_.hidden.data(), spec_.hidden_size, token_count_, &input_norm_};
+  }
+  norm(pool, weights, buffers_.hidden.data(), token_count_, buffers_.normed.data());
+  return {buffers_.normed.data(), spec_.hidden_size, token_count_};
+}
+
+void Decoder::project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer, const cpu::InputRows& x) {
   const int64_t stride = qkv_size(spec_);
   float* q = buffers_.qkv.data();
   if (layer.qkv.weight.rows > 0) {
@@ -202,8 +214,7 @@ void Decoder::attention_block(WorkerPool& pool, std::span<const TokenRun> runs, 
   const DecoderLayerWeights& layer = weights_.layers[static_cast<size_t>(layer_index)];
   const int64_t stride = qkv_size(spec_);
   float* q = buffers_.qkv.data();
-  norm(pool, layer.input_norm, buffers_.hidden.data(), token_count_, buffers_.normed.data());
-  project_qkv(pool, layer);
+  project_qkv(pool, layer, normed_input(pool, layer.input_norm, layer.qkv));
   if (spec_.query_key_norms) {
     // Each head is a row of its own; a token's heads are contiguous, tokens are `stride` apart.
     const cpu::RmsNorm queries{layer.query_norm.weight.data(), spec_.head_size, spec_.norm_epsilon,
@@ -245,19 +256,18 @@ void Decoder::attend(WorkerPool& pool, std::span<const TokenRun> runs, int64_t l
                  {buffers_.attended.data(), query_size(spec_)});
 }
 
-void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const float* x, int64_t count, float* y) {
+void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const cpu::InputRows& x, float* y) {
   const int64_t inner = spec_.intermediate_size;
   float* gate = buffers_.inner.data();
   float* up = gate + inner;
-  const cpu::InputRows rows{x, spec_.hidden_size, count};
   if (mlp.gate_up.weight.rows > 0) {
-    matmul(pool, mlp.gate_up, rows, {gate, 2 * inner});
+    matmul(pool, mlp.gate_up, x, {gate, 2 * inner});
   } else {
-    matmul(pool, mlp.gate, rows, {gate, 2 * inner});
-    if (mlp.up.weight.rows > 0) matmul(pool, mlp.up, rows, {up, 2 * inner});
+    matmul(pool, mlp.gate, x, {gate, 2 * inner});
+    if (mlp.up.weight.rows > 0) matmul(pool, mlp.up, x, {up, 2 * inner});
   }
-  cpu::gated_activation(pool, spec_.activation, {gate, 2 * inner, count}, up, inner, {gate, 2 * inner});
-  matmul(pool, mlp.down, {gate, 2 * inner, count}, {y, spec_.hidden_size});
+  cpu::gated_activation(pool, spec_.activation, {gate, 2 * inner, x.count}, up, inner, {gate, 2 * inner});
+  matmul(pool, mlp.down, {gate, 2 * inner, x.count}, {y, spec_.hidden_size});
 }
 
 void Decoder::route(WorkerPool& pool, const DecoderLayerWeights& layer) {
@@ -287,7 +297,7 @@ void Decoder::mixture(WorkerPool& pool, const DecoderLayerWeights& layer) {
       const float* x = buffers_.normed.data() + static_cast<size_t>(tokens[i].token) * hidden();
       std::copy_n(x, hidden(), rows + i * hidden());
     }
-    dense(pool, layer.experts[expert], rows, static_cast<int64_t>(tokens.size()), results);
+    dense(pool, layer.experts[expert], {rows, spec_.hidden_size, static_cast<int64_t>(tokens.size())}, results);
     // Experts in ascending order: the sum of a token does not depend on the tokens beside it.
     for (size_t i = 0; i < tokens.size(); ++i) {
       float* y = buffers_.projected.data() + static_cast<size_t>(tokens[i].token) * hidden();
@@ -297,11 +307,12 @@ void Decoder::mixture(WorkerPool& pool, const DecoderLayerWeights& layer) {
 }
 
 void Decoder::mlp_block(WorkerPool& pool, const DecoderLayerWeights& layer) {
-  norm(pool, layer.mlp_norm, buffers_.hidden.data(), token_count_, buffers_.normed.data());
   if (spec_.mixture.experts > 0) {
+    norm(pool, layer.mlp_norm, buffers_.hidden.data(), token_count_, buffers_.normed.data());
     mixture(pool, layer);
   } else {
-    dense(pool, layer.mlp, buffers_.normed.data(), token_count_, buffers_.projected.data());
+    const Linear& inner = layer.mlp.up.weight.rows == 0 ? layer.mlp.gate : layer.mlp.gate_up;
+    dense(pool, layer.mlp, normed_input(pool, layer.mlp_norm, inner), buffers_.projected.data());
   }
   if (spec_.sandwich_norms) {
     norm(pool, layer.mlp_output_norm, buffers_.projected.data(), token_count_, buffers_.projected.data());

@@ -48,10 +48,11 @@ using ProductSink = void (*)(void* context, const Linear& linear, const cpu::Inp
 
 struct DecoderOptions {
   cpu::MatmulCompute compute = cpu::MatmulCompute::f32;  // int8: weights that have a packed form are packed
+  bool onednn = false;                                   // multiplies the weights that it takes (cpu/onednn.h)
   bool round_inputs = false;  // activations as a quantized checkpoint's settings say (cpu/input_rounding.h)
   int64_t tokens_max = 0;     // of one batch
   int64_t outputs_max = 0;    // rows of logits of one batch
-  LayoutOptions layout;       // `pack` follows `compute`
+  LayoutOptions layout;       // its choice is `compute` and `onednn`
 };
 
 /// Immutable weights and one set of work buffers: one forward pass at a time.
@@ -116,19 +117,22 @@ class Decoder {
   void fill_rope(std::span<const TokenRun> runs);
   void attention_block(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
   void attend(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
-  void project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer);
+  void project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer, const cpu::InputRows& x);
   void rotate(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
   void mlp_block(WorkerPool& pool, const DecoderLayerWeights& layer);
-  void dense(WorkerPool& pool, const MlpWeights& mlp, const float* x, int64_t count, float* y);
+  void dense(WorkerPool& pool, const MlpWeights& mlp, const cpu::InputRows& x, float* y);
   void mixture(WorkerPool& pool, const DecoderLayerWeights& layer);
   void route(WorkerPool& pool, const DecoderLayerWeights& layer);
   void norm(WorkerPool& pool, const NormWeights& weights, const float* x, int64_t count, float* out) const;
+  /// The hidden states normalised. Where one packed `product` takes them, it does so on the way.
+  cpu::InputRows normed_input(WorkerPool& pool, const NormWeights& weights, const Linear& product);
   void matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, const cpu::OutputRows& y) const;
   void collect_outputs(WorkerPool& pool, std::span<const TokenRun> runs);
 
   DecoderSpec spec_;
   std::shared_ptr<const WeightSource> source_;
   cpu::MatmulCompute compute_;
+  cpu::RmsNorm input_norm_;  // of normed_input
   bool round_inputs_;
   cpu::MatmulCompute stored_compute_ = compute_;  // of the pass at hand, with weights as they are stored
   cpu::MatmulCompute packed_compute_ = cpu::MatmulCompute::int8;  // and with packed ones

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "cpu/onednn.h"
 #include "cpu/ops.h"
 #include "cpu/packed.h"
 #include "kedge/result.h"
@@ -22,6 +23,7 @@ struct NormWeights {
 struct Linear {
   cpu::WeightView weight;
   cpu::PackedView packed;                            // empty unless models/packed_weights.h filled it
+  cpu::BlockedView blocked;                          // likewise, for oneDNN
   std::shared_ptr<const QuantizedMatrix> quantized;  // what models/packed_weights.h lays `weight` out from; else null
   std::vector<float> bias;
   [[nodiscard]] const float* bias_data() const { return bias.empty() ? nullptr : bias.data(); }

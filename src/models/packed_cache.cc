@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <system_error>
+#include <vector>
 
 #include "core/checksum.h"
 
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::array<char, 8> kMagic = {'K', 'E', 'D', 'G', 'E', 'P', 'K', '1'};
 constexpr uint64_t kPayloadBorder = 4096;
+constexpr std::string_view kExtension = ".packed";
 
 /// The file's first bytes; then the key, zeros up to `payload_offset`, the payload.
 struct Header {
@@ -47,11 +49,11 @@ std::string file_stem(std::string_view name) {
 
 PackedCache::PackedCache(std::filesystem::path folder, std::string_view name, std::string key)
     : path_(std::move(folder)), key_(std::move(key)) {
-  path_ /= fmt::format("{}-{:016x}.packed", file_stem(name), checksum(std::as_bytes(std::span(key_))));
+  path_ /= fmt::format("{}-{:016x}{}", file_stem(name), checksum(std::as_bytes(std::span(key_))), kExtension);
 }
 
 PackedCache::Stored PackedCache::find(WorkerPool& pool, uint64_t bytes) const {
-  auto mapped = MappedFile::open(path_);
+  auto mapped = MappedFile::open_in_use(path_);
   if (!mapped.ok()) return {};
   const std::span<const std::byte> all = mapped.value()->bytes();
   Header header;
@@ -66,7 +68,33 @@ PackedCache::Stored PackedCache::find(WorkerPool& pool, uint64_t bytes) const {
   if (key != key_ || header.head_checksum != head_checksum(header, key)) return {};
   const std::span<const std::byte> payload = all.subspan(offset);
   if (checksum(pool, payload) != header.payload_checksum) return {};
+  std::error_code ignored;  // a folder that cannot be written
+  std::filesystem::last_write_time(path_, std::filesystem::file_time_type::clock::now(), ignored);
   return {std::move(mapped).value(), payload};
+}
+
+void PackedCache::prune(uint64_t bytes_max) const {
+  namespace fs = std::filesystem;
+  struct File {
+    fs::path path;
+    uint64_t bytes = 0;
+    fs::file_time_type used;
+  };
+  std::vector<File> files;
+  uint64_t total = 0;
+  std::error_code error;
+  for (fs::directory_iterator at(path_.parent_path(), error), end; !error && at != end; at.increment(error)) {
+    if (at->path().extension() != kExtension || !at->is_regular_file(error)) continue;
+    const uint64_t bytes = at->file_size(error);
+    if (error) break;  // it went meanwhile
+    files.push_back({at->path(), bytes, at->last_write_time(error)});
+    total += bytes;
+  }
+  std::ranges::sort(files, {}, &File::used);
+  for (const File& file : files) {
+    if (total <= bytes_max) return;
+    if (file.path != path_ && remove_unused_file(file.path)) total -= file.bytes;
+  }
 }
 
 Status PackedCache::store(WorkerPool& pool, std::span<const std::byte> bytes) const {

@@ -23,7 +23,8 @@ class PackedCache {
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
-  /// The stored bytes, on a page border; empty where there are none of `bytes` bytes that can be believed.
+  /// The stored bytes, on a page border, in use from now on; empty where there are none of `bytes` bytes that can be
+  /// believed.
   struct Stored {
     std::shared_ptr<const MappedFile> file;
     std::span<const std::byte> bytes;
@@ -32,6 +33,10 @@ class PackedCache {
 
   /// Fails with unavailable (a folder that cannot be written, a full disk); nothing is left behind then.
   [[nodiscard]] Status store(WorkerPool& pool, std::span<const std::byte> bytes) const;
+
+  /// Removes files of other models, those used longest ago first, until all of the folder take at most `bytes_max`.
+  /// Files in use stay, and this one.
+  void prune(uint64_t bytes_max) const;
 
  private:
   std::filesystem::path path_;

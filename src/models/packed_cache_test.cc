@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <vector>
@@ -81,6 +82,48 @@ TEST_F(PackedCacheTest, a_damaged_file_is_not_believed_and_is_replaced) {
   EXPECT_FALSE(found(cache_, bytes_.size()));
   ASSERT_TRUE(cache_.store(pool_, bytes_).ok());
   EXPECT_TRUE(found(cache_, bytes_.size()));
+}
+
+TEST_F(PackedCacheTest, files_used_longest_ago_go_and_those_in_use_stay) {
+  namespace fs = std::filesystem;
+  const fs::path folder = folder_.path() / "several";
+  std::vector<PackedCache> caches;
+  for (const char* name : {"a", "b", "c", "d"}) {
+    caches.emplace_back(folder, name, std::string("key of ") + name);
+    ASSERT_TRUE(caches.back().store(pool_, bytes_).ok());
+  }
+  overwrite(folder / "not-ours.txt", std::string(500'000, 'x'));
+  const uint64_t each = fs::file_size(caches[0].path());
+  const auto now = fs::last_write_time(caches[0].path());
+  for (int i = 0; i < 4; ++i) fs::last_write_time(caches[i].path(), now - std::chrono::hours(10 - i));
+  const auto there = [&] {
+    std::string names;
+    for (const PackedCache& cache : caches)
+      names += fs::exists(cache.path()) ? cache.path().filename().string()[0] : '-';
+    return names;
+  };
+  caches[3].prune(4 * each);
+  EXPECT_EQ(there(), "abcd");
+  const PackedCache::Stored a = caches[0].find(pool_, bytes_.size());  // used just now, and in use
+  ASSERT_NE(a.file, nullptr);
+  caches[3].prune(4 * each - 1);
+  EXPECT_EQ(there(), "a-cd");
+  caches[3].prune(0);  // only what is in use and its own stay
+  EXPECT_EQ(there(), "a--d");
+  EXPECT_EQ(std::vector<std::byte>(a.bytes.begin(), a.bytes.end()), bytes_);
+  EXPECT_TRUE(fs::exists(folder / "not-ours.txt"));
+}
+
+TEST_F(PackedCacheTest, a_file_that_was_in_use_may_go) {
+  const PackedCache other(cache_.path().parent_path(), "other", "key");
+  ASSERT_TRUE(cache_.store(pool_, bytes_).ok());
+  {
+    const PackedCache::Stored stored = cache_.find(pool_, bytes_.size());
+    other.prune(1);
+    EXPECT_TRUE(std::filesystem::exists(cache_.path()));
+  }
+  other.prune(1);
+  EXPECT_FALSE(std::filesystem::exists(cache_.path()));
 }
 
 TEST_F(PackedCacheTest, a_folder_that_cannot_be_made_is_an_error) {

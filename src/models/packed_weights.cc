@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/topology.h"
 #include "models/packed_cache.h"
 
 namespace kedge::models {
@@ -32,26 +33,46 @@ void for_each_product(Weights& weights, Function function) {
 // one.
 constexpr int kLayoutVersion = 2;
 
-enum class Form : uint8_t { as_stored, packed, rows };
+enum class FormKind : uint8_t { as_stored, packed, rows, blocked };
 
-Form form_of(const Linear& linear, bool pack) {
-  if (linear.weight.rows == 0) return Form::as_stored;
-  if (pack && cpu::has_packed_form(linear.weight.dtype)) return Form::packed;
-  return linear.quantized != nullptr ? Form::rows : Form::as_stored;
+struct Form {
+  FormKind kind = FormKind::as_stored;
+  cpu::MatmulCompute compute = cpu::MatmulCompute::f32;  // of blocked ones
+};
+
+Form form_of(const Linear& linear, const LayoutChoice& choice) {
+  const cpu::WeightView& w = linear.weight;
+  if (w.rows == 0) return {};
+  const bool pack = choice.compute == cpu::MatmulCompute::int8 && cpu::has_packed_form(w.dtype);
+  const cpu::MatmulCompute compute = pack ? choice.compute : cpu::for_stored_weights(choice.compute);
+  if (choice.onednn && cpu::has_blocked_form(w, compute)) return {FormKind::blocked, compute};
+  if (pack) return {FormKind::packed};
+  return {linear.quantized != nullptr ? FormKind::rows : FormKind::as_stored};
 }
 
-size_t bytes_of(const Linear& linear, Form form) {
-  if (form == Form::packed) return Arena::padded(cpu::packed_bytes(linear.weight));
-  return form == Form::rows ? Arena::padded(linear.quantized->laid_out_bytes()) : 0;
+size_t bytes_of(const Linear& linear, const Form& form) {
+  switch (form.kind) {
+    case FormKind::as_stored:
+      break;
+    case FormKind::packed:
+      return Arena::padded(cpu::packed_bytes(linear.weight));
+    case FormKind::rows:
+      return Arena::padded(linear.quantized->laid_out_bytes());
+    case FormKind::blocked:
+      return Arena::padded(cpu::blocked_bytes(linear.weight, form.compute));
+  }
+  return 0;
 }
 
 /// Everything that the laid out bytes depend on.
 std::string key_of(const DecoderWeights& weights, const LayoutOptions& options) {
   std::string key = fmt::format("layout {}\n{}\n", kLayoutVersion, options.source_key);
+  if (options.choice.onednn) key += cpu::onednn_version() + "\n";
   for_each_product(weights, [&](const Linear& linear) {
     const cpu::WeightView& w = linear.weight;
-    key += fmt::format("{} {} {} {} {}\n", static_cast<int>(form_of(linear, options.pack)), name_of(w.dtype), w.rows,
-                       w.columns, w.scale_columns);
+    const Form form = form_of(linear, options.choice);
+    key += fmt::format("{} {} {} {} {} {}\n", static_cast<int>(form.kind), static_cast<int>(form.compute),
+                       name_of(w.dtype), w.rows, w.columns, w.scale_columns);
   });
   return key;
 }
@@ -64,16 +85,20 @@ std::span<const std::byte> replaced(const DecoderWeights& weights, const Linear&
 }
 
 /// Fills `out` with the laid out bytes of one matrix. False when there is no memory for it.
-bool fill(WorkerPool& pool, const Linear& linear, Form form, std::byte* out) {
-  if (form == Form::rows) {
+bool fill(WorkerPool& pool, const Linear& linear, const Form& form, std::byte* out) {
+  const auto rearrange = [&](const cpu::WeightView& w) {
+    if (form.kind == FormKind::blocked) cpu::lay_out_blocked(pool, w, form.compute, out);
+    if (form.kind == FormKind::packed) cpu::pack(pool, w, out);
+  };
+  if (form.kind == FormKind::rows) {
     linear.quantized->lay_out(pool, out);
   } else if (linear.quantized != nullptr) {
     const PageBuffer rows(linear.quantized->laid_out_bytes());  // of this matrix alone
     if (rows.data() == nullptr) return false;
     linear.quantized->lay_out(pool, rows.data());
-    cpu::pack(pool, linear.quantized->view(rows.data()), out);
+    rearrange(linear.quantized->view(rows.data()));
   } else {
-    cpu::pack(pool, linear.weight, out);
+    rearrange(linear.weight);
   }
   return true;
 }
@@ -82,8 +107,9 @@ bool fill_all(WorkerPool& pool, const DecoderWeights& weights, const LayoutOptio
   uint64_t done = 0;
   bool enough = true;
   for_each_product(weights, [&](const Linear& linear) {
-    const Form form = form_of(linear, options.pack);
-    if (!enough || form == Form::as_stored) return;
+    const Form form = form_of(linear, options.choice);
+    if (!enough || form.kind == FormKind::as_stored) return;
+    place_by_worker({buffer.data() + done, bytes_of(linear, form)}, pool.size());
     enough = fill(pool, linear, form, buffer.data() + done);
     done += bytes_of(linear, form);
     if (options.source != nullptr) options.source->forget(replaced(weights, linear));
@@ -126,11 +152,12 @@ void join_products(DecoderWeights& weights) {
   }
 }
 
-void point_at(DecoderWeights& weights, bool pack, const std::byte* bytes) {
+void point_at(DecoderWeights& weights, const LayoutChoice& choice, const std::byte* bytes) {
   for_each_product(weights, [&](Linear& linear) {
-    const Form form = form_of(linear, pack);
-    if (form == Form::packed) linear.packed = cpu::packed_view(linear.weight, bytes);
-    if (form == Form::rows) linear.weight = linear.quantized->view(bytes);
+    const Form form = form_of(linear, choice);
+    if (form.kind == FormKind::packed) linear.packed = cpu::packed_view(linear.weight, bytes);
+    if (form.kind == FormKind::blocked) linear.blocked = cpu::blocked_view(linear.weight, form.compute, bytes);
+    if (form.kind == FormKind::rows) linear.weight = linear.quantized->view(bytes);
     bytes += bytes_of(linear, form);
   });
   join_products(weights);
@@ -138,14 +165,16 @@ void point_at(DecoderWeights& weights, bool pack, const std::byte* bytes) {
 
 }  // namespace
 
-LayoutPlan plan_layout(const DecoderWeights& weights, bool pack) {
+LayoutPlan plan_layout(const DecoderWeights& weights, const LayoutChoice& choice) {
   LayoutPlan plan;
   for_each_product(weights, [&](const Linear& linear) {
-    const Form form = form_of(linear, pack);
-    (form == Form::packed ? plan.packed_bytes : plan.rows_bytes) += bytes_of(linear, form);
+    const Form form = form_of(linear, choice);
+    (form.kind == FormKind::packed    ? plan.packed_bytes
+     : form.kind == FormKind::blocked ? plan.blocked_bytes
+                                      : plan.rows_bytes) += bytes_of(linear, form);
     if (linear.quantized != nullptr) {
       plan.replaced_bytes += linear.quantized->stored_bytes();
-    } else if (form == Form::packed) {
+    } else if (form.kind == FormKind::packed || form.kind == FormKind::blocked) {
       plan.replaced_bytes += replaced(weights, linear).size();
     }
   });
@@ -154,7 +183,7 @@ LayoutPlan plan_layout(const DecoderWeights& weights, bool pack) {
 
 Result<LaidOutWeights> lay_out_weights(WorkerPool& pool, DecoderWeights& weights, const LayoutOptions& options) {
   LaidOutWeights laid_out;
-  const uint64_t bytes = plan_layout(weights, options.pack).bytes();
+  const uint64_t bytes = plan_layout(weights, options.choice).bytes();
   if (bytes == 0) return laid_out;
   std::optional<PackedCache> cache;
   if (!options.cache_folder.empty() && bytes >= kCachedBytesMin) {
@@ -162,7 +191,8 @@ Result<LaidOutWeights> lay_out_weights(WorkerPool& pool, DecoderWeights& weights
     PackedCache::Stored stored = cache->find(pool, bytes);
     if (stored.file != nullptr) {
       laid_out.file = std::move(stored.file);
-      point_at(weights, options.pack, stored.bytes.data());
+      if (options.cache_bytes_max > 0) cache->prune(options.cache_bytes_max);
+      point_at(weights, options.choice, stored.bytes.data());
       return laid_out;
     }
   }
@@ -173,8 +203,9 @@ Result<LaidOutWeights> lay_out_weights(WorkerPool& pool, DecoderWeights& weights
   if (cache) {
     Status stored = cache->store(pool, {laid_out.buffer.data(), bytes});
     if (!stored.ok()) laid_out.not_stored = std::move(stored).error();
+    if (options.cache_bytes_max > 0) cache->prune(options.cache_bytes_max);
   }
-  point_at(weights, options.pack, laid_out.buffer.data());
+  point_at(weights, options.choice, laid_out.buffer.data());
   return laid_out;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "cpu/onednn.h"
 #include "cpu/packed.h"
 
 namespace kedge::models {
@@ -25,11 +26,13 @@ class Counter {
   void product(const Linear& linear, double tokens, double read = 1.0) {
     const cpu::WeightView& w = linear.weight;
     if (w.rows == 0) return;
-    const bool packed = linear.packed.data != nullptr;
-    const auto bytes = packed ? cpu::packed_bytes(w) : static_cast<size_t>(w.rows) * w.row_stride;
+    const bool blocked = linear.blocked.data != nullptr, packed = linear.packed.data != nullptr;
+    const auto bytes = blocked  ? cpu::blocked_bytes(w, linear.blocked.compute)
+                       : packed ? cpu::packed_bytes(w)
+                                : static_cast<size_t>(w.rows) * w.row_stride;
     cost_.read_bytes += read * static_cast<double>(bytes);
     const double operations = 2.0 * tokens * static_cast<double>(w.rows) * static_cast<double>(w.columns);
-    operations_of(packed ? packed_ : stored_) += operations;
+    operations_of(blocked ? linear.blocked.compute : packed ? packed_ : stored_) += operations;
   }
 
   void mlp(const MlpWeights& weights, double tokens, double read = 1.0) {

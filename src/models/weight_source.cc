@@ -14,13 +14,14 @@ namespace {
 /// A Hugging Face checkpoint folder.
 class FolderSource final : public WeightSource {
  public:
+  FolderSource(std::string config_name, Json config)
+      : config_(std::move(config)), config_name_(std::move(config_name)) {}
+
   static Result<std::shared_ptr<const WeightSource>> open(const std::filesystem::path& folder) {
     const std::filesystem::path config_path = folder / "config.json";
     KEDGE_ASSIGN(Json config, read_config_file(config_path));
     KEDGE_ASSIGN(auto tensors, formats::SafetensorsFolder::open(folder));
-    auto source = std::make_shared<FolderSource>();
-    source->config_name_ = config_path.string();
-    source->config_ = std::move(config);
+    auto source = std::make_shared<FolderSource>(config_path.string(), std::move(config));
     KEDGE_TRY(source->read_quantization_settings(folder));
     source->tensors_ = std::move(tensors);
     return std::shared_ptr<const WeightSource>(std::move(source));

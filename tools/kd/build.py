@@ -3,13 +3,16 @@
 import hashlib
 import os
 
+from kd import packages
 from kd.shell import BUILD, ROOT, Failure, capture, job_count, must_run
 
 
 def configure(preset: str) -> None:
-    """Runs CMake when the preset is new here or the presets changed; Ninja sees every other change itself."""
+    """Runs CMake when the preset is new here or the presets changed, or where oneDNN came; Ninja sees the rest."""
+    packages.ensure_onednn()
     folder = BUILD / preset
-    digest = hashlib.sha256((ROOT / "CMakePresets.json").read_bytes()).hexdigest()
+    known = (ROOT / "CMakePresets.json").read_bytes() + str(packages.ONEDNN.is_dir()).encode()
+    digest = hashlib.sha256(known).hexdigest()
     stamp = folder / "presets.sha256"
     if (folder / "build.ninja").is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
         return

@@ -3,8 +3,11 @@
 import hashlib
 import os
 import shutil
+import tempfile
+import zipfile
+from pathlib import Path
 
-from kd.shell import ROOT, VENV, Failure, capture, must_run, run, say
+from kd.shell import BUILD, ROOT, VENV, Failure, capture, must_run, relative, run, say
 
 # The one list. `build` is all that `./kd up` needs; the other groups are added by the command that needs them.
 GROUPS = {
@@ -29,6 +32,8 @@ GROUPS = {
         "libgmock-dev": "unit tests",
         "libbenchmark-dev": "micro-benchmarks (found when the build is configured)",
         "esbuild": "bundles the chat page",
+        "python3-venv": "pip, which fetches oneDNN",
+        "libgomp1": "the threads that oneDNN's library is linked to",
         "curl": "the first request, from the line that ./kd up prints",
     },
     "test": {
@@ -98,3 +103,46 @@ def ensure_venv() -> None:
     if run(pip) != 0:
         raise Failure("installing the wheels of tools/requirements.txt failed; is the package index reachable?")
     stamp.write_text(digest, encoding="utf-8")
+
+
+# An optional part of the build (docs/decisions/0013-onednn.md). The wheels hold no Python: unpacked, not installed.
+ONEDNN = BUILD / "deps" / "onednn"
+ONEDNN_WHEELS = ("onednn-cpu-gomp==2023.2.0", "onednn-devel-cpu-gomp==2023.2.0")
+
+
+def ensure_onednn() -> None:
+    """Puts oneDNN's library and headers under build/deps, once. Where the index cannot be reached the build goes on."""
+    stamp = ONEDNN / "wheels.txt"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8").split() == list(ONEDNN_WHEELS):
+        return
+    say("Fetching oneDNN's wheels (40 MB)")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pip = VENV / "bin" / "pip"
+        if not pip.is_file():
+            must_run(["/usr/bin/python3", "-m", "venv", folder / "venv"], "making an environment with pip")
+            pip = folder / "venv" / "bin" / "pip"
+        download = [pip, "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--retries", "1",
+                    "--dest", folder / "wheels", *ONEDNN_WHEELS]
+        if run(download) != 0:
+            say("kd: oneDNN's wheels could not be fetched; the build goes on without --gemm onednn")
+            return
+        unpack_wheels(sorted((folder / "wheels").glob("*.whl")), ONEDNN)
+    stamp.write_text("\n".join(ONEDNN_WHEELS), encoding="utf-8")
+    say(f"{relative(ONEDNN)} is there")
+
+
+def unpack_wheels(wheels: list, target: Path) -> None:
+    """The data files of the wheels (lib, include), as pip would install them under a prefix."""
+    shutil.rmtree(target, ignore_errors=True)
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as archive:
+            for member in archive.infolist():
+                _, found, path = member.filename.partition(".data/data/")
+                if not found or member.is_dir() or path.endswith((".so", ".so.3.2")):  # copies of libdnnl.so.3
+                    continue
+                file = target / path
+                if not file.resolve().is_relative_to(target.resolve()):
+                    raise Failure(f"{wheel.name}: holds {member.filename}, which leads outside")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(archive.read(member))

@@ -173,6 +173,24 @@ float exp_in_place(float* x, int64_t size, float shift) {
   return static_cast<float>(sum);
 }
 
+void scale(float factor, float* x, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) x[i] *= factor;
+}
+
+void block_maxima(const float* x, int64_t size, float* out) {
+  for (int64_t i = 0; i < size; i += kMaximaBlock) {
+    *out++ = maximum(x + i, size - i < kMaximaBlock ? size - i : kMaximaBlock);
+  }
+}
+
+int64_t indices_at_least(const float* x, int64_t size, float least, int32_t* out) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < size; ++i) {
+    if (x[i] >= least) out[count++] = static_cast<int32_t>(i);
+  }
+  return count;
+}
+
 int64_t argmax(const float* x, int64_t size) {
   int64_t best = 0;
   for (int64_t i = 1; i < size; ++i) {
@@ -293,6 +311,9 @@ const KernelTable kScalarKernels = {
     .exp_sum = exp_sum,
     .exp_in_place = exp_in_place,
     .argmax = argmax,
+    .scale = scale,
+    .block_maxima = block_maxima,
+    .indices_at_least = indices_at_least,
     .attention_f32 = attention<load_f32>,
     .attention_bf16 = attention<load_bf16>,
     .attention_int8 = attention<int8_code, true>,

@@ -59,12 +59,15 @@ struct KeyBlock {
 };
 constexpr int64_t kKeyStep = 8;
 
+/// Blocks that are asked for while one is computed with.
+constexpr int kBlocksAhead = 2;
+
 /// Asks for bytes [from, from + count) of a row that is read soon. Any address will do, also none: of a block that ends
 /// early.
 inline void fetch_row(const std::byte* row, int64_t from, int64_t count) {
   const uintptr_t first = reinterpret_cast<uintptr_t>(row) + static_cast<uintptr_t>(from);
   for (uintptr_t at = first; at < first + static_cast<uintptr_t>(count); at += 64) {
-    _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1);
   }
 }
 
@@ -307,14 +310,19 @@ void attention(const AttentionTile& t) {
   const auto find = [&](int64_t block, KeyBlock& found) {
     find_block<Kv>(t, block, common_part(all, {block, block + kKeyBlock}), found);
   };
-  KeyBlock blocks[2] = {};
-  int64_t block = all.begin / kKeyBlock * kKeyBlock;
-  if (all.begin < all.end) find(block, blocks[0]);
-  for (int turn = 0; block < all.end; block += kKeyBlock, turn ^= 1) {
-    const bool more = block + kKeyBlock < all.end;
-    if constexpr (Kv::kScaled) take_scales(t, block, blocks[turn]);
-    if (more) find(block + kKeyBlock, blocks[turn ^ 1]);
-    steps.attend(t, block, blocks[turn], more ? &blocks[turn ^ 1] : nullptr);
+  KeyBlock blocks[kBlocksAhead + 1] = {};
+  const int64_t first = all.begin / kKeyBlock * kKeyBlock;
+  for (int ahead = 0; ahead < kBlocksAhead; ++ahead) {
+    if (first + ahead * kKeyBlock < all.end) find(first + ahead * kKeyBlock, blocks[ahead]);
+  }
+  int now = 0;
+  for (int64_t block = first; block < all.end; block += kKeyBlock) {
+    KeyBlock& later = blocks[(now + kBlocksAhead) % (kBlocksAhead + 1)];
+    const bool more = block + kBlocksAhead * kKeyBlock < all.end;
+    if constexpr (Kv::kScaled) take_scales(t, block, blocks[now]);
+    if (more) find(block + kBlocksAhead * kKeyBlock, later);
+    steps.attend(t, block, blocks[now], more ? &later : nullptr);
+    now = (now + 1) % (kBlocksAhead + 1);
   }
   for (int64_t row = 0; row < w.rows; ++row) {
     float* const out = t.out + row / t.group * t.out_stride + row % t.group * t.head_size;

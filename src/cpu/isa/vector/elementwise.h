@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "cpu/isa/flush_to_zero.h"
 #include "cpu/kernel_table.h"
 
 namespace kedge::cpu {
@@ -149,11 +150,13 @@ inline float maximum(const float* x, int64_t size) {
 }
 
 inline float exp_sum(const float* x, int64_t size, float shift) {
+  const FlushToZero flush;
   const Vector offset = broadcast(shift);
   return sum_over(x, size, [offset](Vector v) { return exponential(subtract(v, offset)); });
 }
 
 inline float exp_in_place(float* x, int64_t size, float shift) {
+  const FlushToZero flush;
   const Vector offset = broadcast(shift);
   Vector sum = zero();
   for_lanes(
@@ -169,6 +172,46 @@ inline float exp_in_place(float* x, int64_t size, float shift) {
         sum = add(sum, select(lanes_between(0, n), v, zero()));
       });
   return sum_of(sum);
+}
+
+inline void scale(float factor, float* x, int64_t size) {
+  const Vector va = broadcast(factor);
+  transform(x, x, size, [va](Vector v) { return multiply(va, v); });
+}
+
+inline void block_maxima(const float* x, int64_t size, float* out) {
+  static_assert(kMaximaBlock % kLanes == 0);
+  int64_t i = 0;
+  for (; i + kMaximaBlock <= size; i += kMaximaBlock) {
+    Vector largest = broadcast(-__builtin_inff());
+    for (int64_t j = 0; j < kMaximaBlock; j += kLanes) largest = larger(load(x + i + j), largest);
+    *out++ = largest_of(largest);
+  }
+  if (i < size) *out = maximum(x + i, size - i);
+}
+
+/// Few elements are: four vectors are looked at together.
+inline int64_t indices_at_least(const float* x, int64_t size, float least, int32_t* out) {
+  const Vector bound = broadcast(least);
+  int64_t count = 0;
+  const auto take = [&](int64_t i, uint32_t found) {
+    for (; found != 0; found &= found - 1) out[count++] = static_cast<int32_t>(i) + __builtin_ctz(found);
+  };
+  const auto at_least = [bound](Vector v) { return bits_of(less(bound, v)) | bits_of(equal(bound, v)); };
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= size; i += 4 * kLanes) {
+    const Vector a = larger(load(x + i), load(x + i + kLanes));
+    const Vector b = larger(load(x + i + 2 * kLanes), load(x + i + 3 * kLanes));
+    // Either operand of `larger` is lost beside one that is no number: such rows look at every vector.
+    const uint32_t numbers = bits_of(equal(a, a)) & bits_of(equal(b, b));
+    if (at_least(larger(a, b)) == 0 && numbers == (1U << kLanes) - 1U) continue;
+    for (int64_t j = 0; j < 4; ++j) take(i + j * kLanes, at_least(load(x + i + j * kLanes)));
+  }
+  for (; i < size; i += kLanes) {
+    const int64_t n = size - i < kLanes ? size - i : kLanes;
+    take(i, at_least(load_first(x + i, n)) & ((1U << n) - 1U));
+  }
+  return count;
 }
 
 inline int64_t argmax(const float* x, int64_t size) {
