@@ -34,9 +34,9 @@ void register_apply(Commands& commands, CLI::App& curate) {
     if (!op.ok()) return Status(op.error());
     return run_operator(options->common, *op.value());
   });
-  command->add_option("--profile", options->profile, "nemo or dolma")
+  command->add_option("--profile", options->profile, "nemo, datatrove or dolma")
       ->required()
-      ->check(CLI::IsMember({"nemo", "dolma"}));
+      ->check(CLI::IsMember({"nemo", "datatrove", "dolma"}));
   options->common.add_to(*command);
 }
 

@@ -9,9 +9,10 @@
 namespace kedge::curate {
 
 std::unique_ptr<Operator> make_nemo_profile();
+std::unique_ptr<Operator> make_datatrove_profile();
 std::unique_ptr<Operator> make_dolma_profile();
 
-/// "nemo" or "dolma". Fails with invalid_input.
+/// "nemo", "datatrove" or "dolma". Fails with invalid_input.
 Result<std::unique_ptr<Operator>> make_profile(std::string_view name);
 
 }  // namespace kedge::curate
