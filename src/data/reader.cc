@@ -65,7 +65,7 @@ Result<Document> Reader::parse(const Record& record) const {
     case RecordKind::broken:
       break;
   }
-  return Error{ErrorKind::corrupt_data, record.reason};
+  return Error{record.readable ? ErrorKind::invalid_input : ErrorKind::corrupt_data, record.reason};
 }
 
 std::string Reader::name(const Record& record) const {

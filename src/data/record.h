@@ -43,6 +43,7 @@ struct Record {
   uint64_t number = 0;     // line, row or record, from 1
   uint32_t file = 0;       // index of the input
   std::string reason;      // broken: why
+  bool readable = false;   // broken: the row itself could be read, but it holds no document
 };
 
 /// Records in input order, and the bytes they point into.

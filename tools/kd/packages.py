@@ -4,7 +4,10 @@ import hashlib
 import os
 import shutil
 
-from kd.shell import ROOT, VENV, Failure, capture, must_run, run, say
+from kd.shell import ARROW, ROOT, VENV, Failure, capture, must_run, run, say
+
+# Debian has no Apache Arrow; its Python wheel carries the C++ headers and libraries that the build links.
+ARROW_WHEEL = "pyarrow==26.0.1"
 
 # The one list. `build` is all that `./kd up` needs; the other groups are added by the command that needs them.
 GROUPS = {
@@ -30,12 +33,12 @@ GROUPS = {
         "libgtest-dev": "unit tests (found when the build is configured)",
         "libgmock-dev": "unit tests",
         "libbenchmark-dev": "micro-benchmarks (found when the build is configured)",
+        "python3-venv": "the private environment of the wheel below",
         "esbuild": "bundles the chat page",
         "curl": "the first request, from the line that ./kd up prints",
     },
     "test": {
         "git": "lists the files to check",
-        "python3-venv": "the private environment of the test wheels",
         "nodejs": "runs the tests of the chat page's code",
         "node-typescript": "type-checks the chat page",
         "chromium": "shows the chat page to its tests",
@@ -73,8 +76,13 @@ def missing_packages(groups: list) -> dict:
 def ensure_packages(*groups: str) -> None:
     """Installs what is missing; asks apt for nothing when nothing is."""
     missing = missing_packages(list(groups))
-    if not missing:
-        return
+    if missing:
+        install(missing)
+    if "build" in groups:
+        ensure_arrow()
+
+
+def install(missing: dict) -> None:
     say("Installing Debian packages:")
     for name, why in missing.items():
         say(f"  {name:20} {why}")
@@ -85,6 +93,18 @@ def ensure_packages(*groups: str) -> None:
     apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
     must_run([*apt, "update"], "reading the package lists")
     must_run([*apt, "install", "-y", "--no-install-recommends", *missing], "installing packages")
+
+
+def ensure_arrow() -> None:
+    """Puts the wheel with Arrow's C++ libraries into .arrow, where CMake looks for it."""
+    stamp = ARROW / "wheel"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == ARROW_WHEEL:
+        return
+    say(f"Installing {ARROW_WHEEL} into .arrow: Parquet files")
+    must_run(["/usr/bin/python3", "-m", "venv", "--clear", ARROW], "making .arrow")
+    if run([ARROW / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", ARROW_WHEEL]) != 0:
+        raise Failure(f"installing {ARROW_WHEEL} failed; is the package index reachable?")
+    stamp.write_text(ARROW_WHEEL, encoding="utf-8")
 
 
 def ensure_venv() -> None:
