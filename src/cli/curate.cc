@@ -34,9 +34,9 @@ void register_apply(Commands& commands, CLI::App& curate) {
     if (!op.ok()) return Status(op.error());
     return run_operator(options->common, *op.value());
   });
-  command->add_option("--profile", options->profile, "nemo, datatrove or dolma")
+  command->add_option("--profile", options->profile, "nemo, nemo-code, datatrove or dolma")
       ->required()
-      ->check(CLI::IsMember({"nemo", "datatrove", "dolma"}));
+      ->check(CLI::IsMember({"nemo", "nemo-code", "datatrove", "dolma"}));
   options->common.add_to(*command);
 }
 

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include "core/json.h"
+#include "curate/english/english_tokenizer.h"
 #include "curate/filters/profiles.h"
+#include "curate/filters/python_source.h"
 #include "curate/filters/urls.h"
+#include "curate/filters/visible_text.h"
 #include "curate/ngrams.h"
 
 namespace kedge::curate {
@@ -49,6 +52,40 @@ TEST(Dolma, duplicate_lines_count_every_copy) {
   EXPECT_DOUBLE_EQ(row["gopher_v1"]["fraction_of_duplicate_lines"].get<double>(), 4.0 / 5);
   EXPECT_DOUBLE_EQ(row["gopher_v2_lines"]["dup_lines"].get<double>(), 2.0 / 4);
   EXPECT_EQ(row["c4"]["lines"], 5);
+}
+
+TEST(NemoCode, counts_comments_and_docstrings) {
+  // '# one' and the docstrings "Two.", "three": 5 + 8 + 1 + 5 characters (a last line of blanks stays).
+  const std::u32string source =
+      U"\"\"\"Two.\n\n  \"\"\"\n\ndef f(a: int, b={1: 2}):  # one\n    'three'\n    return b'x'\n";
+  const auto prose = read_python(source);
+  ASSERT_TRUE(prose);
+  EXPECT_EQ(prose->comments, 5U);
+  EXPECT_EQ(prose->docstrings, 14U);
+  EXPECT_FALSE(read_python(U"x = (1,"));
+  EXPECT_FALSE(read_python(U"'open"));
+  EXPECT_FALSE(read_python(U"if x:\n    a\n  b\n"));
+}
+
+TEST(NemoCode, visible_text_is_outside_of_markup) {
+  EXPECT_EQ(count_visible(U"a < b &amp; c"), 9U);
+  EXPECT_EQ(count_visible(U"<p title='x>y'>ab</p><!-- c --><script>d</script>"), 2U);
+}
+
+TEST(English, tokens_are_those_of_spacy) {
+  const auto tokens = [](CodeView text) {
+    std::vector<std::string> out;
+    for (const CodeView token : EnglishTokenizer::instance().tokenize(text)) out.push_back(to_utf8(token));
+    return out;
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(tokens(U"Don't (stop)... at www.example.com/x, ok?"),
+              ElementsAre("Do", "n't", "(", "stop", ")", "...", "at", "www.example.com/x", ",", "ok", "?"));
+  EXPECT_THAT(tokens(U"a 10km walk, e.g. U.S. :-) foo:) 3-4 well-known"),
+              ElementsAre("a", "10", "km", "walk", ",", "e.g.", "U.S.", ":-)", "foo", ":)", "3", "-", "4", "well", "-",
+                          "known"));
+  EXPECT_THAT(tokens(U"one  two\n"), ElementsAre("one", " ", "two", "\n"));
+  EXPECT_EQ(EnglishTokenizer::count_sentences(EnglishTokenizer::instance().tokenize(U"One. Two! (Three)")), 3U);
 }
 
 TEST(Urls, end_where_the_pattern_ends) {

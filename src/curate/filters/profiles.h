@@ -9,10 +9,11 @@
 namespace kedge::curate {
 
 std::unique_ptr<Operator> make_nemo_profile();
+std::unique_ptr<Operator> make_nemo_code_profile();
 std::unique_ptr<Operator> make_datatrove_profile();
 std::unique_ptr<Operator> make_dolma_profile();
 
-/// "nemo", "datatrove" or "dolma". Fails with invalid_input.
+/// "nemo", "nemo-code", "datatrove" or "dolma". Fails with invalid_input.
 Result<std::unique_ptr<Operator>> make_profile(std::string_view name);
 
 }  // namespace kedge::curate
