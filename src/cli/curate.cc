@@ -1,43 +1,22 @@
 // kedge curate: what is done to documents before a model sees them.
 
-#include "cli/curate.h"
-
 #include <fmt/format.h>
 
-#include "cli/command.h"
+#include "cli/curate_commands.h"
 #include "cli/interrupt.h"
 #include "cli/progress_line.h"
 #include "cli/standard_io.h"
 #include "core/printable.h"
-#include "curate/filters/profiles.h"
 
 namespace kedge::cli {
 namespace {
 
 constexpr std::chrono::seconds kLineInterval{10};
 
-struct ApplyOptions {
-  CurateOptions common;
-  std::string profile;
-};
-
 std::string progress_text(uint64_t documents, double share, double seconds) {
   const double rate = seconds > 0 ? static_cast<double>(documents) / seconds : 0;
   const double left = share > 0 ? seconds / share * (1 - share) : 0;
   return fmt::format("{} documents, {:.0f}%, {:.0f} a second, {:.0f} s left", documents, share * 100, rate, left);
-}
-
-void register_apply(Commands& commands, CLI::App& curate) {
-  auto options = std::make_shared<ApplyOptions>();
-  CLI::App* command = commands.add_to(curate, "apply", "scores and decisions of a profile of filters", [options] {
-    const auto op = curate::make_profile(options->profile);
-    if (!op.ok()) return Status(op.error());
-    return run_operator(options->common, *op.value());
-  });
-  command->add_option("--profile", options->profile, "nemo, nemo-code, datatrove or dolma")
-      ->required()
-      ->check(CLI::IsMember({"nemo", "nemo-code", "datatrove", "dolma"}));
-  options->common.add_to(*command);
 }
 
 }  // namespace
@@ -96,7 +75,8 @@ Status run_operator(const CurateOptions& options, const curate::Operator& op) {
 void register_curate(Commands& commands) {
   CLI::App* curate = commands.app.add_subcommand("curate", "prepare documents: filter, deduplicate, redact, extract");
   curate->require_subcommand(1);
-  register_apply(commands, *curate);
+  register_curate_apply(commands, *curate);
+  register_curate_dedup(commands, *curate);
 }
 
 }  // namespace kedge::cli

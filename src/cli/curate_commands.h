@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/command.h"
 #include "curate/annotate.h"
 
 namespace kedge::cli {
@@ -30,5 +31,9 @@ Status run_curate(const CurateOptions& options,
 
 /// The same for an operator that annotates each document.
 Status run_operator(const CurateOptions& options, const curate::Operator& op);
+
+// One function a file; each adds its command below `kedge curate`.
+void register_curate_apply(Commands& commands, CLI::App& curate);
+void register_curate_dedup(Commands& commands, CLI::App& curate);
 
 }  // namespace kedge::cli
