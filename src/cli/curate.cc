@@ -77,6 +77,11 @@ void register_curate(Commands& commands) {
   curate->require_subcommand(1);
   register_curate_apply(commands, *curate);
   register_curate_dedup(commands, *curate);
+  register_curate_pii(commands, *curate);
+  register_curate_decontaminate(commands, *curate);
+  register_curate_clean(commands, *curate);
+  register_curate_langid(commands, *curate);
+  register_curate_extract(commands, *curate);
 }
 
 }  // namespace kedge::cli

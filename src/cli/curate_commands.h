@@ -35,5 +35,10 @@ Status run_operator(const CurateOptions& options, const curate::Operator& op);
 // One function a file; each adds its command below `kedge curate`.
 void register_curate_apply(Commands& commands, CLI::App& curate);
 void register_curate_dedup(Commands& commands, CLI::App& curate);
+void register_curate_pii(Commands& commands, CLI::App& curate);
+void register_curate_decontaminate(Commands& commands, CLI::App& curate);
+void register_curate_clean(Commands& commands, CLI::App& curate);
+void register_curate_langid(Commands& commands, CLI::App& curate);
+void register_curate_extract(Commands& commands, CLI::App& curate);
 
 }  // namespace kedge::cli

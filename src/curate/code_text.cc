@@ -1,5 +1,6 @@
 #include "curate/code_text.h"
 
+#include <unicode/locid.h>
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
 
@@ -125,6 +126,15 @@ std::u32string to_lower(CodeView text) {
     }
   }
   return lower;
+}
+
+std::u32string to_upper(CodeView text) {
+  icu::UnicodeString upper =
+      icu::UnicodeString::fromUTF32(reinterpret_cast<const UChar32*>(text.data()), static_cast<int32_t>(text.size()));
+  upper.toUpper(icu::Locale::getRoot());
+  std::string utf8;
+  upper.toUTF8String(utf8);
+  return to_codes(utf8);
 }
 
 bool contains(CodeView text, CodeView part) {

@@ -33,6 +33,9 @@ std::vector<CodeView> split_lines(CodeView text);
 /// str.lower(), final sigmas too.
 std::u32string to_lower(CodeView text);
 
+/// str.upper() of single characters: full mappings, without context.
+std::u32string to_upper(CodeView text);
+
 bool contains(CodeView text, CodeView part);
 /// How often `part` occurs, occurrences that overlap counted once. REQUIRES: part is not empty.
 size_t count_of(CodeView text, CodeView part);

@@ -29,6 +29,8 @@ GROUPS = {
         "zlib1g-dev": "compressed HTTP bodies and documents",
         "libzstd-dev": "compressed documents",
         "libicu-dev": "Unicode properties, character sets and their detection for documents",
+        "libre2-dev": "patterns of personal data, in time linear in the text",
+        "libgumbo-dev": "HTML as browsers read it",
         "libedit-dev": "line editing of the interactive chat",
         "libgtest-dev": "unit tests (found when the build is configured)",
         "libgmock-dev": "unit tests",

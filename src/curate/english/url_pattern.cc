@@ -1,12 +1,8 @@
 #include "curate/english/url_pattern.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
-#include <memory>
 #include <string>
 
-#include "core/check.h"
+#include "curate/pattern.h"
 
 namespace kedge::curate {
 
@@ -15,7 +11,6 @@ extern const std::string_view kEnglishCharacterRanges;
 namespace {
 
 constexpr size_t kCharactersMax = 4096;  // longer words are no addresses, and the pattern takes quadratic time
-constexpr uint32_t kMatchLimit = 2'000'000;
 
 /// The ranges under `name`, as a character class has them.
 std::string class_of(std::string_view name) {
@@ -51,39 +46,14 @@ std::string pattern_text() {
   return pattern;
 }
 
-using Code = std::unique_ptr<pcre2_code, void (*)(pcre2_code*)>;
-
-Code compile() {
-  const std::string pattern = pattern_text();
-  int error = 0;
-  PCRE2_SIZE offset = 0;
-  Code code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF | PCRE2_UCP, &error,
-                          &offset, nullptr),
-            pcre2_code_free);
-  KEDGE_CHECK(code != nullptr);
-  pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);
-  return code;
-}
-
-struct Scratch {
-  std::unique_ptr<pcre2_match_data, void (*)(pcre2_match_data*)> data{pcre2_match_data_create(1, nullptr),
-                                                                      pcre2_match_data_free};
-  std::unique_ptr<pcre2_match_context, void (*)(pcre2_match_context*)> context{pcre2_match_context_create(nullptr),
-                                                                               pcre2_match_context_free};
-};
-
 }  // namespace
 
 bool is_spacy_url(CodeView word) {
   // Whatever the form, there is a dot with something on both sides.
   const size_t dot = word.find(U'.');
   if (dot == CodeView::npos || word.size() < 4 || word.size() > kCharactersMax) return false;
-  static const Code code = compile();
-  thread_local Scratch scratch;
-  pcre2_set_match_limit(scratch.context.get(), kMatchLimit);
-  const std::string utf8 = to_utf8(word);
-  return pcre2_match(code.get(), reinterpret_cast<PCRE2_SPTR>(utf8.data()), utf8.size(), 0, PCRE2_NO_UTF_CHECK,
-                     scratch.data.get(), scratch.context.get()) >= 0;
+  static const Pattern pattern(pattern_text(), Pattern::Unit::characters);
+  return pattern.find(to_utf8(word)).has_value();
 }
 
 }  // namespace kedge::curate
