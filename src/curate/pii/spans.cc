@@ -70,13 +70,21 @@ size_t take_email(const Place& place, Found& found) {
   return place.end;
 }
 
+/// A number of four parts that counts versions or sections.
+bool is_numbering(const Place& place) {
+  const std::string_view lead = place.text.substr(0, place.begin);
+  constexpr std::array<std::string_view, 9> kLeads = {"version ", "Version ", "version: ", "Section ", "section ",
+                                                      "Chapter ", "chapter ", "Table ",    "Figure "};
+  const auto leads = [lead](std::string_view word) { return lead.ends_with(word); };
+  if (std::any_of(kLeads.begin(), kLeads.end(), leads)) return true;
+  const bool line_start = place.begin == 0 || place.before() == '\n';
+  return line_start && place.after() == '.' && (place.after(2) == ' ' || place.after(2) == '\xC2');  // "1.2.3.4. Title"
+}
+
 size_t take_ipv4(const Place& place, Found& found) {
   const auto type = classify_ipv4(place.value());
-  const std::string_view lead = place.text.substr(0, place.begin);
-  const bool version = lead.ends_with("version ") || lead.ends_with("Version ") || lead.ends_with("version: ");
-  if (type && !version && !place.number_goes_on(".-") && place.before() != '.' && place.before() != '-') {
-    found.push_back({*type, place.begin, place.end});
-  }
+  const bool goes_on = place.number_goes_on(".-") || place.before() == '.' || place.before() == '-';
+  if (type && !goes_on && !is_numbering(place)) found.push_back({*type, place.begin, place.end});
   return place.end;
 }
 
@@ -117,8 +125,11 @@ size_t take_card(const Place& place, Found& found) {
   const std::string_view value = place.value();
   const size_t digits = count_digits(value);
   const bool issuer = value[0] >= '2' && value[0] <= '6';  // travel, banking; the rest is airlines and nobody
-  if (digits >= 13 && digits <= 19 && issuer && is_card_shape(value) && !place.number_goes_on(".-,/") &&
-      place.before() != '#' && passes_luhn(value)) {
+  constexpr std::string_view kPathMarks = "-/#=";          // an address or a key goes on there
+  const bool in_path =
+      kPathMarks.find(place.before()) != std::string_view::npos || place.after() == '-' || place.after() == '/';
+  if (digits >= 13 && digits <= 19 && issuer && is_card_shape(value) && !place.number_goes_on(".-,/") && !in_path &&
+      passes_luhn(value)) {
     found.push_back({PiiType::credit_card, place.begin, place.end});
   }
   return place.end;
@@ -188,7 +199,8 @@ std::vector<Rule> make_rules() {
       rule(R"([0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,40}([0-9]{1,3}\.[0-9.]{5,11})?)", take_ipv6));
   rules.push_back(rule(R"([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})", take_ipv4));
   rules.push_back(rule(R"([0-9]{3}-[0-9]{2}-[0-9]{4})", take_ssn));
-  rules.push_back(rule(R"(\+[0-9]{1,3}([ .-]\(?[0-9]{1,8}\)?){1,5}|\+[0-9]{8,15})", take_international_phone));
+  rules.push_back(
+      rule(R"(\+[1-9][0-9]{0,2}([ .-]\(?[0-9]{1,8}\)?){1,5}|\+[1-9][0-9]{7,14})", take_international_phone));
   rules.push_back(rule(R"((\([0-9]{3}\) ?|[0-9]{3}[ .-])[0-9]{3}[ .-][0-9]{4})", take_us_phone));
   return rules;
 }
