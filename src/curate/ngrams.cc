@@ -57,14 +57,24 @@ std::vector<uint32_t> StringNumbers::number(std::span<const CodeView> strings) {
   return numbers;
 }
 
+NgramWalk::NgramWalk(std::vector<uint32_t> words) : words_(std::move(words)), grams_(words_) {
+  if (!words_.empty()) distinct_ = *std::max_element(words_.begin(), words_.end()) + 1;
+}
+
 void NgramWalk::lengthen() {
   ++length_;
   if (grams_.empty()) return;
+  // A run that occurs once stays alone when it grows: most long runs do, and need no look-up.
+  std::vector<uint32_t> counts(distinct_, 0);
+  for (const uint32_t gram : grams_) ++counts[gram];
   grams_.pop_back();
   pairs_.reset(grams_.size());
   for (size_t i = 0; i < grams_.size(); ++i) {
-    grams_[i] = pairs_.number(uint64_t{grams_[i]} << 32 | words_[i + length_ - 1]);
+    const uint32_t gram = grams_[i];
+    grams_[i] =
+        counts[gram] == 1 ? pairs_.number_once() : pairs_.number(uint64_t{gram} << 32 | words_[i + length_ - 1]);
   }
+  distinct_ = pairs_.size();
 }
 
 MostFrequent most_frequent(std::span<const uint32_t> numbers, uint32_t distinct) {

@@ -16,6 +16,8 @@ class PairNumbers {
   /// Forgets everything; room for `count` keys.
   void reset(size_t count);
   uint32_t number(uint64_t key);
+  /// The next number, for a key that is known to occur once and need not be found again.
+  uint32_t number_once() { return size_++; }
   [[nodiscard]] uint32_t size() const { return size_; }
 
  private:
@@ -38,7 +40,8 @@ class StringNumbers {
 /// Walks over the runs of 1, 2, 3 ... words.
 class NgramWalk {
  public:
-  explicit NgramWalk(std::vector<uint32_t> words) : words_(std::move(words)), grams_(words_) {}
+  /// REQUIRES: words are numbered from 0 without gaps.
+  explicit NgramWalk(std::vector<uint32_t> words);
 
   /// On to runs one word longer. Afterwards `grams()[i]` is the number of the run that begins at word i; equal runs
   /// have equal numbers, in order of first occurrence.
@@ -46,12 +49,13 @@ class NgramWalk {
   [[nodiscard]] std::span<const uint32_t> grams() const { return grams_; }
   [[nodiscard]] size_t length() const { return length_; }
   /// Distinct runs.
-  [[nodiscard]] uint32_t distinct() const { return pairs_.size(); }
+  [[nodiscard]] uint32_t distinct() const { return distinct_; }
 
  private:
   std::vector<uint32_t> words_;
   std::vector<uint32_t> grams_;
   PairNumbers pairs_;
+  uint32_t distinct_ = 0;
   size_t length_ = 1;
 };
 

@@ -6,7 +6,15 @@ namespace kedge::curate {
 
 extern const std::string_view kEnglishBadWords;  // src/curate/data/bad_words_en.txt
 
-BadWords::BadWords(std::string_view list) {
+namespace {
+
+uint64_t start_of(CodeView text) {
+  return uint64_t{text[0]} << 32 | text[1];
+}
+
+}  // namespace
+
+BadWords::BadWords(std::string_view list) : starts_(128, false) {
   const std::u32string codes = to_codes(list);
   for (const CodeView line : split_lines(codes)) {
     if (!line.empty() && !line.starts_with(U"# ")) storage_.emplace_back(line);
@@ -15,7 +23,8 @@ BadWords::BadWords(std::string_view list) {
     if (entry.find(U' ') == std::u32string::npos) {
       words_.insert(entry);
     } else {
-      phrases_.push_back(entry);
+      phrases_[start_of(entry)].push_back(entry);
+      if (entry[0] < starts_.size()) starts_[entry[0]] = true;
     }
   }
 }
@@ -27,7 +36,15 @@ const BadWords& BadWords::english() {
 
 bool BadWords::occur_in(CodeView line, const std::vector<CodeView>& words) const {
   if (std::any_of(words.begin(), words.end(), [&](CodeView word) { return words_.contains(word); })) return true;
-  return std::any_of(phrases_.begin(), phrases_.end(), [&](CodeView phrase) { return contains(line, phrase); });
+  for (size_t i = 0; i + 1 < line.size(); ++i) {
+    if (line[i] < starts_.size() && !starts_[line[i]]) continue;
+    const auto found = phrases_.find(start_of(line.substr(i)));
+    if (found == phrases_.end()) continue;
+    const CodeView rest = line.substr(i);
+    const auto begins = [rest](CodeView phrase) { return rest.starts_with(phrase); };
+    if (std::any_of(found->second.begin(), found->second.end(), begins)) return true;
+  }
+  return false;
 }
 
 }  // namespace kedge::curate

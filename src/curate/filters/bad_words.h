@@ -2,6 +2,7 @@
 // The word list of C4's filter.
 
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -23,7 +24,8 @@ class BadWords {
 
   std::vector<std::u32string> storage_;
   std::unordered_set<CodeView> words_;
-  std::vector<CodeView> phrases_;
+  std::unordered_map<uint64_t, std::vector<CodeView>> phrases_;  // by their first two characters
+  std::vector<bool> starts_;                                     // which first characters there are, below 128
 };
 
 }  // namespace kedge::curate
