@@ -1,6 +1,7 @@
 # kedge_layer(NAME DEPS layer... LIBS target...)
 # One static library per folder from its *.cc; *_test.cc become NAME_test, each *_fuzz.cc a fuzzer,
-# *_bench.cc become NAME_bench. Files are found by name, so that adding one touches no CMake file.
+# *_bench.cc become NAME_bench; *_plugin.cc are for the folder's own CMakeLists.txt. Files are found by name, so that
+# adding one touches no CMake file.
 function(kedge_layer name)
   cmake_parse_arguments(ARG "" "" "DEPS;LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
@@ -10,7 +11,7 @@ function(kedge_layer name)
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
   list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
-  list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_bench|/main)\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_bench|_plugin|/main)\\.cc$")
   list(TRANSFORM ARG_DEPS PREPEND kedge_)
 
   if(sources)

@@ -15,7 +15,11 @@ struct Commands {
 
   /// A subcommand whose work is `run`. Options are added to the returned object by the caller.
   CLI::App* add(const char* name, const char* description, std::function<Status()> run) {
-    CLI::App* command = app.add_subcommand(name, description);
+    return add_to(app, name, description, std::move(run));
+  }
+  /// The same below `parent`.
+  CLI::App* add_to(CLI::App& parent, const char* name, const char* description, std::function<Status()> run) {
+    CLI::App* command = parent.add_subcommand(name, description);
     command->callback([this, run = std::move(run)] { chosen = run; });
     return command;
   }
@@ -33,6 +37,7 @@ void register_logits(Commands& commands);
 void register_score(Commands& commands);
 void register_embed(Commands& commands);
 void register_rerank(Commands& commands);
+void register_curate(Commands& commands);
 void register_quantize(Commands& commands);
 void register_bench(Commands& commands);
 

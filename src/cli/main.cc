@@ -44,6 +44,7 @@ int run(int argc, char** argv) {
   kedge::cli::register_score(commands);
   kedge::cli::register_embed(commands);
   kedge::cli::register_rerank(commands);
+  kedge::cli::register_curate(commands);
   kedge::cli::register_quantize(commands);
   kedge::cli::register_bench(commands);
   try {

@@ -7,7 +7,10 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from kd.shell import BUILD, ROOT, VENV, Failure, capture, must_run, relative, run, say
+from kd.shell import ARROW, BUILD, ROOT, VENV, Failure, capture, must_run, relative, run, say
+
+# Debian has no Apache Arrow; its Python wheel carries the C++ headers and libraries that the build links.
+ARROW_WHEEL = "pyarrow==26.0.1"
 
 # The one list. `build` is all that `./kd up` needs; the other groups are added by the command that needs them.
 GROUPS = {
@@ -26,19 +29,22 @@ GROUPS = {
         "libsimdjson-dev": "bulk JSON: checkpoint headers and tokenizers",
         "libpcre2-dev": "split patterns that no scanner of ours knows",
         "libxxhash-dev": "checksums of large files",
-        "zlib1g-dev": "compressed HTTP bodies",
+        "zlib1g-dev": "compressed HTTP bodies and documents",
+        "libzstd-dev": "compressed documents",
+        "libicu-dev": "Unicode properties, character sets and their detection for documents",
+        "libre2-dev": "patterns of personal data, in time linear in the text",
+        "libgumbo-dev": "HTML as browsers read it",
         "libedit-dev": "line editing of the interactive chat",
         "libgtest-dev": "unit tests (found when the build is configured)",
         "libgmock-dev": "unit tests",
         "libbenchmark-dev": "micro-benchmarks (found when the build is configured)",
         "esbuild": "bundles the chat page",
-        "python3-venv": "pip, which fetches oneDNN",
+        "python3-venv": "pip, which fetches Arrow and oneDNN",
         "libgomp1": "the threads that oneDNN's library is linked to",
         "curl": "the first request, from the line that ./kd up prints",
     },
     "test": {
         "git": "lists the files to check",
-        "python3-venv": "the private environment of the test wheels",
         "nodejs": "runs the tests of the chat page's code",
         "node-typescript": "type-checks the chat page",
         "chromium": "shows the chat page to its tests",
@@ -76,8 +82,13 @@ def missing_packages(groups: list) -> dict:
 def ensure_packages(*groups: str) -> None:
     """Installs what is missing; asks apt for nothing when nothing is."""
     missing = missing_packages(list(groups))
-    if not missing:
-        return
+    if missing:
+        install(missing)
+    if "build" in groups:
+        ensure_arrow()
+
+
+def install(missing: dict) -> None:
     say("Installing Debian packages:")
     for name, why in missing.items():
         say(f"  {name:20} {why}")
@@ -88,6 +99,20 @@ def ensure_packages(*groups: str) -> None:
     apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
     must_run([*apt, "update"], "reading the package lists")
     must_run([*apt, "install", "-y", "--no-install-recommends", *missing], "installing packages")
+
+
+def ensure_arrow() -> None:
+    """Puts the wheel with Arrow's C++ libraries into .arrow, where CMake looks for it. Where the index cannot be reached
+    the build goes on."""
+    stamp = ARROW / "wheel"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == ARROW_WHEEL:
+        return
+    say(f"Installing {ARROW_WHEEL} into .arrow: Parquet files")
+    must_run(["/usr/bin/python3", "-m", "venv", "--clear", ARROW], "making .arrow")
+    if run([ARROW / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", ARROW_WHEEL]) != 0:
+        say(f"kd: {ARROW_WHEEL} could not be installed; the build goes on without Parquet files")
+        return
+    stamp.write_text(ARROW_WHEEL, encoding="utf-8")
 
 
 def ensure_venv() -> None:

@@ -14,9 +14,9 @@ from kd.shell import (BUILD, ROOT, SHARED, VENV, Failure, Stopwatch, capture, jo
                       tracked_files)
 
 # Where a race or a stray write would hide: what takes bytes from strangers and what runs threads.
-ASAN_TESTS = ("core", "net", "formats", "text", "engine", "serve")
-TSAN_TESTS = ("core", "net", "engine", "serve")
-CHECKERS = ("check_models", "check_tokenizers", "check_templates")
+ASAN_TESTS = ("core", "net", "formats", "text", "data", "curate", "engine", "serve")
+TSAN_TESTS = ("core", "net", "data", "curate", "engine", "serve")
+CHECKERS = ("check_models", "check_tokenizers", "check_templates", "check_curate")
 SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",

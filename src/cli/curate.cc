@@ -1,0 +1,87 @@
+// kedge curate: what is done to documents before a model sees them.
+
+#include <fmt/format.h>
+
+#include "cli/curate_commands.h"
+#include "cli/interrupt.h"
+#include "cli/progress_line.h"
+#include "cli/standard_io.h"
+#include "core/printable.h"
+
+namespace kedge::cli {
+namespace {
+
+constexpr std::chrono::seconds kLineInterval{10};
+
+std::string progress_text(uint64_t documents, double share, double seconds) {
+  const double rate = seconds > 0 ? static_cast<double>(documents) / seconds : 0;
+  const double left = share > 0 ? seconds / share * (1 - share) : 0;
+  return fmt::format("{} documents, {:.0f}%, {:.0f} a second, {:.0f} s left", documents, share * 100, rate, left);
+}
+
+}  // namespace
+
+void CurateOptions::add_to(CLI::App& command) {
+  command.add_option("--input", inputs, "JSONL (also .gz, .zst), Parquet or WARC (also .gz), told apart by content")
+      ->required()
+      ->allow_extra_args(false);
+  command.add_option("--output", output, "JSONL file to write, whole or not at all")->required();
+  command.add_option("--id-field", fields.id, "column of the ids")->capture_default_str();
+  command.add_option("--text-field", fields.text, "column of the texts")->capture_default_str();
+  command.add_option("--threads", threads, "threads; 0: one a physical core")->capture_default_str();
+  command.add_flag("--json", json, "the counts as one JSON document: {\"in\", \"out\", \"rejected\"}");
+  command.add_flag("--quiet", quiet, "no progress");
+}
+
+curate::Job CurateOptions::job() const {
+  curate::Job job;
+  job.inputs.assign(inputs.begin(), inputs.end());
+  job.output = output;
+  job.fields = fields;
+  return job;
+}
+
+Status run_curate(const CurateOptions& options,
+                  const std::function<Result<curate::Counts>(const curate::Job&, WorkerPool&, const curate::Events&,
+                                                             const std::stop_token&)>& work) {
+  ProgressLine line(kLineInterval);
+  const auto begin = std::chrono::steady_clock::now();
+  curate::Events events;
+  events.on_reject = [&](const data::Reject& reject) {
+    line.close();
+    say("kedge: rejected " + one_line(reject.where + ": " + reject.reason));
+  };
+  if (!options.quiet) {
+    events.on_progress = [&](uint64_t documents, double share) {
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+      line.show(progress_text(documents, share, seconds.count()));
+    };
+  }
+  WorkerPool pool(options.threads);
+  const InterruptStop interrupt;
+  const Result<curate::Counts> counts = work(options.job(), pool, events, interrupt.token());
+  line.close();
+  if (!counts.ok()) return counts.error();
+  const auto& [in, out, rejected] = counts.value();
+  if (options.json) return write_json({{"in", in}, {"out", out}, {"rejected", rejected}});
+  return write_output(fmt::format("{} in, {} out, {} rejected\n", in, out, rejected));
+}
+
+Status run_operator(const CurateOptions& options, const curate::Operator& op) {
+  return run_curate(options, [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
+                                 const std::stop_token& stop) { return annotate(job, op, pool, events, stop); });
+}
+
+void register_curate(Commands& commands) {
+  CLI::App* curate = commands.app.add_subcommand("curate", "prepare documents: filter, deduplicate, redact, extract");
+  curate->require_subcommand(1);
+  register_curate_apply(commands, *curate);
+  register_curate_dedup(commands, *curate);
+  register_curate_pii(commands, *curate);
+  register_curate_decontaminate(commands, *curate);
+  register_curate_clean(commands, *curate);
+  register_curate_langid(commands, *curate);
+  register_curate_extract(commands, *curate);
+}
+
+}  // namespace kedge::cli

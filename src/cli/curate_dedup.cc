@@ -1,0 +1,49 @@
+// kedge curate dedup: which documents say the same.
+
+#include "cli/curate_commands.h"
+#include "curate/dedup/deduplicate.h"
+
+namespace kedge::cli {
+namespace {
+
+struct DedupCommand {
+  CurateOptions common;
+  curate::DedupOptions settings;
+};
+
+}  // namespace
+
+void register_curate_dedup(Commands& commands, CLI::App& curate) {
+  auto options = std::make_shared<DedupCommand>();
+  CLI::App* command = commands.add_to(curate, "dedup", "clusters of documents that are equal or nearly so", [options] {
+    return run_curate(options->common, [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
+                                           const std::stop_token& stop) {
+      return curate::deduplicate(job, options->settings, pool, events, stop);
+    });
+  });
+  const std::map<std::string, curate::DedupMethod> methods = {{"exact", curate::DedupMethod::exact},
+                                                              {"fuzzy", curate::DedupMethod::fuzzy}};
+  const std::map<std::string, curate::Normalization> forms = {{"none", curate::Normalization::none},
+                                                              {"text", curate::Normalization::text}};
+  const std::map<std::string, curate::FuzzyParameters> parameters = {{"kedge", curate::FuzzyParameters::kedge},
+                                                                     {"datatrove", curate::FuzzyParameters::datatrove},
+                                                                     {"nemo", curate::FuzzyParameters::nemo}};
+  command->add_option("--method", options->settings.method, "exact or fuzzy")
+      ->required()
+      ->transform(CLI::CheckedTransformer(methods));
+  command
+      ->add_option("--normalize", options->settings.normalization,
+                   "exact: none (bytes) or text (normal form, case and white space do not count)")
+      ->transform(CLI::CheckedTransformer(forms));
+  command
+      ->add_option("--params", options->settings.parameters,
+                   "fuzzy: kedge (words, 20 bands of 5), datatrove (words, 14 of 8) or nemo (24 characters, 20 of 13)")
+      ->transform(CLI::CheckedTransformer(parameters));
+  command->add_flag("--verify", options->settings.verify, "fuzzy: link by the true similarity of the candidates");
+  command->add_option("--min-jaccard", options->settings.jaccard_min, "with --verify: similarity from which on to link")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  options->common.add_to(*command);
+}
+
+}  // namespace kedge::cli

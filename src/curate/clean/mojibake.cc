@@ -1,0 +1,281 @@
+#include "curate/clean/mojibake.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "curate/clean/encodings.h"
+#include "curate/entities.h"
+#include "curate/pattern.h"
+
+namespace kedge::curate {
+
+extern const std::string_view kMojibakeCharacters;  // src/curate/data/mojibake_characters.txt
+extern const std::string_view kMojibakeSigns;       // src/curate/data/mojibake_signs.txt
+
+namespace {
+
+constexpr size_t kSegmentCharacters = 1'000'000;  // a longer line is repaired in parts
+constexpr int kRoundsMax = 32;                    // each undoes one wrong decoding; more were never needed
+
+std::vector<std::string> lines_of(std::string_view list) {
+  std::vector<std::string> lines;
+  while (!list.empty()) {
+    const size_t end = std::min(list.find('\n'), list.size());
+    if (end > 0 && list[0] != '#') lines.emplace_back(list.substr(0, end));
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return lines;
+}
+
+using Classes = std::map<std::string, std::string>;
+
+Classes read_classes() {
+  Classes classes;
+  for (const std::string& line : lines_of(kMojibakeCharacters)) {
+    const size_t space = line.find(' ');
+    classes[line.substr(0, space)] = line.substr(space + 1);
+  }
+  return classes;
+}
+
+/// {name} becomes the class's characters.
+std::string filled(std::string text, const Classes& classes) {
+  for (const auto& [name, characters] : classes) {
+    const std::string place = "{" + name + "}";
+    for (size_t at = text.find(place); at != std::string::npos; at = text.find(place, at + characters.size())) {
+      text.replace(at, place.size(), characters);
+    }
+  }
+  return text;
+}
+
+std::string signs_pattern(const Classes& classes) {
+  std::string pattern;
+  for (const std::string& line : lines_of(kMojibakeSigns))
+    pattern += (pattern.empty() ? "" : "|") + filled(line, classes);
+  return pattern;
+}
+
+struct Patterns {
+  Classes classes = read_classes();
+  Pattern signs{signs_pattern(classes), Pattern::Unit::characters};
+  // Runs that would be UTF-8 if they were bytes, in text that is otherwise right.
+  Pattern embedded{filled("(?<![{utf8_continuation_strict}])(?:[{utf8_first_of_2}][{utf8_continuation}]|"
+                          "[{utf8_first_of_3}][{utf8_continuation}]{2}|[{utf8_first_of_4}][{utf8_continuation}]{3})+",
+                          classes),
+                   Pattern::Unit::characters};
+  // Sequences with a space where byte A0 was.
+  Pattern lost_a0{R"([\xC2\xC3\xC5\xCE\xD0\xD9][ ]|[\xE2\xE3][ ][\x80-\x84\x86-\x9F\xA1-\xBF]|)"
+                  R"([\xE0-\xE3][\x80-\x84\x86-\x9F\xA1-\xBF][ ]|\xF0[ ][\x80-\xBF][\x80-\xBF]|)"
+                  R"(\xF0[\x80-\xBF][ ][\x80-\xBF]|\xF0[\x80-\xBF][\x80-\xBF][ ])",
+                  Pattern::Unit::bytes};
+  // The word "à" on its own keeps its space.
+  Pattern a_grave{R"(\xC3 (?! |quele|quela|quilo|s ))", Pattern::Unit::bytes};
+  // Sequences of which bytes were lost: 1A, or a question mark.
+  Pattern lossy{
+      R"([\xC2-\xDF]\x1A|[\xC2-\xC3]\?|\xED[\xA0-\xAF][\x1A?]\xED[\xB0-\xBF][\x1A?\x80-\xBF]|)"
+      R"(\xED[\xA0-\xAF][\x1A?\x80-\xBF]\xED[\xB0-\xBF][\x1A?]|[\xE0-\xEF][\x1A?][\x1A\x80-\xBF]|)"
+      R"([\xE0-\xEF][\x1A\x80-\xBF][\x1A?]|[\xF0-\xF4][\x1A?][\x1A\x80-\xBF][\x1A\x80-\xBF]|)"
+      R"([\xF0-\xF4][\x1A\x80-\xBF][\x1A?][\x1A\x80-\xBF]|[\xF0-\xF4][\x1A\x80-\xBF][\x1A\x80-\xBF][\x1A?]|\x1A)",
+      Pattern::Unit::bytes};
+};
+
+const Patterns& patterns() {
+  static const auto* all = new Patterns();  // lives as long as the program
+  return *all;
+}
+
+template <typename Replace>
+std::string replace_all(const Pattern& pattern, std::string_view text, const Replace& replace) {
+  std::string out;
+  size_t at = 0;
+  while (const auto match = pattern.find(text, at)) {
+    out += text.substr(at, match->begin - at);
+    out += replace(text.substr(match->begin, match->end - match->begin));
+    at = match->end;
+  }
+  out += text.substr(at);
+  return out;
+}
+
+bool is_bad(std::string_view utf8) {
+  return patterns().signs.find(utf8).has_value();
+}
+
+std::string restore_a0(std::string_view bytes) {
+  const std::string words = replace_all(patterns().a_grave, bytes, [](std::string_view) { return "\xC3\xA0 "; });
+  return replace_all(patterns().lost_a0, words, [](std::string_view match) {
+    std::string fixed(match);
+    std::replace(fixed.begin(), fixed.end(), ' ', '\xA0');
+    return fixed;
+  });
+}
+
+/// The text's bytes in one encoding, read as UTF-8.
+std::optional<std::u32string> decode_again(const ByteEncoding& encoding, std::string bytes) {
+  if (encoding.name != "macroman" && patterns().lost_a0.find(bytes)) bytes = restore_a0(bytes);
+  if (encoding.sloppy) bytes = replace_all(patterns().lossy, bytes, [](std::string_view) { return "\xEF\xBF\xBD"; });
+  return decode_utf8(bytes);
+}
+
+std::u32string repair_encoding(CodeView text, int rounds);
+
+/// Repairs runs within text that is otherwise right.
+std::u32string repair_embedded(CodeView text, std::string_view utf8, int rounds) {
+  const std::string fixed = replace_all(patterns().embedded, utf8, [&](std::string_view match) {
+    const std::u32string codes = to_codes(match);
+    if (codes.size() >= text.size() || !is_bad(match)) return std::string(match);
+    return to_utf8(repair_encoding(codes, rounds - 1));
+  });
+  return to_codes(fixed);
+}
+
+std::optional<std::u32string> latin1_as_windows(CodeView text) {
+  const ByteEncoding& windows = byte_encodings()[1];
+  std::u32string out;
+  for (const char32_t c : text) {
+    if (c > 0xFF) return std::nullopt;
+    const char32_t mapped = c < 0x80 ? c : windows.upper[c - 0x80];
+    if (c >= 0x80 && c < 0xA0 && mapped == c) return std::nullopt;  // Windows-1252 leaves five bytes unassigned
+    out += mapped;
+  }
+  return out;
+}
+
+std::u32string windows_controls(CodeView text) {
+  std::u32string out(text);
+  for (char32_t& c : out) {
+    if (c >= 0x80 && c < 0xA0) c = byte_encodings()[1].upper[c - 0x80];
+  }
+  return out;
+}
+
+std::u32string repair_encoding_once(CodeView text, int rounds) {
+  if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x80; })) return std::u32string(text);
+  const std::string utf8 = to_utf8(text);
+  if (!is_bad(utf8)) return std::u32string(text);
+  bool latin1 = false;
+  for (const ByteEncoding& encoding : byte_encodings()) {
+    auto bytes = encoding.encode(text);
+    if (!bytes) continue;
+    latin1 = latin1 || encoding.name == "latin-1";
+    if (auto fixed = decode_again(encoding, *std::move(bytes))) return *std::move(fixed);
+  }
+  if (rounds > 0 && patterns().embedded.find(utf8)) {
+    std::u32string fixed = repair_embedded(text, utf8, rounds);
+    if (fixed != text) return fixed;
+  }
+  if (latin1) {
+    const auto fixed = latin1_as_windows(text);
+    if (fixed && *fixed != text) return *fixed;
+  }
+  return windows_controls(text);
+}
+
+std::u32string repair_encoding(CodeView text, int rounds) {
+  std::u32string current(text);
+  for (int i = 0; i < kRoundsMax; ++i) {
+    std::u32string next = repair_encoding_once(current, rounds);
+    if (next == current) break;
+    current = std::move(next);
+  }
+  return current;
+}
+
+/// The character that a reference written in capitals stands for ("&EACUTE;"), if its name in small letters has one.
+std::optional<std::u32string> capital_reference(CodeView name) {
+  if (find_entity(name) != nullptr) return std::nullopt;
+  const std::u32string lower = to_lower(name);
+  if (lower == name) return std::nullopt;
+  const bool all_capitals = std::none_of(name.begin(), name.end(), [](char32_t c) { return is(c, kLower); });
+  const std::u32string* found = all_capitals ? find_entity(lower) : nullptr;
+  if (found == nullptr) return std::nullopt;
+  return to_upper(*found);
+}
+
+std::u32string unescape(CodeView text) {
+  constexpr size_t kNameMax = 24;
+  std::u32string out;
+  while (!text.empty()) {
+    const size_t mark = std::min(text.find(U'&'), text.size());
+    out += text.substr(0, mark);
+    text.remove_prefix(mark);
+    if (text.empty()) break;
+    const size_t end = text.find(U';');
+    std::optional<std::u32string> value;
+    if (end != CodeView::npos && end <= kNameMax + 2) {
+      const auto reference = read_reference(text, true);
+      if (reference && reference->length == end + 1) value = reference->text;
+      if (!value && text[1] != U'#') value = capital_reference(text.substr(1, end));
+    }
+    out += value ? *value : std::u32string(1, U'&');
+    text.remove_prefix(value ? end + 1 : 1);
+  }
+  return out;
+}
+
+bool is_unwanted_control(char32_t c) {
+  return c < 0x09 || c == 0x0B || (c >= 0x0E && c < 0x20) || c == 0x7F || (c >= 0x206A && c < 0x2070) || c == 0xFEFF ||
+         (c >= 0xFFF9 && c < 0xFFFD);
+}
+
+/// Colour codes of terminals: ESC [ numbers letter.
+std::u32string without_terminal_codes(CodeView text) {
+  std::u32string out;
+  for (size_t i = 0; i < text.size();) {
+    if (text[i] == 0x1B && i + 1 < text.size() && text[i + 1] == U'[') {
+      size_t end = i + 2;
+      while (end < text.size() && (is(text[end], kDigit) || text[end] == U';')) ++end;
+      if (end < text.size() && text[end] < 0x80 && is(text[end], kAlpha)) {
+        i = end + 1;
+        continue;
+      }
+    }
+    out += text[i++];
+  }
+  return out;
+}
+
+std::u32string repair_segment(CodeView segment, bool references) {
+  std::u32string current(segment);
+  for (int i = 0; i < kRoundsMax; ++i) {
+    std::u32string next = references ? unescape(current) : current;
+    next = windows_controls(repair_encoding(next, 1));
+    next = without_terminal_codes(next);
+    std::erase_if(next, is_unwanted_control);
+    if (next == current) break;
+    current = std::move(next);
+  }
+  return current;
+}
+
+/// Nothing in it that any repair looks at.
+bool is_plain(CodeView segment) {
+  return std::all_of(segment.begin(), segment.end(), [](char32_t c) {
+    return c < 0x7F && c != U'&' && (c >= 0x20 || (c >= 0x09 && c != 0x0B && c < 0x0E));
+  });
+}
+
+}  // namespace
+
+std::u32string repair_mojibake(CodeView text) {
+  std::u32string out;
+  out.reserve(text.size());
+  bool references = true;
+  while (!text.empty()) {
+    const size_t newline = text.find(U'\n');
+    const size_t size = std::min(newline == CodeView::npos ? text.size() : newline + 1, kSegmentCharacters);
+    const CodeView segment = text.substr(0, size);
+    text.remove_prefix(size);
+    references = references && segment.find(U'<') == CodeView::npos;
+    if (is_plain(segment)) {
+      out += segment;
+    } else {
+      out += repair_segment(segment, references);
+    }
+  }
+  return out;
+}
+
+}  // namespace kedge::curate

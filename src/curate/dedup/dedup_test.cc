@@ -1,0 +1,99 @@
+// Goal: equal texts share a cluster, bands find what theory says, and verification links nothing else.
+// Method: sets of known similarity, and small files written by the test.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <fstream>
+#include <random>
+
+#include "core/file.h"
+#include "curate/dedup/deduplicate.h"
+#include "curate/dedup/minhash.h"
+#include "curate/dedup/shingles.h"
+#include "curate/normal_forms.h"
+
+namespace kedge::curate {
+namespace {
+
+TEST(Shingles, are_sets_of_words_and_windows) {
+  std::vector<uint64_t> a = word_shingles(U"One two, THREE four five six");
+  std::vector<uint64_t> b = word_shingles(U"one two three four five");
+  make_set(a);
+  make_set(b);
+  EXPECT_DOUBLE_EQ(jaccard(a, b), 0.5);
+  EXPECT_EQ(word_shingles(U"").size(), 1U);
+  EXPECT_EQ(word_shingles(U"two words").size(), 1U);
+  const std::u32string text(30, U'a');
+  EXPECT_EQ(character_shingles(text).size(), 7U);
+  EXPECT_EQ(character_shingles(text).front(), character_shingles(text).back());
+}
+
+TEST(MinHash, bands_find_what_theory_says) {
+  const MinHash minhash(14, 8);
+  std::mt19937_64 random(1);
+  constexpr int kPairs = 600;
+  int found = 0;
+  for (int pair = 0; pair < kPairs; ++pair) {
+    std::vector<uint64_t> a, b;
+    for (int i = 0; i < 180; ++i) {
+      const uint64_t shared = random();
+      a.push_back(i < 160 ? shared : random());
+      b.push_back(shared);  // J = 160 / 200
+    }
+    std::vector<uint64_t> keys_a(14), keys_b(14);
+    minhash.band_keys(a, keys_a);
+    minhash.band_keys(b, keys_b);
+    bool same = false;
+    for (size_t band = 0; band < 14; ++band) same = same || keys_a[band] == keys_b[band];
+    found += same ? 1 : 0;
+  }
+  const double expected = 1 - std::pow(1 - std::pow(0.8, 8), 14);
+  const double deviation = std::sqrt(expected * (1 - expected) * kPairs);
+  EXPECT_NEAR(found, expected * kPairs, 4 * deviation);
+}
+
+TEST(NormalForms, compare_what_reads_the_same) {
+  EXPECT_EQ(comparable_text("  Stra\xC3\x9F"
+                            "e\n\te\xCC\x81"),
+            "strasse \xC3\xA9");
+  EXPECT_EQ(to_utf8(simplify_text(U"Caf\u00E9, 12.5 & 7\n!")), "cafe 0 0");
+}
+
+class Dedup : public testing::Test {
+ protected:
+  Dedup() : folder_(std::filesystem::temp_directory_path() / ("kedge_dedup_test_" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(folder_);
+  }
+  ~Dedup() override { std::filesystem::remove_all(folder_); }
+
+  std::string run(const std::string& lines, const DedupOptions& options) {
+    std::ofstream(folder_ / "in.jsonl") << lines;
+    WorkerPool pool(2);
+    const auto counts = deduplicate({{folder_ / "in.jsonl"}, folder_ / "out.jsonl", {}}, options, pool, {}, {});
+    EXPECT_TRUE(counts.ok());
+    return read_file(folder_ / "out.jsonl", 1 << 20).value();
+  }
+  std::filesystem::path folder_;
+};
+
+TEST_F(Dedup, exact_clusters_come_in_input_order) {
+  const std::string lines =
+      "{\"id\":\"c\",\"text\":\"A\"}\n{\"id\":\"b\",\"text\":\"x\"}\n{\"id\":\"a\",\"text\":\"A\"}\n{\"id\":1,\"text\":"
+      "\"a \"}\n";
+  EXPECT_EQ(run(lines, {}), "{\"keep\":\"c\",\"ids\":[\"c\",\"a\"]}\n");
+  EXPECT_EQ(run(lines, {.normalization = Normalization::text}), "{\"keep\":\"c\",\"ids\":[\"c\",\"a\",1]}\n");
+}
+
+TEST_F(Dedup, verification_keeps_apart_what_shares_little) {
+  // 13 words; the second text changes the last one (8 of 10 runs shared), the third all but the first five.
+  const std::string lines =
+      "{\"id\":1,\"text\":\"a b c d e f g h i j k l m\"}\n{\"id\":2,\"text\":\"a b c d e f g h i j k l X\"}\n"
+      "{\"id\":3,\"text\":\"a b c d e q r s t u v w x\"}\n";
+  EXPECT_EQ(run(lines, {.method = DedupMethod::fuzzy, .verify = true}), "{\"keep\":1,\"ids\":[1,2]}\n");
+  EXPECT_EQ(run(lines, {.method = DedupMethod::fuzzy, .verify = true, .jaccard_min = 0.95}), "");
+}
+
+}  // namespace
+}  // namespace kedge::curate

@@ -1,0 +1,67 @@
+#include "curate/extract/extract.h"
+
+#include <fmt/format.h>
+
+#include "curate/extract/http_page.h"
+#include "curate/extract/justext.h"
+#include "curate/extract/main_text.h"
+#include "curate/filters/score.h"
+#include "data/json_text.h"
+
+namespace kedge::curate {
+namespace {
+
+class Extractor : public Operator {
+ public:
+  void annotate(const data::Document& document, std::string& line) const override {
+    open_line(line, document.id_json);
+    append_key(line, "url");
+    data::append_json_string(line, document.url);
+    append_key(line, "text");
+    data::append_json_string(line, text_of(document.text));
+    line += '}';
+  }
+
+  [[nodiscard]] bool reads_pages() const override { return true; }
+  [[nodiscard]] Result<data::Document> read_page(const data::Record& record) const override {
+    data::Document document = record.document;
+    KEDGE_ASSIGN(document.text, read_http_page(record.bytes));
+    return document;
+  }
+
+ private:
+  [[nodiscard]] virtual std::string text_of(std::string_view html) const = 0;
+};
+
+class MainText final : public Extractor {
+ public:
+  explicit MainText(ExtractionMode mode) : mode_(mode) {}
+
+ private:
+  [[nodiscard]] std::string text_of(std::string_view html) const override { return extract_main_text(html, mode_); }
+  ExtractionMode mode_;
+};
+
+class Justext final : public Extractor {
+ public:
+  explicit Justext(const StopWords& stop_words) : stop_words_(stop_words) {}
+
+ private:
+  [[nodiscard]] std::string text_of(std::string_view html) const override { return extract_justext(html, stop_words_); }
+  const StopWords& stop_words_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Operator>> make_extractor(std::string_view mode, std::string_view language) {
+  if (mode == "precision") return std::unique_ptr<Operator>(std::make_unique<MainText>(ExtractionMode::precision));
+  if (mode == "recall") return std::unique_ptr<Operator>(std::make_unique<MainText>(ExtractionMode::recall));
+  if (mode == "justext") {
+    KEDGE_ASSIGN(const StopWords* stop_words, StopWords::of(language));
+    return std::unique_ptr<Operator>(std::make_unique<Justext>(*stop_words));
+  }
+  return Error{ErrorKind::invalid_input,
+               fmt::format("--mode: found '{}', expected precision, recall or justext", mode)};
+}
+
+}  // namespace kedge::curate

@@ -1,0 +1,77 @@
+// Goal: the text of pages without what surrounds it, whatever the markup and the character set.
+// Method: small pages, one habit of the web each.
+#include "curate/extract/extract.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "curate/extract/http_page.h"
+#include "curate/extract/justext.h"
+#include "curate/extract/main_text.h"
+
+namespace kedge::curate {
+namespace {
+
+const std::string kStory =
+    "A long enough story about the sea and the wind, told in the evening by those who have been there.";
+
+std::string precise(const std::string& html) {
+  return extract_main_text(html, ExtractionMode::precision);
+}
+
+TEST(MainText, leaves_out_what_surrounds_it) {
+  EXPECT_EQ(
+      precise("<nav><a href=/>Home</a></nav><div class=sidebar>Links</div><div class='post content'><h1>T</h1><p>" +
+              kStory + "</p><div class=share>Share</div></div><footer>(c) 2026</footer><script>x()</script>"),
+      "T\n" + kStory);
+}
+
+TEST(MainText, a_menu_that_is_never_closed_does_not_swallow_the_page) {
+  EXPECT_EQ(precise("<DIV id=menu><UL><li><a href=1>One</a><li><a href=2>Two</a><li><a href=3>Three</a></UL><DIV "
+                    "id=main><H1>T</H1><P>" +
+                    kStory + "<HR><DIV id=foot>&copy; 2026"),
+            "T\n" + kStory);
+}
+
+TEST(MainText, keeps_preformatted_lines_and_cells) {
+  EXPECT_EQ(precise("<pre>a\n  b</pre><table><tr><td>1<td>2</table>"), "a\n  b\n1\t2");
+}
+
+TEST(MainText, never_gives_nothing_for_something) {
+  EXPECT_EQ(precise("<nav>only this</nav>"), "only this");
+  std::string deep;
+  for (int i = 0; i < 100000; ++i) deep += "<div>";
+  EXPECT_THAT(precise(deep + "deep"), testing::HasSubstr("deep"));
+}
+
+TEST(Justext, good_paragraphs_take_their_headings_along) {
+  const std::string good =
+      "It is the kind of paragraph that has many of the words which are in every text, and it is long enough to be "
+      "taken for the content of a page by all of the rules that there are in this method, so it is good.";
+  const StopWords* english = StopWords::of("en").value();
+  EXPECT_EQ(extract_justext("<p><a href=1>menu</a></p><h1>Title</h1><p>" + good + "</p><p>Short.</p>", *english),
+            "Title\n" + good);
+  EXPECT_FALSE(StopWords::of("xx").ok());
+}
+
+TEST(HttpPage, character_sets_come_from_header_meta_mark_or_detection) {
+  const auto page = [](const std::string& type, const std::string& body) {
+    return read_http_page("HTTP/1.1 200 OK\r\nContent-Type: " + type + "\r\n\r\n" + body).value();
+  };
+  EXPECT_EQ(page("text/html; charset=iso-8859-1", "\xE9"), "\xC3\xA9");
+  EXPECT_EQ(page("text/html", "<meta charset=shift_jis>\x83\x65"), "<meta charset=shift_jis>\xE3\x83\x86");
+  EXPECT_EQ(page("text/html; charset=nonsense", "\xEF\xBB\xBFx"), "x");
+  EXPECT_EQ(page("text/html", "\xC3\xA9"), "\xC3\xA9");
+}
+
+TEST(HttpPage, refuses_what_is_no_page) {
+  EXPECT_EQ(read_http_page("HTTP/1.1 404 Not Found\r\n\r\nx").error().kind, ErrorKind::invalid_input);
+  EXPECT_EQ(read_http_page("HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\nx").error().kind,
+            ErrorKind::invalid_input);
+  EXPECT_EQ(read_http_page("GET / HTTP/1.1").error().kind, ErrorKind::corrupt_data);
+  EXPECT_EQ(read_http_page("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").value(),
+            "abc");
+}
+
+}  // namespace
+}  // namespace kedge::curate

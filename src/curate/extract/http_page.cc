@@ -1,0 +1,220 @@
+#include "curate/extract/http_page.h"
+
+#include <fmt/format.h>
+#include <unicode/ucnv.h>
+#include <unicode/ucsdet.h>
+#include <unicode/ustring.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <memory>
+#include <vector>
+
+#include "text/unicode/utf8.h"
+
+namespace kedge::curate {
+namespace {
+
+constexpr size_t kMetaBytes = 4096;        // where a page says its character set, if it does
+constexpr size_t kDetectionBytes = 65536;  // enough for the detector
+constexpr int32_t kDetectionConfidence = 10;
+
+Error refused(std::string message) {
+  return {ErrorKind::invalid_input, std::move(message)};
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n\"'");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r\n\"';") + 1 - begin);
+}
+
+struct Header {
+  int status = 0;
+  std::string type, charset, encoding, transfer;
+};
+
+void read_field(std::string_view line, Header& header) {
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return;
+  const std::string name = lower(trimmed(line.substr(0, colon)));
+  const std::string value = lower(trimmed(line.substr(colon + 1)));
+  if (name == "content-encoding") header.encoding = value;
+  if (name == "transfer-encoding") header.transfer = value;
+  if (name != "content-type") return;
+  header.type = trimmed(std::string_view(value).substr(0, value.find(';')));
+  const size_t charset = value.find("charset=");
+  if (charset == std::string::npos) return;
+  const std::string_view rest = std::string_view(value).substr(charset + 8);
+  header.charset = trimmed(rest.substr(0, rest.find(';')));
+}
+
+/// Cuts the header off the front of `response`.
+Result<Header> take_header(std::string_view& response) {
+  Header header;
+  if (!response.starts_with("HTTP/")) return Error{ErrorKind::corrupt_data, "not an HTTP response"};
+  const size_t space = response.substr(0, 16).find(' ');
+  if (space != std::string_view::npos) {
+    std::from_chars(response.data() + space + 1, response.data() + std::min(response.size(), space + 4), header.status);
+  }
+  while (!response.empty()) {
+    const size_t newline = std::min(response.find('\n'), response.size());
+    std::string_view line = response.substr(0, newline);
+    response.remove_prefix(std::min(newline + 1, response.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) break;
+    read_field(line, header);
+  }
+  return header;
+}
+
+/// Undoes chunked transfer; what does not look chunked is left as it is (archives often store the body decoded).
+std::string unchunked(std::string_view body) {
+  std::string out;
+  for (std::string_view rest = body;;) {
+    size_t size = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), size, 16);
+    const size_t newline = rest.find('\n');
+    if (error != std::errc() || newline == std::string_view::npos) return std::string(body);
+    rest.remove_prefix(newline + 1);
+    if (size == 0) return out;
+    if (size > rest.size()) return std::string(body);
+    out.append(rest.substr(0, size));
+    rest.remove_prefix(size);
+    rest.remove_prefix(std::min<size_t>(rest.size(), rest.starts_with("\r\n") ? 2 : 1));
+  }
+}
+
+Result<std::string> inflated(const std::string& body) {
+  z_stream stream{};
+  if (inflateInit2(&stream, 15 + 32) != Z_OK) return Error{ErrorKind::out_of_memory, "zlib could not be started"};
+  std::unique_ptr<z_stream, int (*)(z_stream*)> owner(&stream, inflateEnd);
+  std::string out;
+  std::vector<char> buffer(size_t{1} << 16);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
+  stream.avail_in = static_cast<uInt>(body.size());
+  for (;;) {
+    stream.next_out = reinterpret_cast<Bytef*>(buffer.data());
+    stream.avail_out = static_cast<uInt>(buffer.size());
+    const int code = inflate(&stream, Z_NO_FLUSH);
+    out.append(buffer.data(), buffer.size() - stream.avail_out);
+    if (out.size() > kPageBytesMax) return refused(fmt::format("the page is larger than {} bytes", kPageBytesMax));
+    if (code == Z_STREAM_END) return out;
+    if (code != Z_OK || (stream.avail_in == 0 && stream.avail_out != 0)) {
+      if (!out.empty()) return out;  // what could be read of a body that breaks off
+      return Error{ErrorKind::corrupt_data, "the page's compressed body cannot be read"};
+    }
+  }
+}
+
+/// What a meta element declares within the first bytes, or "".
+std::string meta_charset(std::string_view bytes) {
+  const std::string head = lower(bytes.substr(0, kMetaBytes));
+  for (size_t meta = head.find("<meta"); meta != std::string::npos; meta = head.find("<meta", meta + 5)) {
+    const std::string_view element = std::string_view(head).substr(meta, head.find('>', meta) - meta);
+    const size_t charset = element.find("charset");
+    if (charset == std::string_view::npos) continue;
+    const size_t equals = element.find('=', charset);
+    if (equals == std::string_view::npos) continue;
+    std::string_view value = element.substr(equals + 1);
+    while (!value.empty() && (value[0] == ' ' || value[0] == '"' || value[0] == '\'')) value.remove_prefix(1);
+    return std::string(value.substr(0, value.find_first_of(" \"'/;>")));
+  }
+  return "";
+}
+
+/// Names as browsers read them: what calls itself Latin-1 is Windows-1252.
+std::string browser_name(std::string_view name) {
+  if (name == "iso-8859-1" || name == "latin1" || name == "latin-1" || name == "us-ascii" || name == "ascii") {
+    return "windows-1252";
+  }
+  if (name == "shift_jis" || name == "sjis" || name == "x-sjis") return "windows-31j";
+  if (name == "gb2312" || name == "gbk") return "gb18030";
+  return std::string(name);
+}
+
+/// The text, or "" when there is no such character set.
+std::string convert(std::string_view bytes, std::string_view charset) {
+  const std::string name = browser_name(charset);
+  if (name == "utf-8" || name == "utf8") {
+    std::string text;
+    text::append_lossy(text, bytes);
+    return text;
+  }
+  UErrorCode error = U_ZERO_ERROR;
+  std::unique_ptr<UConverter, void (*)(UConverter*)> converter(ucnv_open(name.c_str(), &error), ucnv_close);
+  if (U_FAILURE(error)) return "";
+  std::vector<UChar> wide(bytes.size() * 2 + 16);
+  const int32_t count = ucnv_toUChars(converter.get(), wide.data(), static_cast<int32_t>(wide.size()), bytes.data(),
+                                      static_cast<int32_t>(bytes.size()), &error);
+  if (U_FAILURE(error)) return "";
+  std::string text(static_cast<size_t>(count) * 3 + 1, '\0');
+  int32_t size = 0;
+  u_strToUTF8WithSub(text.data(), static_cast<int32_t>(text.size()), &size, wide.data(), count, 0xFFFD, nullptr,
+                     &error);
+  if (U_FAILURE(error)) return "";
+  text.resize(static_cast<size_t>(size));
+  return text;
+}
+
+std::string detected(std::string_view bytes) {
+  UErrorCode error = U_ZERO_ERROR;
+  std::unique_ptr<UCharsetDetector, void (*)(UCharsetDetector*)> detector(ucsdet_open(&error), ucsdet_close);
+  if (U_FAILURE(error)) return "";
+  ucsdet_enableInputFilter(detector.get(), 1);  // tags say nothing about the language
+  const std::string_view sample = bytes.substr(0, kDetectionBytes);
+  ucsdet_setText(detector.get(), sample.data(), static_cast<int32_t>(sample.size()), &error);
+  const UCharsetMatch* match = ucsdet_detect(detector.get(), &error);
+  if (U_FAILURE(error) || match == nullptr) return "";
+  if (ucsdet_getConfidence(match, &error) < kDetectionConfidence) return "";
+  const char* name = ucsdet_getName(match, &error);
+  return U_FAILURE(error) || name == nullptr ? "" : lower(name);
+}
+
+}  // namespace
+
+std::string decode_page(std::string_view bytes, std::string_view declared) {
+  if (bytes.size() > kPageBytesMax) bytes = bytes.substr(0, kPageBytesMax);
+  std::string_view mark;
+  if (bytes.starts_with("\xEF\xBB\xBF")) mark = "utf-8";
+  if (bytes.starts_with("\xFF\xFE")) mark = "utf-16le";
+  if (bytes.starts_with("\xFE\xFF")) mark = "utf-16be";
+  if (mark == "utf-8") bytes.remove_prefix(3);
+  for (const std::string& charset : {std::string(declared), meta_charset(bytes), std::string(mark)}) {
+    if (charset.empty()) continue;
+    std::string text = convert(bytes, charset);
+    if (!text.empty() || bytes.empty()) return text;
+  }
+  if (text::is_valid_utf8(bytes)) return std::string(bytes);
+  if (const std::string charset = detected(bytes); !charset.empty()) {
+    std::string text = convert(bytes, charset);
+    if (!text.empty()) return text;
+  }
+  return convert(bytes, "windows-1252");
+}
+
+Result<std::string> read_http_page(std::string_view response) {
+  KEDGE_ASSIGN(const Header header, take_header(response));
+  if (header.status != 200) return refused(fmt::format("the response's status is {}", header.status));
+  const bool text = header.type.empty() || header.type.starts_with("text/") || header.type == "application/xhtml+xml" ||
+                    header.type == "application/xml";
+  if (!text) return refused(fmt::format("the response is {}, neither HTML nor text", header.type));
+  std::string body = header.transfer == "chunked" ? unchunked(response) : std::string(response);
+  const bool gzip = body.starts_with("\x1F\x8B");
+  if (gzip || ((header.encoding == "gzip" || header.encoding == "deflate") && body.starts_with('\x78'))) {
+    KEDGE_ASSIGN(body, inflated(body));
+  }
+  if (body.size() > kPageBytesMax) return refused(fmt::format("the page is larger than {} bytes", kPageBytesMax));
+  return decode_page(body, header.charset);
+}
+
+}  // namespace kedge::curate

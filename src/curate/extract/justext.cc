@@ -1,0 +1,231 @@
+// After Pomikalek, "Removing Boilerplate and Duplicate Content from Web Corpora" (2011), with the numbers of his
+// program.
+#include "curate/extract/justext.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "curate/code_text.h"
+#include "curate/extract/html_tree.h"
+
+namespace kedge::curate {
+
+extern const std::string_view kEnglishStopWords;  // src/curate/data/stop_words_en.txt
+
+namespace {
+
+constexpr size_t kLengthLow = 70;
+constexpr size_t kLengthHigh = 200;
+constexpr double kStopWordsLow = 0.30;
+constexpr double kStopWordsHigh = 0.32;
+constexpr double kLinksMax = 0.2;
+constexpr size_t kHeadingDistanceMax = 200;
+
+using Names = std::unordered_set<std::string_view>;
+
+const Names kParagraphs = {"body", "blockquote", "caption",  "center",   "col",    "colgroup", "dd",     "div",
+                           "dl",   "dt",         "fieldset", "form",     "legend", "optgroup", "option", "p",
+                           "pre",  "table",      "td",       "textarea", "tfoot",  "th",       "thead",  "tr",
+                           "ul",   "li",         "h1",       "h2",       "h3",     "h4",       "h5",     "h6"};
+const Names kRemoved = {"head", "script", "style", "applet", "button", "input", "select", "textarea"};
+const Names kUnwrapped = {"form", "iframe", "embed", "layer", "object", "param"};
+
+enum class Verdict : uint8_t { bad, quite_short, near_good, good };
+
+struct Paragraph {
+  std::u32string text;
+  size_t link_characters = 0;
+  bool heading = false;
+  bool any = false;
+  Verdict context_free = Verdict::bad;
+  Verdict verdict = Verdict::bad;
+};
+
+/// Runs of white space become one space, or one newline when they hold one.
+std::u32string normalized(CodeView text) {
+  std::u32string out;
+  for (size_t i = 0; i < text.size();) {
+    if (!is(text[i], kSpace)) {
+      out += text[i++];
+      continue;
+    }
+    bool newline = false;
+    for (; i < text.size() && is(text[i], kSpace); ++i) newline = newline || text[i] == U'\n' || text[i] == U'\r';
+    out += newline ? U'\n' : U' ';
+  }
+  return out;
+}
+
+class ParagraphMaker {
+ public:
+  std::vector<Paragraph> make(const GumboNode* root) {
+    walk(root, false);
+    begin(false);
+    return std::move(paragraphs_);
+  }
+
+ private:
+  void begin(bool heading) {
+    if (current_.any) {
+      current_.text = normalized(strip(current_.text));
+      paragraphs_.push_back(std::move(current_));
+    }
+    current_ = {};
+    current_.heading = heading;
+  }
+
+  static bool is_heading(const std::string& name) {
+    return name.size() == 2 && name[0] == 'h' && name[1] >= '0' && name[1] <= '9';
+  }
+
+  void walk(const GumboNode* node, bool in_heading) {
+    const std::string_view own = node_text(node);
+    if (!own.empty()) return add(to_codes(own));
+    const std::string name = element_name(node);
+    if (name.empty() || kRemoved.contains(name)) return;
+    const GumboVector& children = children_of(node);
+    if (kUnwrapped.contains(name)) {
+      for (unsigned i = 0; i < children.length; ++i) walk(static_cast<const GumboNode*>(children.data[i]), in_heading);
+      return;
+    }
+    const bool heading = in_heading || is_heading(name);
+    open(name, heading);
+    for (unsigned i = 0; i < children.length; ++i) walk(static_cast<const GumboNode*>(children.data[i]), heading);
+    if (kParagraphs.contains(name)) begin(in_heading);
+    if (name == "a") in_link_ = false;
+  }
+
+  void open(const std::string& name, bool heading) {
+    if (kParagraphs.contains(name) || (name == "br" && after_break_)) return begin(heading);
+    after_break_ = name == "br";
+    if (after_break_) {
+      current_.text += U' ';
+      current_.any = true;
+    }
+    if (name == "a") in_link_ = true;
+  }
+
+  void add(CodeView content) {
+    if (is_blank(content)) return;
+    const std::u32string text = normalized(content);
+    current_.text += text;
+    current_.any = true;
+    if (in_link_) current_.link_characters += text.size();
+    after_break_ = false;
+  }
+
+  std::vector<Paragraph> paragraphs_;
+  Paragraph current_;
+  bool in_link_ = false;
+  bool after_break_ = false;
+};
+
+Verdict judge(const Paragraph& paragraph, const StopWords& stop_words) {
+  const size_t length = paragraph.text.size();
+  const double links = length == 0 ? 0 : static_cast<double>(paragraph.link_characters) / static_cast<double>(length);
+  if (links > kLinksMax) return Verdict::bad;
+  if (contains(paragraph.text, U"\u00A9") || contains(paragraph.text, U"&copy")) return Verdict::bad;
+  if (length < kLengthLow) return paragraph.link_characters > 0 ? Verdict::bad : Verdict::quite_short;
+  const std::vector<CodeView> words = split_words(paragraph.text);
+  const auto stops = std::count_if(words.begin(), words.end(),
+                                   [&](CodeView word) { return stop_words.contains(to_utf8(to_lower(word))); });
+  const double density = words.empty() ? 0 : static_cast<double>(stops) / static_cast<double>(words.size());
+  if (density >= kStopWordsHigh) return length > kLengthHigh ? Verdict::good : Verdict::near_good;
+  return density >= kStopWordsLow ? Verdict::near_good : Verdict::bad;
+}
+
+/// Each paragraph in the light of those around it.
+class Context {
+ public:
+  explicit Context(std::vector<Paragraph>& paragraphs) : paragraphs_(paragraphs) {}
+
+  void revise() {
+    for (Paragraph& p : paragraphs_) p.verdict = p.context_free;
+    for (size_t i = 0; i < paragraphs_.size(); ++i) {
+      Paragraph& p = paragraphs_[i];
+      if (p.heading && p.verdict == Verdict::quite_short && good_follows(i)) p.verdict = Verdict::near_good;
+    }
+    revise_short();
+    for (size_t i = 0; i < paragraphs_.size(); ++i) {
+      if (paragraphs_[i].verdict != Verdict::near_good) continue;
+      const bool alone = neighbour(i, -1, true) == Verdict::bad && neighbour(i, 1, true) == Verdict::bad;
+      paragraphs_[i].verdict = alone ? Verdict::bad : Verdict::good;
+    }
+    for (size_t i = 0; i < paragraphs_.size(); ++i) {
+      Paragraph& p = paragraphs_[i];
+      const bool lost = p.heading && p.verdict == Verdict::bad && p.context_free != Verdict::bad;
+      if (lost && good_follows(i)) p.verdict = Verdict::good;
+    }
+  }
+
+ private:
+  void revise_short() {
+    std::vector<std::pair<size_t, Verdict>> changes;
+    for (size_t i = 0; i < paragraphs_.size(); ++i) {
+      if (paragraphs_[i].verdict != Verdict::quite_short) continue;
+      const Verdict before = neighbour(i, -1, true), after = neighbour(i, 1, true);
+      bool good = before == Verdict::good && after == Verdict::good;
+      if (before != after) {
+        good = (before == Verdict::bad && neighbour(i, -1, false) == Verdict::near_good) ||
+               (after == Verdict::bad && neighbour(i, 1, false) == Verdict::near_good);
+      }
+      changes.emplace_back(i, good ? Verdict::good : Verdict::bad);
+    }
+    for (const auto& [i, verdict] : changes) paragraphs_[i].verdict = verdict;
+  }
+
+  [[nodiscard]] bool good_follows(size_t i) const {
+    size_t distance = 0;
+    for (size_t j = i + 1; j < paragraphs_.size() && distance <= kHeadingDistanceMax; ++j) {
+      if (paragraphs_[j].verdict == Verdict::good) return true;
+      distance += paragraphs_[j].text.size();
+    }
+    return false;
+  }
+
+  /// The verdict that ends the run of short ones on one side; bad at the page's ends.
+  [[nodiscard]] Verdict neighbour(size_t i, int step, bool ignore_near_good) const {
+    for (auto j = static_cast<ptrdiff_t>(i) + step; j >= 0 && j < static_cast<ptrdiff_t>(paragraphs_.size());
+         j += step) {
+      const Verdict verdict = paragraphs_[static_cast<size_t>(j)].verdict;
+      if (verdict == Verdict::good || verdict == Verdict::bad) return verdict;
+      if (verdict == Verdict::near_good && !ignore_near_good) return verdict;
+    }
+    return Verdict::bad;
+  }
+
+  std::vector<Paragraph>& paragraphs_;
+};
+
+}  // namespace
+
+StopWords::StopWords(std::string_view list) {
+  const std::u32string codes = to_codes(list);
+  for (const CodeView line : split_lines(codes)) {
+    if (!line.empty() && !line.starts_with(U"# ")) words_.insert(to_utf8(to_lower(line)));
+  }
+}
+
+Result<const StopWords*> StopWords::of(std::string_view language) {
+  static const StopWords english(kEnglishStopWords);
+  if (language == "en") return &english;
+  return Error{ErrorKind::unsupported, fmt::format("--language: there is a stop list for en, none for '{}'", language)};
+}
+
+std::string extract_justext(std::string_view html, const StopWords& stop_words) {
+  const auto tree = HtmlTree::parse(html);
+  if (tree == nullptr) return "";
+  std::vector<Paragraph> paragraphs = ParagraphMaker().make(tree->root());
+  for (Paragraph& paragraph : paragraphs) paragraph.context_free = judge(paragraph, stop_words);
+  Context(paragraphs).revise();
+  std::string text;
+  for (const Paragraph& paragraph : paragraphs) {
+    if (paragraph.verdict != Verdict::good) continue;
+    if (!text.empty()) text += '\n';
+    append_utf8(text, paragraph.text);
+  }
+  return text;
+}
+
+}  // namespace kedge::curate

@@ -1,0 +1,14 @@
+#pragma once
+// The text of a page that is its own, without what surrounds it on every page of the site.
+
+#include <string>
+#include <string_view>
+
+namespace kedge::curate {
+
+enum class ExtractionMode : uint8_t { precision, recall };
+
+/// A block of text a line; preformatted text keeps its lines. Never empty for a page with any text.
+std::string extract_main_text(std::string_view html, ExtractionMode mode);
+
+}  // namespace kedge::curate

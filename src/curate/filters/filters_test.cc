@@ -1,0 +1,115 @@
+// Goal: scores and decisions are those of the peers' definitions, also at their edges.
+// Method: small documents whose scores can be worked out by hand.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/json.h"
+#include "curate/english/english_tokenizer.h"
+#include "curate/filters/profiles.h"
+#include "curate/filters/python_source.h"
+#include "curate/filters/urls.h"
+#include "curate/filters/visible_text.h"
+#include "curate/ngrams.h"
+
+namespace kedge::curate {
+namespace {
+
+Json apply(std::string_view profile, std::string text) {
+  const auto op = make_profile(profile);
+  data::Document document;
+  document.id_json = "\"a\"";
+  document.text = std::move(text);
+  std::string line;
+  op.value()->annotate(document, line);
+  auto json = parse_json(line, "line");
+  EXPECT_TRUE(json.ok()) << line;
+  return json.value();
+}
+
+TEST(Nemo, scores_by_hand) {
+  const Json scores = apply("nemo", "the cat sat on the mat.\nthe cat sat on the hat")["scores"];
+  EXPECT_EQ(scores["word_count"], Json::parse("[12,false]"));
+  EXPECT_DOUBLE_EQ(scores["mean_word_length"][0].get<double>(), 35.0 / 12);
+  EXPECT_EQ(scores["punctuation"], Json::parse("[0.5,true]"));
+  EXPECT_EQ(scores["common_english_words"], Json::parse("[4,true]"));
+  // "the cat", twice: 14 of 46 characters.
+  EXPECT_DOUBLE_EQ(scores["top_2gram"][0].get<double>(), 14.0 / 46);
+  // "the cat sat on the" comes twice: 14 letters and 4 spaces.
+  EXPECT_DOUBLE_EQ(scores["dup_5gram"][0].get<double>(), 18.0 / 46);
+}
+
+TEST(Nemo, empty_documents_are_decided) {
+  for (const char* text : {"", " ", "\n\n\n"}) {
+    const Json row = apply("nemo", text);
+    EXPECT_EQ(row["keep"], false);
+    EXPECT_TRUE(row["scores"]["mean_word_length"][0].is_null());
+    EXPECT_EQ(row["scores"]["top_2gram"][0], 1.0);
+  }
+}
+
+TEST(Dolma, duplicate_lines_count_every_copy) {
+  const Json row = apply("dolma", "a b\na b\nc\n\n");
+  EXPECT_DOUBLE_EQ(row["gopher_v1"]["fraction_of_duplicate_lines"].get<double>(), 4.0 / 5);
+  EXPECT_DOUBLE_EQ(row["gopher_v2_lines"]["dup_lines"].get<double>(), 2.0 / 4);
+  EXPECT_EQ(row["c4"]["lines"], 5);
+}
+
+TEST(NemoCode, counts_comments_and_docstrings) {
+  // '# one' and the docstrings "Two.", "three": 5 + 8 + 1 + 5 characters (a last line of blanks stays).
+  const std::u32string source =
+      U"\"\"\"Two.\n\n  \"\"\"\n\ndef f(a: int, b={1: 2}):  # one\n    'three'\n    return b'x'\n";
+  const auto prose = read_python(source);
+  ASSERT_TRUE(prose);
+  EXPECT_EQ(prose->comments, 5U);
+  EXPECT_EQ(prose->docstrings, 14U);
+  EXPECT_FALSE(read_python(U"x = (1,"));
+  EXPECT_FALSE(read_python(U"'open"));
+  EXPECT_FALSE(read_python(U"if x:\n    a\n  b\n"));
+}
+
+TEST(NemoCode, visible_text_is_outside_of_markup) {
+  EXPECT_EQ(count_visible(U"a < b &amp; c"), 9U);
+  EXPECT_EQ(count_visible(U"<p title='x>y'>ab</p><!-- c --><script>d</script>"), 2U);
+}
+
+TEST(English, tokens_are_those_of_spacy) {
+  const auto tokens = [](CodeView text) {
+    std::vector<std::string> out;
+    for (const CodeView token : EnglishTokenizer::instance().tokenize(text)) out.push_back(to_utf8(token));
+    return out;
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(tokens(U"Don't (stop)... at www.example.com/x, ok?"),
+              ElementsAre("Do", "n't", "(", "stop", ")", "...", "at", "www.example.com/x", ",", "ok", "?"));
+  EXPECT_THAT(tokens(U"a 10km walk, e.g. U.S. :-) foo:) 3-4 well-known"),
+              ElementsAre("a", "10", "km", "walk", ",", "e.g.", "U.S.", ":-)", "foo", ":)", "3", "-", "4", "well", "-",
+                          "known"));
+  EXPECT_THAT(tokens(U"one  two\n"), ElementsAre("one", " ", "two", "\n"));
+  EXPECT_EQ(EnglishTokenizer::count_sentences(EnglishTokenizer::instance().tokenize(U"One. Two! (Three)")), 3U);
+}
+
+TEST(Urls, end_where_the_pattern_ends) {
+  EXPECT_THAT(find_urls(U"see https://a.b/c?d=%20e<x> http:// and httphttp://q"),
+              testing::ElementsAre(U"https://a.b/c?d=%20e", U"http://q"));
+}
+
+TEST(Ngrams, numbers_are_exact_and_in_order) {
+  StringNumbers numbers;
+  const std::vector<CodeView> words = {U"a", U"b", U"a", U"b", U"c"};
+  NgramWalk walk(numbers.number(words));
+  walk.lengthen();
+  EXPECT_THAT(walk.grams(), testing::ElementsAre(0, 1, 0, 2));
+  const MostFrequent best = most_frequent(walk.grams(), walk.distinct());
+  EXPECT_EQ(best.index, 0U);
+  EXPECT_EQ(best.count, 2U);
+}
+
+TEST(CodeText, splits_and_strips_as_python) {
+  EXPECT_THAT(split_lines(U"a\r\nb\u2028c\n"), testing::ElementsAre(U"a", U"b", U"c"));
+  EXPECT_THAT(split_at(U"\n\n\n", U"\n\n"), testing::ElementsAre(U"", U"\n"));
+  EXPECT_THAT(split_words(U" a\u00A0b\u3000"), testing::ElementsAre(U"a", U"b"));
+  EXPECT_EQ(to_lower(U"\u03A3\u03A3 \u0130K"), U"\u03C3\u03C2 i\u0307k");
+}
+
+}  // namespace
+}  // namespace kedge::curate

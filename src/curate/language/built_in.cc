@@ -1,0 +1,103 @@
+// A linear classifier over hashed n-grams of one to four characters, what make_language_model.py trains.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/check.h"
+#include "curate/language/language.h"
+
+namespace kedge::curate {
+
+extern const std::string_view kLanguageModel;  // src/curate/language/language_model.bin
+
+namespace {
+
+constexpr size_t kCharactersMax = 2000;  // more text changes nothing
+constexpr size_t kGramMax = 4;
+constexpr uint32_t kHashStart = 2166136261U;
+constexpr uint32_t kHashFactor = 16777619U;
+
+class BuiltIn final : public LanguageModel {
+ public:
+  explicit BuiltIn(std::string_view file) {
+    KEDGE_CHECK(file.starts_with("KLM1"));
+    uint32_t count = 0;
+    std::memcpy(&buckets_, file.data() + 4, 4);
+    std::memcpy(&count, file.data() + 8, 4);
+    std::memcpy(&scale_, file.data() + 12, 4);
+    file.remove_prefix(16);
+    for (uint32_t i = 0; i < count; ++i) {
+      codes_.emplace_back(file.data());
+      file.remove_prefix(codes_.back().size() + 1);
+    }
+    KEDGE_CHECK(file.size() == size_t{buckets_} * count);
+    weights_ = reinterpret_cast<const int8_t*>(file.data());
+  }
+
+  [[nodiscard]] Language identify(std::string_view text) const override {
+    std::vector<uint32_t> counts(buckets_, 0);
+    std::vector<uint32_t> used;
+    count_grams(text, counts, used);
+    if (used.empty()) return {};
+    std::vector<double> scores(codes_.size(), 0);
+    double squares = 0;
+    for (const uint32_t bucket : used) {
+      const double value = std::sqrt(static_cast<double>(counts[bucket]));
+      squares += value * value;
+      const int8_t* row = weights_ + size_t{bucket} * codes_.size();
+      for (size_t i = 0; i < scores.size(); ++i) scores[i] += value * row[i];
+    }
+    const double factor = scale_ / std::sqrt(squares);
+    const auto best = std::max_element(scores.begin(), scores.end());
+    double sum = 0;
+    for (const double score : scores) sum += std::exp((score - *best) * factor);
+    return {codes_[static_cast<size_t>(best - scores.begin())], 1 / sum};
+  }
+
+ private:
+  void count_grams(std::string_view utf8, std::vector<uint32_t>& counts, std::vector<uint32_t>& used) const {
+    // Letters are four bytes at most; markup between them is not worth more than as much again.
+    const std::u32string text = to_lower(to_codes(utf8.substr(0, text_bytes(utf8))));
+    size_t taken = 0;
+    for (size_t i = 0; i < text.size() && taken <= kCharactersMax;) {
+      while (i < text.size() && !is(text[i], kAlpha | kMark)) ++i;
+      std::u32string word = U" ";
+      while (i < text.size() && is(text[i], kAlpha | kMark)) word += text[i++];
+      if (word.size() == 1) break;
+      word += U' ';
+      add_word(word, counts, used);
+      taken += word.size();
+    }
+  }
+
+  static size_t text_bytes(std::string_view utf8) {
+    size_t end = std::min<size_t>(utf8.size(), 64 * kCharactersMax);
+    while (end < utf8.size() && end > 0 && (static_cast<unsigned char>(utf8[end]) & 0xC0) == 0x80) --end;
+    return end;
+  }
+
+  void add_word(CodeView word, std::vector<uint32_t>& counts, std::vector<uint32_t>& used) const {
+    for (size_t i = 0; i < word.size(); ++i) {
+      uint32_t hash = kHashStart;
+      for (size_t size = 1; size <= kGramMax && i + size <= word.size(); ++size) {
+        hash = (hash ^ word[i + size - 1]) * kHashFactor;
+        if (size == 1 && word[i] == U' ') continue;
+        const uint32_t bucket = (hash ^ (hash >> 15)) & (buckets_ - 1);
+        if (counts[bucket]++ == 0) used.push_back(bucket);
+      }
+    }
+  }
+
+  uint32_t buckets_ = 0;
+  float scale_ = 1;
+  std::vector<std::string> codes_;
+  const int8_t* weights_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<LanguageModel> built_in_language_model() {
+  return std::make_unique<BuiltIn>(kLanguageModel);
+}
+
+}  // namespace kedge::curate

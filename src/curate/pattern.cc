@@ -1,0 +1,49 @@
+#include "curate/pattern.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "core/check.h"
+
+namespace kedge::curate {
+namespace {
+
+constexpr uint32_t kStepsMax = 2'000'000;
+
+struct Scratch {
+  std::unique_ptr<pcre2_match_data, void (*)(pcre2_match_data*)> data{pcre2_match_data_create(1, nullptr),
+                                                                      pcre2_match_data_free};
+  std::unique_ptr<pcre2_match_context, void (*)(pcre2_match_context*)> context{pcre2_match_context_create(nullptr),
+                                                                               pcre2_match_context_free};
+};
+
+}  // namespace
+
+struct Pattern::Code {
+  std::unique_ptr<pcre2_code, void (*)(pcre2_code*)> code{nullptr, pcre2_code_free};
+};
+
+Pattern::Pattern(std::string_view pattern, Unit unit) : code_(std::make_unique<Code>()) {
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  const uint32_t options = unit == Unit::characters ? PCRE2_UTF | PCRE2_UCP : 0;
+  code_->code.reset(
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), options, &error, &offset, nullptr));
+  KEDGE_CHECK(code_->code != nullptr);
+  pcre2_jit_compile(code_->code.get(), PCRE2_JIT_COMPLETE);
+}
+
+Pattern::Pattern(Pattern&&) noexcept = default;
+Pattern::~Pattern() = default;
+
+std::optional<Pattern::Match> Pattern::find(std::string_view text, size_t from) const {
+  thread_local Scratch scratch;
+  pcre2_set_match_limit(scratch.context.get(), kStepsMax);
+  const int found = pcre2_match(code_->code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
+                                PCRE2_NO_UTF_CHECK, scratch.data.get(), scratch.context.get());
+  if (found < 0) return std::nullopt;
+  const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(scratch.data.get());
+  return Match{ends[0], ends[1]};
+}
+
+}  // namespace kedge::curate

@@ -1,0 +1,32 @@
+#pragma once
+// Regular expressions with look-around (PCRE2), for definitions that are written in them. Their time is bounded.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace kedge::curate {
+
+/// Immutable; safe from any thread. A pattern that does not compile is our own mistake and ends the program.
+class Pattern {
+ public:
+  enum class Unit : uint8_t { characters, bytes };
+  /// characters: UTF-8 with Unicode classes; bytes: any bytes.
+  Pattern(std::string_view pattern, Unit unit);
+  Pattern(Pattern&&) noexcept;
+  Pattern& operator=(Pattern&&) = delete;
+  ~Pattern();
+
+  struct Match {
+    size_t begin, end;
+  };
+  /// The first match from `from` on. A search that takes too many steps finds nothing.
+  [[nodiscard]] std::optional<Match> find(std::string_view text, size_t from = 0) const;
+
+ private:
+  struct Code;
+  std::unique_ptr<Code> code_;
+};
+
+}  // namespace kedge::curate

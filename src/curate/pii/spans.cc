@@ -1,0 +1,236 @@
+// A pattern finds candidates, in linear time; what surrounds one, and its check digits, decide.
+#include "curate/pii/spans.h"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string>
+
+#include "curate/pii/numbers.h"
+
+namespace kedge::curate {
+namespace {
+
+constexpr std::array<std::string_view, 8> kNames = {"EMAIL", "PHONE",       "IPV4",   "IPV4_PRIVATE",
+                                                    "IPV6",  "CREDIT_CARD", "US_SSN", "IBAN"};
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+bool is_alphanumeric(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool is_word(char c) {
+  return is_alphanumeric(c) || c == '_';
+}
+
+/// A stretch of the text, and what stands beside it.
+struct Place {
+  std::string_view text;
+  size_t begin, end;
+
+  [[nodiscard]] std::string_view value() const { return text.substr(begin, end - begin); }
+  /// The nth character before or after; 0 beyond the text.
+  [[nodiscard]] char before(size_t n = 1) const { return begin >= n ? text[begin - n] : '\0'; }
+  [[nodiscard]] char after(size_t n = 1) const { return end + n <= text.size() ? text[end + n - 1] : '\0'; }
+
+  /// A number goes on: "1.2" after "...", "-3" and the like.
+  [[nodiscard]] bool number_goes_on(std::string_view joints) const {
+    const bool left = is_word(before()) || (joints.find(before()) != std::string_view::npos && is_digit(before(2)));
+    const bool right = is_word(after()) || (joints.find(after()) != std::string_view::npos && is_digit(after(2)));
+    return left || right;
+  }
+};
+
+using Found = std::vector<PiiSpan>;
+
+/// A pattern, and what makes spans of its matches. Patterns are of bytes: what they look for is ASCII.
+struct Rule {
+  std::unique_ptr<RE2> pattern;
+  /// Appends a span or none; returns where to look on.
+  size_t (*take)(const Place& place, Found& found);
+};
+
+size_t count_digits(std::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), is_digit));
+}
+
+size_t take_email(const Place& place, Found& found) {
+  const std::string_view value = place.value();
+  const size_t dot = value.rfind('.');
+  const std::string_view top = value.substr(dot + 1);
+  const bool letters = top.size() >= 2 && std::none_of(top.begin(), top.end(), is_digit);
+  if (letters && value.find("..") == std::string_view::npos && place.before() != '@' && !is_word(place.after())) {
+    found.push_back({PiiType::email, place.begin, place.end});
+  }
+  return place.end;
+}
+
+/// A number of four parts that counts versions or sections.
+bool is_numbering(const Place& place) {
+  const std::string_view lead = place.text.substr(0, place.begin);
+  constexpr std::array<std::string_view, 9> kLeads = {"version ", "Version ", "version: ", "Section ", "section ",
+                                                      "Chapter ", "chapter ", "Table ",    "Figure "};
+  const auto leads = [lead](std::string_view word) { return lead.ends_with(word); };
+  if (std::any_of(kLeads.begin(), kLeads.end(), leads)) return true;
+  const bool line_start = place.begin == 0 || place.before() == '\n';
+  return line_start && place.after() == '.' && (place.after(2) == ' ' || place.after(2) == '\xC2');  // "1.2.3.4. Title"
+}
+
+size_t take_ipv4(const Place& place, Found& found) {
+  const auto type = classify_ipv4(place.value());
+  const bool goes_on = place.number_goes_on(".-") || place.before() == '.' || place.before() == '-';
+  if (type && !goes_on && !is_numbering(place)) found.push_back({*type, place.begin, place.end});
+  return place.end;
+}
+
+size_t take_ipv6(const Place& place, Found& found) {
+  Place here = place;
+  while (here.end > here.begin &&
+         (here.text[here.end - 1] == '.' || (here.text[here.end - 1] == ':' && !here.value().ends_with("::")))) {
+    --here.end;  // punctuation after the address
+  }
+  const bool bounded =
+      !is_word(here.before()) && here.before() != ':' && here.before() != '.' && !is_word(here.after());
+  const bool slice =
+      here.before() == '[' && (is_word(here.before(2)) || here.before(2) == ')' || here.before(2) == ']');
+  if (bounded && !slice && is_telling_ipv6(here.value())) found.push_back({PiiType::ipv6, here.begin, here.end});
+  return place.end;
+}
+
+/// Digits in a row, or in the groups that cards are printed in, one separator throughout.
+bool is_card_shape(std::string_view value) {
+  std::vector<size_t> groups = {0};
+  char separator = 0;
+  for (const char c : value) {
+    if (is_digit(c)) {
+      ++groups.back();
+      continue;
+    }
+    if (separator != 0 && c != separator) return false;
+    separator = c;
+    groups.push_back(0);
+  }
+  using Groups = std::vector<size_t>;
+  const std::array<Groups, 5> printed = {Groups{4, 4, 4, 4}, Groups{4, 6, 5}, Groups{4, 6, 4}, Groups{4, 4, 4, 4, 3},
+                                         Groups{4, 4, 5}};
+  return groups.size() == 1 || std::find(printed.begin(), printed.end(), groups) != printed.end();
+}
+
+size_t take_card(const Place& place, Found& found) {
+  const std::string_view value = place.value();
+  const size_t digits = count_digits(value);
+  const bool issuer = value[0] >= '2' && value[0] <= '6';  // travel, banking; the rest is airlines and nobody
+  constexpr std::string_view kPathMarks = "-/#=";          // an address or a key goes on there
+  const bool in_path =
+      kPathMarks.find(place.before()) != std::string_view::npos || place.after() == '-' || place.after() == '/';
+  if (digits >= 13 && digits <= 19 && issuer && is_card_shape(value) && !place.number_goes_on(".-,/") && !in_path &&
+      passes_luhn(value)) {
+    found.push_back({PiiType::credit_card, place.begin, place.end});
+  }
+  return place.end;
+}
+
+size_t take_ssn(const Place& place, Found& found) {
+  const std::string_view value = place.value();
+  const std::string_view area = value.substr(0, 3);
+  const bool valid =
+      area != "000" && area != "666" && area[0] != '9' && value.substr(4, 2) != "00" && value.substr(7) != "0000";
+  if (valid && !place.number_goes_on(".-,/") && place.before() != '-') {
+    found.push_back({PiiType::us_ssn, place.begin, place.end});
+  }
+  return place.end;
+}
+
+size_t take_us_phone(const Place& place, Found& found) {
+  const std::string_view value = place.value();
+  const bool bracket = value[0] == '(';
+  // Without brackets one separator throughout: 3-3-4.
+  const bool even = bracket || value[3] == value[7];
+  if (even && !place.number_goes_on(".-,/ ") && place.before() != '-' && place.before() != '+') {
+    found.push_back({PiiType::phone, place.begin, place.end});
+  }
+  return place.begin + 1;
+}
+
+size_t take_international_phone(const Place& place, Found& found) {
+  const size_t digits = count_digits(place.value());
+  const bool bounded = !is_word(place.before()) && place.before() != '+' && !is_word(place.after());
+  if (digits >= 8 && digits <= 15 && bounded) found.push_back({PiiType::phone, place.begin, place.end});
+  return place.end;
+}
+
+/// The pattern finds the first four characters; the country says how many follow.
+size_t take_iban(const Place& place, Found& found) {
+  const size_t length = iban_length(place.value().substr(0, 2));
+  if (length == 0 || is_word(place.before())) return place.end;
+  Place here = place;
+  size_t taken = 4;
+  while (taken < length && here.after() != '\0') {
+    const bool space = here.after() == ' ' && taken % 4 == 0;
+    const char c = space ? here.after(2) : here.after();
+    if (!is_digit(c) && !(c >= 'A' && c <= 'Z')) break;
+    here.end += space ? 2 : 1;
+    ++taken;
+  }
+  if (taken != length || is_word(here.after()) || !passes_mod97(here.value())) return place.end;
+  found.push_back({PiiType::iban, here.begin, here.end});
+  return here.end;
+}
+
+std::vector<Rule> make_rules() {
+  RE2::Options bytes(RE2::Latin1);
+  bytes.set_never_capture(true);
+  bytes.set_longest_match(true);
+  const auto rule = [&](const char* pattern, decltype(Rule::take) take) {
+    return Rule{std::make_unique<RE2>(pattern, bytes), take};
+  };
+  // In order of precedence: of two that overlap, the one that comes first here stays.
+  std::vector<Rule> rules;
+  rules.push_back(
+      rule(R"([A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z]+)", take_email));
+  rules.push_back(rule(R"([A-Z][A-Z][0-9][0-9])", take_iban));
+  rules.push_back(rule(R"([0-9]([ -]?[0-9]){12,40})", take_card));
+  rules.push_back(
+      rule(R"([0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,40}([0-9]{1,3}\.[0-9.]{5,11})?)", take_ipv6));
+  rules.push_back(rule(R"([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})", take_ipv4));
+  rules.push_back(rule(R"([0-9]{3}-[0-9]{2}-[0-9]{4})", take_ssn));
+  rules.push_back(
+      rule(R"(\+[1-9][0-9]{0,2}([ .-]\(?[0-9]{1,8}\)?){1,5}|\+[1-9][0-9]{7,14})", take_international_phone));
+  rules.push_back(rule(R"((\([0-9]{3}\) ?|[0-9]{3}[ .-])[0-9]{3}[ .-][0-9]{4})", take_us_phone));
+  return rules;
+}
+
+}  // namespace
+
+std::string_view name_of(PiiType type) {
+  return kNames[static_cast<size_t>(type)];
+}
+
+std::vector<PiiSpan> find_pii(std::string_view text) {
+  static const auto* rules = new std::vector<Rule>(make_rules());  // lives as long as the program
+  std::vector<PiiSpan> spans;
+  for (const Rule& rule : *rules) {
+    Found found;
+    re2::StringPiece match;
+    for (size_t at = 0; at < text.size();) {
+      if (!rule.pattern->Match(re2::StringPiece(text.data(), text.size()), at, text.size(), RE2::UNANCHORED, &match, 1))
+        break;
+      const auto begin = static_cast<size_t>(match.data() - text.data());
+      at = std::max(rule.take({text, begin, begin + match.size()}, found), begin + 1);
+    }
+    for (const PiiSpan& span : found) {
+      const bool taken = std::any_of(spans.begin(), spans.end(),
+                                     [&](const PiiSpan& s) { return s.begin < span.end && span.begin < s.end; });
+      if (!taken) spans.push_back(span);
+    }
+  }
+  std::sort(spans.begin(), spans.end(), [](const PiiSpan& a, const PiiSpan& b) { return a.begin < b.begin; });
+  return spans;
+}
+
+}  // namespace kedge::curate

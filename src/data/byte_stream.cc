@@ -1,0 +1,203 @@
+#include "data/byte_stream.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+namespace kedge::data {
+namespace {
+
+constexpr size_t kInputBytes = size_t{1} << 18;
+
+/// The file itself, with a look ahead at its first bytes.
+class RawFile {
+ public:
+  RawFile(std::filesystem::path path, int fd) : path_(std::move(path)), fd_(fd) {}
+  RawFile(const RawFile&) = delete;
+  RawFile& operator=(const RawFile&) = delete;
+  ~RawFile() { ::close(fd_); }
+
+  Result<size_t> read(std::span<char> buffer) {
+    for (;;) {
+      const ssize_t count = ::read(fd_, buffer.data(), buffer.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return Error{ErrorKind::unavailable, fmt::format("{}: {}", path_.string(), std::strerror(errno))};
+      consumed_ += static_cast<size_t>(count);
+      return static_cast<size_t>(count);
+    }
+  }
+  [[nodiscard]] size_t consumed() const { return consumed_; }
+  [[nodiscard]] std::string name() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+  int fd_;
+  size_t consumed_ = 0;
+};
+
+/// What all three share: a file and a buffer of its bytes.
+class BufferedStream : public ByteStream {
+ public:
+  explicit BufferedStream(std::unique_ptr<RawFile> file) : file_(std::move(file)), input_(kInputBytes) {}
+  [[nodiscard]] size_t consumed() const override { return file_->consumed() - (end_ - begin_); }
+
+  /// Bytes at hand; empty only at the end of the file.
+  Result<std::span<const char>> available() {
+    if (begin_ == end_) {
+      KEDGE_ASSIGN(const size_t count, file_->read(input_));
+      begin_ = 0;
+      end_ = count;
+    }
+    return std::span<const char>(input_).subspan(begin_, end_ - begin_);
+  }
+  void take(size_t count) { begin_ += count; }
+  [[nodiscard]] Error broken(std::string_view what) const {
+    return Error{ErrorKind::corrupt_data, fmt::format("{}: {}", file_->name(), what)};
+  }
+
+ private:
+  std::unique_ptr<RawFile> file_;
+  std::vector<char> input_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+};
+
+class PlainStream final : public BufferedStream {
+ public:
+  using BufferedStream::BufferedStream;
+  Result<size_t> read(std::span<char> buffer) override {
+    KEDGE_ASSIGN(const std::span<const char> bytes, available());
+    const size_t count = std::min(bytes.size(), buffer.size());
+    std::memcpy(buffer.data(), bytes.data(), count);
+    take(count);
+    return count;
+  }
+};
+
+class GzipStream final : public BufferedStream {
+ public:
+  explicit GzipStream(std::unique_ptr<RawFile> file) : BufferedStream(std::move(file)) {
+    ready_ = inflateInit2(&stream_, 15 + 16) == Z_OK;
+  }
+  ~GzipStream() override {
+    if (ready_) inflateEnd(&stream_);
+  }
+
+  Result<size_t> read(std::span<char> buffer) override {
+    if (!ready_) return Error{ErrorKind::out_of_memory, "zlib could not be started"};
+    if (buffer.empty() || ended_) return size_t{0};
+    stream_.next_out = reinterpret_cast<Bytef*>(buffer.data());
+    stream_.avail_out = static_cast<uInt>(std::min<size_t>(buffer.size(), std::numeric_limits<uInt>::max()));
+    const uInt room = stream_.avail_out;
+    while (stream_.avail_out == room) {
+      KEDGE_ASSIGN(const std::span<const char> bytes, available());
+      if (bytes.empty()) {
+        ended_ = true;
+        if (in_member_) return broken("the gzip stream breaks off");
+        return size_t{0};
+      }
+      if (!in_member_ && !begin_member()) {
+        ended_ = true;  // padding after the last member
+        return size_t{0};
+      }
+      KEDGE_TRY(inflate_some(bytes));
+    }
+    return static_cast<size_t>(room - stream_.avail_out);
+  }
+
+ private:
+  bool begin_member() {
+    const Result<std::span<const char>> bytes = available();
+    if (members_ > 0 && bytes.value()[0] == '\0') return false;
+    inflateReset(&stream_);
+    in_member_ = true;
+    return true;
+  }
+
+  Status inflate_some(std::span<const char> bytes) {
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+    stream_.avail_in = static_cast<uInt>(bytes.size());
+    const int code = inflate(&stream_, Z_NO_FLUSH);
+    take(bytes.size() - stream_.avail_in);
+    if (code == Z_STREAM_END) {
+      in_member_ = false;
+      ++members_;
+      return Done{};
+    }
+    if (code != Z_OK && code != Z_BUF_ERROR) {
+      ended_ = true;
+      return broken(fmt::format("not a gzip stream ({})", stream_.msg != nullptr ? stream_.msg : "zlib"));
+    }
+    return Done{};
+  }
+
+  z_stream stream_{};
+  bool ready_ = false;
+  bool in_member_ = false;
+  bool ended_ = false;
+  size_t members_ = 0;
+};
+
+class ZstdStream final : public BufferedStream {
+ public:
+  explicit ZstdStream(std::unique_ptr<RawFile> file)
+      : BufferedStream(std::move(file)), stream_(ZSTD_createDStream(), ZSTD_freeDStream) {}
+
+  Result<size_t> read(std::span<char> buffer) override {
+    if (stream_ == nullptr) return Error{ErrorKind::out_of_memory, "zstd could not be started"};
+    ZSTD_outBuffer out{buffer.data(), buffer.size(), 0};
+    while (out.pos == 0 && !buffer.empty() && !ended_) {
+      KEDGE_ASSIGN(const std::span<const char> bytes, available());
+      if (bytes.empty() && !inside_) return size_t{0};
+      ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
+      const size_t hint = ZSTD_decompressStream(stream_.get(), &out, &in);
+      take(in.pos);
+      if (ZSTD_isError(hint) != 0) {
+        ended_ = true;
+        return broken(fmt::format("not a zstd stream ({})", ZSTD_getErrorName(hint)));
+      }
+      if (bytes.empty() && out.pos == 0) {
+        ended_ = true;
+        return broken("the zstd stream breaks off");
+      }
+      inside_ = hint != 0;
+    }
+    return out.pos;
+  }
+
+ private:
+  std::unique_ptr<ZSTD_DStream, size_t (*)(ZSTD_DStream*)> stream_;
+  bool inside_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ByteStream>> ByteStream::open(const std::filesystem::path& path) {
+  std::error_code code;
+  if (std::filesystem::is_directory(path, code)) {
+    return Error{ErrorKind::not_found, fmt::format("{}: is a folder, expected a file", path.string())};
+  }
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return Error{ErrorKind::not_found, fmt::format("{}: {}", path.string(), std::strerror(errno))};
+  auto file = std::make_unique<RawFile>(path, fd);
+  std::array<unsigned char, 4> magic{};
+  const ssize_t count = ::pread(fd, magic.data(), magic.size(), 0);
+  if (count >= 2 && magic[0] == 0x1F && magic[1] == 0x8B) {
+    return std::unique_ptr<ByteStream>(std::make_unique<GzipStream>(std::move(file)));
+  }
+  if (count == 4 && magic[0] == 0x28 && magic[1] == 0xB5 && magic[2] == 0x2F && magic[3] == 0xFD) {
+    return std::unique_ptr<ByteStream>(std::make_unique<ZstdStream>(std::move(file)));
+  }
+  return std::unique_ptr<ByteStream>(std::make_unique<PlainStream>(std::move(file)));
+}
+
+}  // namespace kedge::data

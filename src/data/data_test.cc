@@ -1,0 +1,123 @@
+// Goal: documents come out as they lie in the files, whatever the compression, and bad records are named.
+// Method: small files written by the test.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <fstream>
+
+#include "data/json_text.h"
+#include "data/reader.h"
+
+namespace kedge::data {
+namespace {
+
+class Files : public testing::Test {
+ protected:
+  Files() : folder_(std::filesystem::temp_directory_path() / ("kedge_data_test_" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(folder_);
+  }
+  ~Files() override { std::filesystem::remove_all(folder_); }
+
+  std::filesystem::path write(const std::string& name, const std::string& bytes) {
+    std::ofstream(folder_ / name, std::ios::binary) << bytes;
+    return folder_ / name;
+  }
+
+  /// Ids of the documents, and the reasons of what is none.
+  std::vector<std::string> read(const std::vector<std::filesystem::path>& inputs) {
+    auto reader = Reader::open(inputs, {});
+    std::vector<std::string> found;
+    Batch batch;
+    while (reader.value()->read(batch).value()) {
+      for (const Record& record : batch.records) {
+        const auto document = reader.value()->parse(record);
+        found.push_back(document.ok() ? document.value().id_json + "=" + document.value().text
+                                      : reader.value()->name(record).substr(folder_.string().size() + 1));
+      }
+    }
+    return found;
+  }
+
+  std::filesystem::path folder_;
+};
+
+std::string gzip(const std::string& bytes) {
+  z_stream stream{};
+  deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+  std::string out(bytes.size() + 100, '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  deflate(&stream, Z_FINISH);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+
+std::string zstd(const std::string& bytes) {
+  std::string out(ZSTD_compressBound(bytes.size()), '\0');
+  out.resize(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 3));
+  return out;
+}
+
+const std::string kTwo = "{\"id\":\"a\",\"text\":\"x\"}\n{\"text\":\"y\\u00e9\",\"id\":7}\n";
+
+TEST_F(Files, every_compression_gives_the_same) {
+  const auto expected = testing::ElementsAre("\"a\"=x", "7=y\xC3\xA9");
+  EXPECT_THAT(read({write("plain", kTwo)}), expected);
+  EXPECT_THAT(read({write("gz", gzip(kTwo.substr(0, 22)) + gzip(kTwo.substr(22)))}), expected);
+  EXPECT_THAT(read({write("zst", zstd(kTwo.substr(0, 22)) + zstd(kTwo.substr(22)))}), expected);
+  EXPECT_THAT(read({write("tail", kTwo.substr(0, kTwo.size() - 1))}), expected);
+}
+
+TEST_F(Files, bad_records_are_named_and_the_rest_is_read) {
+  const auto path = write("bad", "{\"id\":1,\"text\":\"x\"}\n{\"id\":2}\n\nnonsense\n{\"id\":3,\"text\":\"\"}\n");
+  EXPECT_THAT(read({path}), testing::ElementsAre("1=x", "bad: line 2", "bad: line 4", "3="));
+}
+
+TEST_F(Files, a_stream_that_breaks_off_gives_what_came_before) {
+  std::string many;
+  for (int i = 0; i < 20000; ++i) many += "{\"id\":" + std::to_string(i) + ",\"text\":\"some text\"}\n";
+  const std::string packed = gzip(many);
+  const auto found = read({write("half", packed.substr(0, packed.size() / 2)), write("whole", kTwo)});
+  EXPECT_GT(found.size(), 3U);
+  EXPECT_EQ(found[found.size() - 3].substr(0, 4), "half");
+  EXPECT_EQ(found.back(), "7=y\xC3\xA9");
+}
+
+TEST_F(Files, a_missing_file_is_said_before_anything_is_read) {
+  const auto reader = Reader::open({write("there", kTwo), folder_ / "absent"}, {});
+  ASSERT_FALSE(reader.ok());
+  EXPECT_EQ(reader.error().kind, ErrorKind::not_found);
+}
+
+TEST_F(Files, web_archives_give_their_responses) {
+  const std::string body = "HTTP/1.1 200 OK\r\n\r\n<p>x";
+  const auto path = write("warc", gzip("WARC/1.0\r\nWARC-Type: warcinfo\r\nContent-Length: 3\r\n\r\nabc\r\n\r\n") +
+                                      gzip("WARC/1.0\r\nWARC-Type: response\r\nWARC-Record-ID: <urn:1>\r\n"
+                                           "WARC-Target-URI: http://x/\r\nContent-Length: " +
+                                           std::to_string(body.size()) + "\r\n\r\n" + body + "\r\n\r\n"));
+  auto source = Source::open(path, {});
+  Batch batch;
+  ASSERT_TRUE(source.value()->read(batch, 1000).value());
+  ASSERT_EQ(batch.records.size(), 1U);
+  EXPECT_EQ(batch.records[0].bytes, body);
+  EXPECT_EQ(batch.records[0].document.id_json, "\"<urn:1>\"");
+  EXPECT_EQ(batch.records[0].document.url, "http://x/");
+}
+
+TEST(JsonText, writes_what_reads_back) {
+  std::string out;
+  append_json_string(out, "a\"\\\n\x01\xC3\xA9");
+  EXPECT_EQ(out, "\"a\\\"\\\\\\n\\u0001\xC3\xA9\"");
+  out.clear();
+  append_json_number(out, 0.1);
+  EXPECT_EQ(out, "0.1");
+}
+
+}  // namespace
+}  // namespace kedge::data

@@ -1,0 +1,35 @@
+// Any bytes as a file of documents: whatever its format and compression, every record is a document or has a reason.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <string>
+
+#include "core/check.h"
+#include "data/reader.h"
+#include "text/unicode/utf8.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace kedge::data;
+  if (size >= 4 && std::string(reinterpret_cast<const char*>(data), 4) == "PAR1") return 0;  // Arrow's business
+  const int fd = ::memfd_create("documents", 0);
+  KEDGE_CHECK(fd >= 0);
+  KEDGE_CHECK(::write(fd, data, size) == static_cast<ssize_t>(size));
+  const auto reader = Reader::open({"/proc/self/fd/" + std::to_string(fd)}, {});
+  KEDGE_CHECK(reader.ok());
+  Batch batch;
+  while (reader.value()->read(batch).value()) {
+    for (const Record& record : batch.records) {
+      KEDGE_CHECK(!reader.value()->name(record).empty());
+      const auto document = reader.value()->parse(record);
+      if (!document.ok()) {
+        KEDGE_CHECK(!document.error().message.empty());
+        continue;
+      }
+      KEDGE_CHECK(!document.value().id_json.empty());
+      KEDGE_CHECK(kedge::text::is_valid_utf8(document.value().text));
+    }
+  }
+  ::close(fd);
+  return 0;
+}

@@ -1,0 +1,47 @@
+#pragma once
+// The records of several files, one after the other, in batches.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "data/source.h"
+
+namespace kedge::data {
+
+/// One thread at a time.
+class Reader {
+ public:
+  /// Fails with not_found when a file is not there: before anything is read.
+  static Result<std::unique_ptr<Reader>> open(std::vector<std::filesystem::path> inputs, Fields fields);
+
+  /// Replaces `batch` by the next records. False when all files are through. A file that cannot be read (on) gives one
+  /// broken record.
+  Result<bool> read(Batch& batch);
+
+  /// What stands in a record, by its kind. Safe from any thread; a response of a web archive is refused here: pages are
+  /// the extractor's.
+  [[nodiscard]] Result<Document> parse(const Record& record) const;
+
+  /// Names a record: "shard.jsonl.gz: line 12".
+  [[nodiscard]] std::string name(const Record& record) const;
+
+  [[nodiscard]] uint64_t consumed() const { return consumed_ + (source_ ? source_->consumed() : 0); }
+  [[nodiscard]] uint64_t size() const { return size_; }
+
+ private:
+  Reader(std::vector<std::filesystem::path> inputs, Fields fields)
+      : inputs_(std::move(inputs)), units_(inputs_.size(), "file"), fields_(std::move(fields)) {}
+
+  std::vector<std::filesystem::path> inputs_;
+  std::vector<const char*> units_;
+  Fields fields_;
+  std::unique_ptr<Source> source_;
+  size_t next_ = 0;
+  uint64_t consumed_ = 0;
+  uint64_t size_ = 0;
+};
+
+}  // namespace kedge::data

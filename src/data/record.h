@@ -1,0 +1,59 @@
+#pragma once
+// What a source hands out and what becomes of it: a record as it lies in the file, and the document it holds.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kedge/result.h"
+
+namespace kedge::data {
+
+/// Column names. A document's text is read from `text`; pages are read from `html`.
+struct Fields {
+  std::string id = "id";
+  std::string text = "text";
+  std::string url = "url";
+};
+
+/// One document. The text is valid UTF-8.
+struct Document {
+  std::string id_json;  // the id as JSON writes it: a string or a number
+  std::string text;
+  std::string url;
+};
+
+/// Why a record is no document.
+struct Reject {
+  std::string where;  // "shard.jsonl.gz: line 12"
+  std::string reason;
+  bool unreadable = false;  // it breaks its format; false: it is well-formed but holds no text
+};
+
+/// How a record lies in its file.
+enum class RecordKind : uint8_t { json_line, document, http_response, broken };
+
+/// A record before it is parsed, so that parsing can be spread over threads.
+struct Record {
+  RecordKind kind = RecordKind::json_line;
+  std::string_view bytes;  // json_line, http_response: within `Batch::storage`, with room to read beyond
+  Document document;       // document: whole; http_response: id and URL
+  uint64_t number = 0;     // line, row or record, from 1
+  uint32_t file = 0;       // index of the input
+  std::string reason;      // broken: why
+  bool readable = false;   // broken: the row itself could be read, but it holds no document
+};
+
+/// Records in input order, and the bytes they point into.
+struct Batch {
+  std::vector<Record> records;
+  std::vector<std::unique_ptr<std::string>> storage;
+  void clear() {
+    records.clear();
+    storage.clear();
+  }
+};
+
+}  // namespace kedge::data

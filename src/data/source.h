@@ -1,0 +1,44 @@
+#pragma once
+// A file of records, whatever its format.
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+
+#include "data/byte_stream.h"
+#include "data/record.h"
+
+namespace kedge::data {
+
+inline constexpr size_t kRecordBytesMax = size_t{256} << 20;  // a longer line or page is rejected
+inline constexpr size_t kReadAheadBytes = 128;                // what a JSON parser may read beyond a record
+
+/// Hands out the records of one file. One thread at a time.
+class Source {
+ public:
+  /// Chooses by content: Parquet, WARC or lines of JSON. Fails with not_found.
+  static Result<std::unique_ptr<Source>> open(const std::filesystem::path& path, const Fields& fields);
+
+  Source() = default;
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+  virtual ~Source() = default;
+
+  /// Appends records of about `bytes` bytes to `batch` (at least one). False at the end. Fails when the rest of the
+  /// file cannot be read; what came before stands.
+  virtual Result<bool> read(Batch& batch, size_t bytes) = 0;
+
+  /// What `Record::number` counts: "line", "row", "record".
+  [[nodiscard]] virtual const char* unit() const = 0;
+  [[nodiscard]] virtual size_t consumed() const = 0;
+};
+
+std::unique_ptr<Source> open_jsonl(std::unique_ptr<ByteStream> stream, std::string head);
+std::unique_ptr<Source> open_warc(std::unique_ptr<ByteStream> stream, std::string head);
+Result<std::unique_ptr<Source>> open_parquet(const std::filesystem::path& path, const Fields& fields);
+
+/// The document in one line of JSON. Safe from any thread.
+/// REQUIRES: kReadAheadBytes readable bytes after the line.
+Result<Document> parse_json_line(std::string_view line, const Fields& fields);
+
+}  // namespace kedge::data

@@ -1,0 +1,137 @@
+"""kedge curate from outside: files in, one line a document out, counts that balance."""
+
+import gzip
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+KEDGE = os.environ.get("KEDGE", "build/release/kedge")
+STORY = "The sea was calm and the wind had gone, so that they could hear the bells of the town all the way to the ship."
+
+
+class Curate(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def path(self, name):
+        return str(Path(self.folder.name, name))
+
+    def write(self, name, documents):
+        text = "".join(d if isinstance(d, str) else json.dumps(d, ensure_ascii=False) + "\n" for d in documents)
+        with (gzip.open if name.endswith(".gz") else open)(self.path(name), "wb") as file:
+            file.write(text.encode("utf-8"))
+        return self.path(name)
+
+    def call(self, *arguments):
+        return subprocess.run([KEDGE, "curate", *arguments], capture_output=True, text=True, check=False)
+
+    def run_command(self, inputs, *command, code=0):
+        """(counts, lines, standard error)."""
+        out = self.path("out.jsonl")
+        inputs = [part for name in inputs for part in ("--input", name)]
+        done = self.call(*command, *inputs, "--output", out, "--json", "--quiet")
+        self.assertEqual(done.returncode, code, done.stderr)
+        if code:
+            self.assertFalse(os.path.exists(out))
+            return None, None, done.stderr
+        lines = Path(out).read_text(encoding="utf-8").splitlines()
+        return json.loads(done.stdout), [json.loads(line) for line in lines], done.stderr
+
+    def test_every_profile_decides_on_every_document_in_order(self):
+        inputs = [self.write("a.jsonl.gz", [{"id": "x", "text": STORY}, {"id": 2, "text": ""}]),
+                  self.write("b.jsonl", [{"id": "y", "text": "\u0000{"}])]
+        for profile in ("nemo", "nemo-code", "datatrove", "dolma"):
+            counts, rows, _ = self.run_command(inputs, "apply", "--profile", profile)
+            self.assertEqual(counts, {"in": 3, "out": 3, "rejected": 0})
+            self.assertEqual([row["id"] for row in rows], ["x", 2, "y"])
+
+    def test_bad_records_are_named_and_counted(self):
+        source = self.write("bad.jsonl", [{"id": 1, "text": "x"}, "not JSON\n", {"id": 2}, {"id": 3, "text": "y"}])
+        counts, rows, errors = self.run_command([source], "pii", "--detect", "--ip", "all")
+        self.assertEqual(counts, {"in": 4, "out": 2, "rejected": 2})
+        self.assertEqual([row["id"] for row in rows], [1, 3])
+        self.assertIn("bad.jsonl: line 2", errors)
+        self.assertIn("bad.jsonl: line 3", errors)
+
+    def test_inputs_that_cannot_be_read(self):
+        _, _, errors = self.run_command([self.path("absent.jsonl")], "langid", code=3)
+        self.assertIn("absent.jsonl", errors)
+        garbage = self.write("garbage", ["neither JSON\nnor anything\n"])
+        self.run_command([garbage], "langid", code=3)
+        counts, rows, _ = self.run_command([self.write("empty.jsonl", [])], "langid")
+        self.assertEqual((counts["in"], rows), (0, []))
+
+    def test_the_same_bytes_whatever_the_threads(self):
+        source = self.write("many.jsonl", [{"id": i, "text": f"{STORY} {i} " * (i % 7)} for i in range(500)])
+        bytes_ = set()
+        for threads in ("1", "2", "3"):
+            self.run_command([source], "apply", "--profile", "nemo", "--threads", threads)
+            bytes_.add(Path(self.path("out.jsonl")).read_bytes())
+        self.assertEqual(len(bytes_), 1)
+
+    def test_clusters(self):
+        source = self.write("d.jsonl", [{"id": "a", "text": STORY}, {"id": "b", "text": STORY.upper()},
+                                        {"id": "c", "text": STORY + " Late."}, {"id": "d", "text": "other"}])
+        _, rows, _ = self.run_command([source], "dedup", "--method", "exact", "--normalize", "text")
+        self.assertEqual(rows, [{"keep": "a", "ids": ["a", "b"]}])
+        fuzzy = ("dedup", "--method", "fuzzy", "--params", "kedge", "--verify")
+        counts, rows, _ = self.run_command([source], *fuzzy)
+        self.assertEqual(rows, [{"keep": "a", "ids": ["a", "b", "c"]}])
+        self.assertEqual(counts["out"], 4)
+
+    def test_personal_data_repairs_and_languages(self):
+        source = self.write("t.jsonl", [{"id": 1, "text": "Ask é@x? No: a@b.example!"},
+                                        {"id": 2, "text": "Ça va cafÃ©"}])
+        _, rows, _ = self.run_command([source], "pii", "--detect", "--ip", "all")
+        self.assertEqual(rows[0]["spans"], [{"type": "EMAIL", "start": 13, "end": 24}])
+        _, rows, _ = self.run_command([source], "clean", "--ops", "mojibake")
+        self.assertEqual([row["changed"] for row in rows], [False, True])
+        self.assertEqual(rows[1]["text"], "Ça va café")
+        source = self.write("l.jsonl", [{"id": 1, "text": STORY}, {"id": 2, "text": "1 2 3"}])
+        _, rows, _ = self.run_command([source], "langid")
+        self.assertEqual([row["lang"] for row in rows], ["en", "und"])
+
+    def test_pages(self):
+        html = f"<nav><a href=/>Home</a></nav><main><h1>Title</h1><p>{STORY}</p></main><footer>Imprint</footer>"
+        source = self.write("h.jsonl", [{"id": 1, "url": "http://x/", "html": html}])
+        _, rows, _ = self.run_command([source], "extract", "--mode", "precision")
+        self.assertEqual(rows, [{"id": 1, "url": "http://x/", "text": f"Title\n{STORY}"}])
+        body = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=iso-8859-1\r\n\r\n<p>caf\xe9"
+        gone = b"HTTP/1.1 404 Not Found\r\n\r\n"
+        with gzip.open(self.path("w.warc.gz"), "wb") as file:
+            for number, response in enumerate((body, gone)):
+                file.write(b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Record-ID: <urn:%d>\r\n"
+                           b"WARC-Target-URI: http://x/%d\r\nContent-Length: %d\r\n\r\n%s\r\n\r\n"
+                           % (number, number, len(response), response))
+        counts, rows, _ = self.run_command([self.path("w.warc.gz")], "extract", "--mode", "precision")
+        self.assertEqual(rows, [{"id": "<urn:0>", "url": "http://x/0", "text": "café"}])
+        self.assertEqual(counts, {"in": 2, "out": 1, "rejected": 1})
+
+    def test_parquet(self):
+        source = Path(__file__).parents[1] / "golden" / "two_rows.parquet"
+        counts, rows, errors = self.run_command([str(source)], "clean", "--ops", "mojibake")
+        self.assertEqual([(row["id"], row["text"]) for row in rows], [("a", "one é"), ("c", "two")])
+        self.assertEqual(counts, {"in": 3, "out": 2, "rejected": 1})
+        self.assertIn("row 2", errors)
+
+    def test_evaluation_items(self):
+        question = "Which of the two ships was the first to reach the far side of the bay that year?"
+        with open(self.path("items.json"), "w", encoding="utf-8") as file:
+            json.dump([{"task": "t", "item": 5, "question": question, "answer": "none"}], file)
+        source = self.write("c.jsonl", [{"id": 1, "text": f"So: {question} Yes."}, {"id": 2, "text": STORY}])
+        command = ("decontaminate", "--against", self.path("items.json"), "--mode", "ngram")
+        _, rows, _ = self.run_command([source], *command)
+        self.assertEqual(rows[0]["matches"], [{"item": 5, "start": 4, "end": 4 + len(question)}])
+        self.assertEqual([row["contaminated"] for row in rows], [True, False])
+
+    def test_wrong_usage(self):
+        self.assertEqual(self.call("apply", "--profile", "none").returncode, 2)
+        self.assertEqual(self.call().returncode, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
