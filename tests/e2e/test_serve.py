@@ -304,7 +304,7 @@ class Operation(unittest.TestCase):
     def test_sigterm_lets_a_stream_finish(self):
         server = self.start()
         stream = iter(server.client().chat.completions.create(model="demo", messages=question(), stream=True,
-                                                              max_tokens=150, extra_body={"ignore_eos": True}))
+                                                              max_tokens=150, n=32, extra_body={"ignore_eos": True}))
         next(stream)
         server.process.send_signal(signal.SIGTERM)
 

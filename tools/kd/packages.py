@@ -102,8 +102,7 @@ def install(missing: dict) -> None:
 
 
 def ensure_arrow() -> None:
-    """Puts the wheel with Arrow's C++ libraries into .arrow, where CMake looks for it. Where the index cannot be reached
-    the build goes on."""
+    """Puts the wheel with Arrow's C++ libraries into .arrow, where CMake looks for it, or goes on without."""
     stamp = ARROW / "wheel"
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == ARROW_WHEEL:
         return
