@@ -195,6 +195,11 @@ MatmulCompute for_many_tokens(MatmulCompute compute) {
   return MatmulCompute::bf16_tiles;
 }
 
+MatmulCompute for_decoding(MatmulCompute compute, const WeightView& w) {
+  const bool as_stored = w.dtype == DType::bf16 && w.columns % kTileColumns == 0 && w.column_order == nullptr;
+  return compute == MatmulCompute::bf16 && as_stored ? for_many_tokens(compute) : compute;
+}
+
 void dequantize_row(const WeightView& w, int64_t row, float* out) {
   const std::byte* const stored = w.data + static_cast<size_t>(row) * w.row_stride;
   if (w.column_order == nullptr) return dequantize(kernels(), w.dtype, stored, w.columns, out);

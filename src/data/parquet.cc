@@ -36,8 +36,10 @@ Status load() {
   if (handle != nullptr) function = reinterpret_cast<OpenParquet>(::dlsym(handle, kOpenParquetName));
   if (function != nullptr) return Done{};
   const char* why = ::dlerror();
-  return Error{ErrorKind::unsupported,
-               fmt::format("Parquet needs {} beside the program: {}; `./kd up` builds it where it can fetch Apache Arrow", kLibrary, why != nullptr ? why : "not found")};
+  return Error{
+      ErrorKind::unsupported,
+      fmt::format("Parquet needs {} beside the program: {}; `./kd up` builds it where it can fetch Apache Arrow",
+                  kLibrary, why != nullptr ? why : "not found")};
 }
 
 class ParquetSource final : public Source {

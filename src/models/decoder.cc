@@ -160,7 +160,9 @@ void Decoder::matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRow
   } else if (linear.packed.data != nullptr) {
     cpu::packed_matmul(pool, linear.packed, inputs, y, linear.bias_data(), packed_compute_);
   } else {
-    cpu::matmul(pool, linear.weight, inputs, y, linear.bias_data(), stored_compute_);
+    const bool decoding = phase_ == Phase::decode;
+    cpu::matmul(pool, linear.weight, inputs, y, linear.bias_data(),
+                decoding ? cpu::for_decoding(stored_compute_, linear.weight) : stored_compute_);
   }
 }
 
