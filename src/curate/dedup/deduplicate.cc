@@ -169,7 +169,7 @@ class Linker {
     if (!compared_.insert(uint64_t{a} << 32 | b).second) return;
     const auto& first = collected_.shingle_sets[a];
     const auto& second = collected_.shingle_sets[b];
-    const auto [least, most] = std::minmax(first.size(), second.size());
+    const auto [least, most] = std::minmax({first.size(), second.size()});
     if (static_cast<double>(least) < options_.jaccard_min * static_cast<double>(most)) return;  // cannot be reached
     if (jaccard(first, second) >= options_.jaccard_min) sets_.unite(a, b);
   }
