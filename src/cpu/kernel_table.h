@@ -62,6 +62,7 @@ struct PackedTile {
   float* y = nullptr;
   int64_t y_stride = 0;
   const float* bias = nullptr;  // may be null
+  bool added = false;           // to what y holds
   float* scratch = nullptr;     // kPackedScratch floats for each token, on a cache line
 };
 inline constexpr int64_t kPackedScratch = 64;
@@ -81,6 +82,7 @@ struct PackedTileProduct {
   float* y = nullptr;
   int64_t y_stride = 0;
   const float* bias = nullptr;  // may be null
+  bool added = false;           // to what y holds
 };
 using PackedTileKernel = void (*)(const PackedTileProduct& product);
 inline constexpr int64_t kPackedTileColumns = 512;

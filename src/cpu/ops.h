@@ -29,6 +29,7 @@ struct InputRows {
 struct OutputRows {
   float* data = nullptr;
   int64_t stride = 0;
+  bool added = false;  // to what the rows hold (packed_matmul alone): a residual
 };
 
 /// A weight matrix as stored: `rows` rows (outputs) of `columns` elements (inputs), each `row_stride` bytes apart.

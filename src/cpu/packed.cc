@@ -151,7 +151,8 @@ class TilePass {
          .sums = reinterpret_cast<float*>(sums.take(static_cast<size_t>(pairs * pair_sums) * sizeof(float))),
          .y = y_.data + output,
          .y_stride = y_.stride,
-         .bias = bias_ != nullptr ? bias_ + output : nullptr});
+         .bias = bias_ != nullptr ? bias_ + output : nullptr,
+         .added = y_.added});
   }
 
   const PackedForm& form_;
@@ -228,7 +229,7 @@ void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, co
   if (compute == MatmulCompute::bf16_tiles) {
     for (int64_t first = 0; first < x.count; first += kTilePassTokens) {
       const InputRows part{x.data + first * x.stride, x.stride, std::min(kTilePassTokens, x.count - first), x.norm};
-      TilePass(w, part, {y.data + first * y.stride, y.stride}, bias).run(pool);
+      TilePass(w, part, {y.data + first * y.stride, y.stride, y.added}, bias).run(pool);
     }
     return;
   }
@@ -254,6 +255,7 @@ void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, co
             .y = y.data + first,
             .y_stride = y.stride,
             .bias = bias != nullptr ? bias + first : nullptr,
+            .added = y.added,
             .scratch = reinterpret_cast<float*>(scratch.take(scratch_bytes))});
   });
 }

@@ -37,7 +37,8 @@ PackedView pack(WorkerPool& pool, const WeightView& w, std::byte* out);
 
 /// y = x * w + bias. compute int8: each row of x rounded to 8 bits in groups of 32 (scale = largest magnitude / 127,
 /// codes to nearest even); the same bits on every instruction set, whatever x.count is. compute bf16_tiles: the bits of
-/// `matmul` in bf16_tiles with the stored weights. With x.norm the bits of rms_norm and this after it.
+/// `matmul` in bf16_tiles with the stored weights. With x.norm the bits of rms_norm and this after it;
+/// with y.added those of this and add_scaled.
 /// REQUIRES: for bf16_tiles, a CPU with tile registers; no norm where w has a column order.
 void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, const OutputRows& y, const float* bias,
                    MatmulCompute compute);

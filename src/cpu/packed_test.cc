@@ -241,6 +241,31 @@ TEST(Packed, zeros_tiny_and_endless_activations) {
   });
 }
 
+TEST(PackedMatmul, adds_to_its_output_as_add_scaled_does) {
+  constexpr int64_t kColumns = 512, kOutputs = 200;  // blocks of panels, a panel and a part of one
+  WorkerPool pool(2);
+  const Weights stored(DType::q4_0, kOutputs, kColumns, 5);
+  const Packed packed(pool, stored.view());
+  const auto bias = random_floats(kOutputs, 6);
+  for (const MatmulCompute compute : {MatmulCompute::int8, MatmulCompute::bf16_tiles}) {
+    for (const Isa isa : runnable_isas()) {
+      if (compute == MatmulCompute::bf16_tiles && isa < Isa::amx) continue;
+      const WithIsa with(isa);
+      for (const int64_t count : {1, 5, 33}) {
+        SCOPED_TRACE(testing::Message() << name_of(isa) << ", " << count << " tokens");
+        const auto x = random_floats(static_cast<size_t>(count * kColumns), 7);
+        const InputRows rows{x.data(), kColumns, count};
+        const auto before = random_floats(static_cast<size_t>(count * kOutputs), 8);
+        std::vector<float> apart(before.size()), sums = before, together = before;
+        packed_matmul(pool, packed.view(), rows, {apart.data(), kOutputs}, bias.data(), compute);
+        add_scaled(pool, 1.0F, apart.data(), sums.data(), count * kOutputs);
+        packed_matmul(pool, packed.view(), rows, {together.data(), kOutputs, true}, bias.data(), compute);
+        expect_same(together, sums);
+      }
+    }
+  }
+}
+
 TEST(PackedMatmul, normalises_its_input_as_rms_norm_does) {
   constexpr int64_t kColumns = 544, kOutputs = 40;
   const Weights stored(DType::q4_0, kOutputs, kColumns, 5);

@@ -231,12 +231,20 @@ void Decoder::attention_block(WorkerPool& pool, std::span<const TokenRun> runs, 
   rotate(pool, runs, layer_index);
 
   attend(pool, runs, layer_index);
-  matmul(pool, layer.output, {buffers_.attended.data(), query_size(spec_), token_count_},
-         {buffers_.projected.data(), spec_.hidden_size});
-  if (spec_.sandwich_norms) {
-    norm(pool, layer.attention_output_norm, buffers_.projected.data(), token_count_, buffers_.projected.data());
-  }
-  cpu::add_scaled(pool, 1.0F, buffers_.projected.data(), buffers_.hidden.data(), token_count_ * spec_.hidden_size);
+  const cpu::OutputRows output = residual_output(layer.output);
+  matmul(pool, layer.output, {buffers_.attended.data(), query_size(spec_), token_count_}, output);
+  if (!output.added) add_to_hidden(pool, layer.attention_output_norm);
+}
+
+cpu::OutputRows Decoder::residual_output(const Linear& product) {
+  if (product.packed.data == nullptr || spec_.sandwich_norms) return {buffers_.projected.data(), spec_.hidden_size};
+  return {buffers_.hidden.data(), spec_.hidden_size, true};
+}
+
+void Decoder::add_to_hidden(WorkerPool& pool, const NormWeights& sandwich_norm) {
+  float* const projected = buffers_.projected.data();
+  if (spec_.sandwich_norms) norm(pool, sandwich_norm, projected, token_count_, projected);
+  cpu::add_scaled(pool, 1.0F, projected, buffers_.hidden.data(), token_count_ * spec_.hidden_size);
 }
 
 void Decoder::attend(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index) {
@@ -258,7 +266,7 @@ void Decoder::attend(WorkerPool& pool, std::span<const TokenRun> runs, int64_t l
                  {buffers_.attended.data(), query_size(spec_)});
 }
 
-void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const cpu::InputRows& x, float* y) {
+void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const cpu::InputRows& x, const cpu::OutputRows& y) {
   const int64_t inner = spec_.intermediate_size;
   float* gate = buffers_.inner.data();
   float* up = gate + inner;
@@ -269,7 +277,7 @@ void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const cpu::InputRow
     if (mlp.up.weight.rows > 0) matmul(pool, mlp.up, x, {up, 2 * inner});
   }
   cpu::gated_activation(pool, spec_.activation, {gate, 2 * inner, x.count}, up, inner, {gate, 2 * inner});
-  matmul(pool, mlp.down, {gate, 2 * inner, x.count}, {y, spec_.hidden_size});
+  matmul(pool, mlp.down, {gate, 2 * inner, x.count}, y);
 }
 
 void Decoder::route(WorkerPool& pool, const DecoderLayerWeights& layer) {
@@ -299,7 +307,8 @@ void Decoder::mixture(WorkerPool& pool, const DecoderLayerWeights& layer) {
       const float* x = buffers_.normed.data() + static_cast<size_t>(tokens[i].token) * hidden();
       std::copy_n(x, hidden(), rows + i * hidden());
     }
-    dense(pool, layer.experts[expert], {rows, spec_.hidden_size, static_cast<int64_t>(tokens.size())}, results);
+    dense(pool, layer.experts[expert], {rows, spec_.hidden_size, static_cast<int64_t>(tokens.size())},
+          {results, spec_.hidden_size});
     // Experts in ascending order: the sum of a token does not depend on the tokens beside it.
     for (size_t i = 0; i < tokens.size(); ++i) {
       float* y = buffers_.projected.data() + static_cast<size_t>(tokens[i].token) * hidden();
@@ -312,14 +321,12 @@ void Decoder::mlp_block(WorkerPool& pool, const DecoderLayerWeights& layer) {
   if (spec_.mixture.experts > 0) {
     norm(pool, layer.mlp_norm, buffers_.hidden.data(), token_count_, buffers_.normed.data());
     mixture(pool, layer);
-  } else {
-    const Linear& inner = layer.mlp.up.weight.rows == 0 ? layer.mlp.gate : layer.mlp.gate_up;
-    dense(pool, layer.mlp, normed_input(pool, layer.mlp_norm, inner), buffers_.projected.data());
+    return add_to_hidden(pool, layer.mlp_output_norm);
   }
-  if (spec_.sandwich_norms) {
-    norm(pool, layer.mlp_output_norm, buffers_.projected.data(), token_count_, buffers_.projected.data());
-  }
-  cpu::add_scaled(pool, 1.0F, buffers_.projected.data(), buffers_.hidden.data(), token_count_ * spec_.hidden_size);
+  const MlpWeights& mlp = layer.mlp;
+  const cpu::OutputRows output = residual_output(mlp.down);
+  dense(pool, mlp, normed_input(pool, layer.mlp_norm, mlp.up.weight.rows == 0 ? mlp.gate : mlp.gate_up), output);
+  if (!output.added) add_to_hidden(pool, layer.mlp_output_norm);
 }
 
 void Decoder::collect_outputs(WorkerPool& pool, std::span<const TokenRun> runs) {

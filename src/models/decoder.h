@@ -120,10 +120,14 @@ class Decoder {
   void project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer, const cpu::InputRows& x);
   void rotate(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
   void mlp_block(WorkerPool& pool, const DecoderLayerWeights& layer);
-  void dense(WorkerPool& pool, const MlpWeights& mlp, const cpu::InputRows& x, float* y);
+  void dense(WorkerPool& pool, const MlpWeights& mlp, const cpu::InputRows& x, const cpu::OutputRows& y);
   void mixture(WorkerPool& pool, const DecoderLayerWeights& layer);
   void route(WorkerPool& pool, const DecoderLayerWeights& layer);
   void norm(WorkerPool& pool, const NormWeights& weights, const float* x, int64_t count, float* out) const;
+  /// Where a product's outputs go that are added to the hidden states: there at once, or, where something is done to
+  /// them first, into a buffer for add_to_hidden.
+  cpu::OutputRows residual_output(const Linear& product);
+  void add_to_hidden(WorkerPool& pool, const NormWeights& sandwich_norm);
   /// The hidden states normalised. Where one packed `product` takes them, it does so on the way.
   cpu::InputRows normed_input(WorkerPool& pool, const NormWeights& weights, const Linear& product);
   void matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, const cpu::OutputRows& y) const;

@@ -276,7 +276,8 @@ template <typename Group, typename Products, int kTokens>
   const int64_t left = t.outputs - output < kHalf ? t.outputs - output : kHalf;
   for (int i = 0; i < kTokens; ++i) {
     if (t.bias != nullptr) y[i] = add(y[i], load_first(t.bias + output, left));
-    store_first(t.y + (token + i) * t.y_stride + output, left, y[i]);
+    float* const at = t.y + (token + i) * t.y_stride + output;
+    store_first(at, left, t.added ? add(load_first(at, left), y[i]) : y[i]);
   }
 }
 

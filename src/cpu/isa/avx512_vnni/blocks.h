@@ -124,8 +124,10 @@ void block_of_panels(const PackedTile& t, const std::byte* panel, int64_t output
   }
   for (int64_t i = 0; i < t.count; ++i) {
     for (int64_t n = 0; n < kStride; n += kLanes) {
-      const Vector y = load(t.scratch + i * kStride + n);
-      store(t.y + i * t.y_stride + output + n, t.bias != nullptr ? add(y, load(t.bias + output + n)) : y);
+      Vector y = load(t.scratch + i * kStride + n);
+      if (t.bias != nullptr) y = add(y, load(t.bias + output + n));
+      float* const at = t.y + i * t.y_stride + output + n;
+      store(at, t.added ? add(load(at), y) : y);
     }
   }
 }

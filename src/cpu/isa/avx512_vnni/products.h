@@ -44,7 +44,8 @@ template <typename Group, int kTokens>
   const LaneMask mask = first_lanes(left < kPanelOutputs ? left : kPanelOutputs);
   for (int i = 0; i < kTokens; ++i) {
     if (t.bias != nullptr) y[i] = add(y[i], _mm512_maskz_loadu_ps(mask, t.bias + output));
-    _mm512_mask_storeu_ps(t.y + (token + i) * t.y_stride + output, mask, y[i]);
+    float* const at = t.y + (token + i) * t.y_stride + output;
+    _mm512_mask_storeu_ps(at, mask, t.added ? add(_mm512_maskz_loadu_ps(mask, at), y[i]) : y[i]);
   }
 }
 

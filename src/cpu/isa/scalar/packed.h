@@ -145,7 +145,9 @@ void packed_product(const PackedTile& t) {
                            t.sums + i * (t.columns / 16) + 2 * g};
         sum = Layout::add(block, group, n % kPanelOutputs, x, sum);
       }
-      t.y[i * t.y_stride + n] = t.bias != nullptr ? sum + t.bias[n] : sum;
+      if (t.bias != nullptr) sum += t.bias[n];
+      float& y = t.y[i * t.y_stride + n];
+      y = t.added ? y + sum : sum;
     }
   }
 }
