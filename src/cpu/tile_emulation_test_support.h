@@ -76,13 +76,6 @@ struct EmulatedTiles {
       }
     }
   }
-  static void write(const float* sums, TilePart part, const float* bias, float* y, int64_t y_stride) {
-    for (int64_t token = 0; token < part.rows; ++token) {
-      for (int64_t n = 0; n < part.columns; ++n) {
-        y[token * y_stride + n] = sums[token * 16 + n] + (bias != nullptr ? bias[n] : 0.0F);
-      }
-    }
-  }
 };
 
 }  // namespace

@@ -84,13 +84,6 @@ struct AmxTiles {
       write_line(y + token * y_stride, bias != nullptr ? add(value, addend) : value, part.rows);
     }
   }
-  static void write(const float* sums, TilePart part, const float* bias, float* y, int64_t y_stride) {
-    const Vector addend = bias != nullptr ? load_first(bias, part.columns) : cpu::zero();
-    for (int64_t token = 0; token < part.rows; ++token) {
-      const Vector value = cpu::load(sums + 16 * token);
-      write_line(y + token * y_stride, bias != nullptr ? add(value, addend) : value, part.columns);
-    }
-  }
 };
 
 /// A group of packed weights as a right operand: line p holds columns 2 p and 2 p + 1 of the sixteen outputs.
@@ -206,9 +199,8 @@ void packed_tiles(const PackedTileProduct& t) {
                           .right_stride = static_cast<size_t>(columns * kPanelOutputs * 2),
                           .right_count = t.outputs - output < kPair ? t.outputs - output : kPair,
                           .sums = t.sums + output / kPair * pair_sums,
-                          .first = first == 0,
-                          .last = false};  // write_rows does it
-      tile_product<AmxTiles, Side::right>(p, [&](int64_t tiles) {
+                          .first = first == 0};
+      sum_tiles<AmxTiles, Side::right>(p, [&](int64_t tiles) {
         if (more) expansion.advance(tiles, token_tiles);
       });
     }
@@ -293,7 +285,7 @@ double peak_int8(int64_t rounds) {
 }  // namespace
 
 const KernelTable kAmxKernels = {
-    .tile_product = tile_product<AmxTiles, Side::left>,
+    .tile_product = tile_product<AmxTiles>,
     .pack_tokens = pack_tokens,
     .packed_tiles_w4 = packed_tiles<W4>,
     .packed_tiles_w5 = packed_tiles<W5>,

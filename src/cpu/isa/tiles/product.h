@@ -21,7 +21,7 @@ struct TilePart {
   int64_t columns;
 };
 
-/// Which operand the weights are: they are kept in the first-level cache, and sums become rows of outputs.
+/// Which operand the weights are: they are kept in the first-level cache.
 enum class Side { left, right };
 
 /// Weights stay in the first-level cache for all tokens; tokens pass it by, which would only push the weights out.
@@ -89,43 +89,6 @@ template <typename Tiles, Side kKept, int kLeft, int kRight>
   if constexpr (kLeft > 1 && kRight > 1) Tiles::template store<3>(sums + row_of_sums + 256, 64);
 }
 
-/// The sums of one tile as outputs of tokens, with their bias.
-template <typename Tiles, Side kKept>
-void write_tile(const TileProduct& p, int64_t left, int64_t right, const float* sums) {
-  const int64_t left_end = p.left_count - left * kTileSide, right_end = p.right_count - right * kTileSide;
-  const int64_t rows = left_end < kTileSide ? left_end : kTileSide;
-  const int64_t columns = right_end < kTileSide ? right_end : kTileSide;
-  const int64_t output = (kKept == Side::left ? left : right) * kTileSide;
-  const int64_t token = (kKept == Side::left ? right : left) * kTileSide;
-  float* const y = p.y + token * p.y_stride + output;
-  const float* const bias = p.bias != nullptr ? p.bias + output : nullptr;
-  if constexpr (kKept == Side::left) {
-    Tiles::write_transposed(sums, {rows, columns}, bias, y, p.y_stride);
-  } else {
-    Tiles::write(sums, {rows, columns}, bias, y, p.y_stride);
-  }
-}
-
-/// Token by token, so that outputs side by side are written together.
-template <typename Tiles, Side kKept>
-void write_tiles(const TileProduct& p) {
-  const int64_t left_tiles = (p.left_count + kTileSide - 1) / kTileSide;
-  const int64_t right_tiles = (p.right_count + kTileSide - 1) / kTileSide;
-  const auto write = [&](int64_t left, int64_t right) {
-    write_tile<Tiles, kKept>(p, left, right, p.sums + (left * right_tiles + right) * 256);
-  };
-  if constexpr (kKept == Side::left) {
-    for (int64_t right = 0; right < right_tiles; ++right) {
-      for (int64_t left = 0; left < left_tiles; ++left) write(left, right);
-    }
-  } else {
-    for (int64_t left = 0; left < left_tiles; ++left) {
-      for (int64_t right = 0; right < right_tiles; ++right) write(left, right);
-    }
-  }
-  Tiles::end_writing();
-}
-
 template <typename Tiles, Side kKept, int kLeft>
 void row_of_tiles(const TileProduct& p, int64_t left) {
   const int64_t right_tiles = (p.right_count + kTileSide - 1) / kTileSide;
@@ -134,9 +97,9 @@ void row_of_tiles(const TileProduct& p, int64_t left) {
   if (right < right_tiles) multiply_tiles<Tiles, kKept, kLeft, 1>(p, left, right, right_tiles);
 }
 
-/// `between(tiles)` runs after each row of tiles: how many of those to the left are done.
+/// All sums. `between(tiles)` runs after each row of tiles: how many of those to the left are done.
 template <typename Tiles, Side kKept, typename Between>
-[[gnu::always_inline]] inline void tile_product(const TileProduct& p, Between&& between) {
+[[gnu::always_inline]] inline void sum_tiles(const TileProduct& p, Between&& between) {
   const int64_t whole = p.left_count / kTileSide;
   const auto rest = static_cast<int>(p.left_count % kTileSide);
   Tiles::begin(16);
@@ -155,12 +118,30 @@ template <typename Tiles, Side kKept, typename Between>
     between(left + 1);
   }
   Tiles::end();
-  if (p.last) write_tiles<Tiles, kKept>(p);
 }
 
-template <typename Tiles, Side kKept>
+/// Sums become outputs with their bias, token by token, so that outputs side by side are written together.
+template <typename Tiles>
+void write_sums(const TileProduct& p) {
+  const int64_t right_tiles = (p.right_count + kTileSide - 1) / kTileSide;
+  for (int64_t right = 0; right < right_tiles; ++right) {
+    const int64_t token = right * kTileSide;
+    const int64_t tokens = p.right_count - token < kTileSide ? p.right_count - token : kTileSide;
+    for (int64_t output = 0; output < p.left_count; output += kTileSide) {
+      const int64_t outputs = p.left_count - output < kTileSide ? p.left_count - output : kTileSide;
+      const float* const sums = p.sums + (output / kTileSide * right_tiles + right) * 256;
+      Tiles::write_transposed(sums, {outputs, tokens}, p.bias != nullptr ? p.bias + output : nullptr,
+                              p.y + token * p.y_stride + output, p.y_stride);
+    }
+  }
+  Tiles::end_writing();
+}
+
+/// KernelTable::tile_product.
+template <typename Tiles>
 void tile_product(const TileProduct& p) {
-  tile_product<Tiles, kKept>(p, [](int64_t) {});
+  sum_tiles<Tiles, Side::left>(p, [](int64_t) {});
+  if (p.last) write_sums<Tiles>(p);
 }
 
 }  // namespace
