@@ -6,6 +6,7 @@
 #include "core/dtype.h"
 #include "cpu/isa.h"
 #include "cpu/kernel_table.h"
+#include "cpu/ops.h"
 
 namespace kedge::cpu {
 
@@ -20,6 +21,8 @@ std::vector<Isa> runnable_isas();
 
 /// REQUIRES: a dtype that WeightView allows.
 const FormatKernels& format_of(const KernelTable& table, DType dtype);
+
+GateKernel gate_kernel(const KernelTable& table, Activation act);
 
 /// `columns` elements from a block's border on, as f32.
 void dequantize(const KernelTable& table, DType dtype, const std::byte* row, int64_t columns, float* out);

@@ -29,6 +29,8 @@ MapKernel map_kernel(const KernelTable& table, Activation act) {
   return table.relu;
 }
 
+}  // namespace
+
 GateKernel gate_kernel(const KernelTable& table, Activation act) {
   switch (act) {
     case Activation::silu:
@@ -42,8 +44,6 @@ GateKernel gate_kernel(const KernelTable& table, Activation act) {
   }
   return table.gate_relu;
 }
-
-}  // namespace
 
 void rms_norm(WorkerPool& pool, const RmsNorm& norm, const InputRows& x, const OutputRows& out) {
   const auto kernel = kernels().rms_norm;

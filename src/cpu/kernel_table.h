@@ -83,6 +83,7 @@ struct PackedTileProduct {
   int64_t y_stride = 0;
   const float* bias = nullptr;  // may be null
   bool added = false;           // to what y holds
+  bool read_next = false;       // by this thread: y goes through the caches, not past them
 };
 using PackedTileKernel = void (*)(const PackedTileProduct& product);
 inline constexpr int64_t kPackedTileColumns = 512;

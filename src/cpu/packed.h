@@ -43,4 +43,15 @@ PackedView pack(WorkerPool& pool, const WeightView& w, std::byte* out);
 void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, const OutputRows& y, const float* bias,
                    MatmulCompute compute);
 
+/// What a gated product does besides multiplying.
+struct Gate {
+  Activation activation = Activation::silu;
+  const float* bias = nullptr;  // of both halves; may be null
+};
+/// The first half of w's rows gates the second: y[i, j] = act(x[i] * w[j] + bias[j]) * (x[i] * w[size + j] +
+/// bias[size + j]) for j in [0, size), size = w.rows / 2. The bits of packed_matmul and gated_activation after it.
+/// REQUIRES: as there; size is a multiple of kPackedRows; w has no column order; y is not added.
+void packed_gated_matmul(WorkerPool& pool, const PackedView& w, const Gate& gate, const InputRows& x,
+                         const OutputRows& y, MatmulCompute compute);
+
 }  // namespace kedge::cpu

@@ -296,6 +296,14 @@ const PackedForm* packed_form(DType dtype) {
   return nullptr;
 }
 
+PackedShape shape_of(const PackedForm& form, const PackedView& w) {
+  return with_block(form.layout, w.block_columns);
+}
+
+size_t panel_bytes(const PackedShape& shape, int64_t columns) {
+  return static_cast<size_t>(columns / shape.block_columns * bytes_of_block(shape));
+}
+
 void write_block(const PackedForm& form, const PackedBlock& block, size_t output, std::byte* out) {
   if (form.write_head != nullptr) form.write_head(block, output, out);
   out += form.layout.head_bytes;

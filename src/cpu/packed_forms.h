@@ -8,6 +8,7 @@
 
 #include "core/dtype.h"
 #include "cpu/kernel_table.h"
+#include "cpu/packed.h"
 #include "cpu/packed_layout.h"
 
 namespace kedge::cpu {
@@ -45,6 +46,10 @@ struct PackedForm {
 std::span<const PackedForm> packed_forms();
 /// Null where `dtype` has none.
 const PackedForm* packed_form(DType dtype);
+
+PackedShape shape_of(const PackedForm& form, const PackedView& w);
+/// Of all columns.
+size_t panel_bytes(const PackedShape& shape, int64_t columns);
 
 /// out: a block of sixteen outputs, of which one is written.
 void write_block(const PackedForm& form, const PackedBlock& block, size_t output, std::byte* out);

@@ -153,6 +153,35 @@ TEST(Packed, tiles_give_the_bits_of_stored_weights) {
   }
 }
 
+TEST(Packed, a_gated_product_gives_the_bits_of_its_parts) {
+  WorkerPool pool(2);
+  constexpr int64_t kSize = 208, kColumns = 768;
+  for (const DType dtype : {DType::q4_0, DType::q4_k, DType::q8_0}) {
+    const Weights weights(dtype, 2 * kSize, kColumns, 21);
+    const Packed packed(pool, weights.view());
+    const auto bias = random_floats(size_t{2} * kSize, 22);
+    for_every_isa([&](Isa isa) {
+      for (const MatmulCompute compute : {MatmulCompute::int8, MatmulCompute::bf16_tiles}) {
+        if (compute == MatmulCompute::bf16_tiles && isa < Isa::amx) continue;
+        for (const int64_t count : {1L, 7L, 600L}) {  // more than a pass of tiles takes
+          if (isa == Isa::scalar && count > 7) continue;
+          const auto x = random_floats(static_cast<size_t>(count * kColumns), 23);
+          std::vector<float> both = product(pool, packed.view(), x, count, bias.data(), compute);
+          gated_activation(pool, Activation::silu, {both.data(), 2 * kSize, count}, both.data() + kSize, kSize,
+                           {both.data(), 2 * kSize});
+          std::vector<float> expected, got(static_cast<size_t>(count * kSize), NAN);
+          for (int64_t i = 0; i < count; ++i) {
+            expected.insert(expected.end(), both.begin() + 2 * i * kSize, both.begin() + (2 * i + 1) * kSize);
+          }
+          packed_gated_matmul(pool, packed.view(), {Activation::silu, bias.data()}, {x.data(), kColumns, count},
+                              {got.data(), kSize}, compute);
+          expect_same(got, expected);
+        }
+      }
+    });
+  }
+}
+
 TEST(Packed, takes_hardly_more_bytes_than_stored) {
   for (const DType dtype : packable_types()) {
     const Weights weights(dtype, 32, 1024, 17);

@@ -166,10 +166,13 @@ void Decoder::matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRow
   }
 }
 
+bool Decoder::takes_rows_as_they_are(const Linear& product) const {
+  return product.packed.data != nullptr && product.packed.column_order == nullptr && product_sink_ == nullptr &&
+         !round_inputs_;
+}
+
 cpu::InputRows Decoder::normed_input(WorkerPool& pool, const NormWeights& weights, const Linear& product) {
-  const bool on_the_way = product.packed.data != nullptr && product.packed.column_order == nullptr &&
-                          spec_.norm == NormKind::rms && product_sink_ == nullptr && !round_inputs_;
-  if (on_the_way) {
+  if (takes_rows_as_they_are(product) && spec_.norm == NormKind::rms) {
     input_norm_ = {weights.weight.data(), spec_.hidden_size, spec_.norm_epsilon, spec_.norm_weight_offset};
     return {buffers_.hidden.data(), spec_.hidden_size, token_count_, &input_norm_};
   }
@@ -270,6 +273,12 @@ void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const cpu::InputRow
   const int64_t inner = spec_.intermediate_size;
   float* gate = buffers_.inner.data();
   float* up = gate + inner;
+  const Linear& whole = mlp.up.weight.rows == 0 ? mlp.gate : mlp.gate_up;
+  if (takes_rows_as_they_are(whole) && inner % cpu::kPackedRows == 0) {
+    cpu::packed_gated_matmul(pool, whole.packed, {spec_.activation, whole.bias_data()}, x, {gate, inner},
+                             packed_compute_);
+    return matmul(pool, mlp.down, {gate, inner, x.count}, y);
+  }
   if (mlp.gate_up.weight.rows > 0) {
     matmul(pool, mlp.gate_up, x, {gate, 2 * inner});
   } else {

@@ -130,6 +130,8 @@ class Decoder {
   void add_to_hidden(WorkerPool& pool, const NormWeights& sandwich_norm);
   /// The hidden states normalised. Where one packed `product` takes them, it does so on the way.
   cpu::InputRows normed_input(WorkerPool& pool, const NormWeights& weights, const Linear& product);
+  /// Packed, with nothing done to its input but what packed_matmul does.
+  [[nodiscard]] bool takes_rows_as_they_are(const Linear& product) const;
   void matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, const cpu::OutputRows& y) const;
   void collect_outputs(WorkerPool& pool, std::span<const TokenRun> runs);
 

@@ -165,7 +165,11 @@ void write_rows(const PackedTileProduct& t, int64_t pair_sums) {
       Vector value = load(t.sums + pair * pair_sums + tile * 256 + token % kTileSide * 16);
       if (t.bias != nullptr) value = add(value, load_first(t.bias + output, left));
       if (t.added) value = add(load_first(y + output, left), value);
-      write_line(y + output, value, left);
+      if (t.read_next) {
+        store_first(y + output, left, value);
+      } else {
+        write_line(y + output, value, left);
+      }
     }
   }
   AmxTiles::end_writing();
