@@ -19,7 +19,15 @@ struct MatmulTile {
   float* y = nullptr;
   int64_t y_stride = 0;
   const float* bias = nullptr;  // may be null
+  /// Not null: these columns are some of a product's, and its partial sums are kept here in between, kSumsOfProduct
+  /// floats for each activation row (rounded up to kSumsRows) and each output (rounded up to kSumsOutputs).
+  float* sums = nullptr;
+  bool first = true;  // columns: sums start at 0
+  bool last = true;   // y is written
 };
+inline constexpr int64_t kSumsOfProduct = 16;
+inline constexpr int64_t kSumsRows = 6;
+inline constexpr int64_t kSumsOutputs = 8;
 using MatmulKernel = void (*)(const MatmulTile& tile);
 using DequantizeKernel = void (*)(const std::byte* row, int64_t columns, float* out);
 using DequantizeBf16Kernel = void (*)(const std::byte* row, int64_t columns, uint16_t* out);

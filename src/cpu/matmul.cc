@@ -18,10 +18,12 @@ constexpr int64_t kPanelBytesMax = 256 * 1024;
 constexpr int64_t kOutputGrain = 8;  // a multiple of every kernel's tile
 constexpr int64_t kRowGrain = 12;    // likewise, of activation rows
 
-// f32 rows whose length is a power of two share few sets of the first-level cache, which costs a third of the speed;
-// from this many activation rows on, a padded copy of the weights costs less (512 x 2048 x 2048, one Zen 4 core: 67
-// against 98 GFLOP/s).
-constexpr int64_t kPaddedCountMin = 24;
+// From this many activation rows on, a product goes block of columns by block of columns: those of some tokens and
+// outputs stay in the second-level cache with their partial sums (of a vector each), those of six tokens in the first.
+constexpr int64_t kBlockedCountMin = 24;
+constexpr int64_t kBlockColumns = 512;  // a multiple of every stored block
+constexpr int64_t kBlockTokens = 126;   // a multiple of every kernel's rows; by 64 outputs 0.5 MB of sums
+constexpr int64_t kBlockOutputs = 64;
 
 /// How the weights reach the kernel.
 enum class Source : uint8_t {
@@ -57,7 +59,8 @@ Plan plan_of(DType dtype, int64_t count, MatmulCompute compute) {
   }
   plan.rounded_activations = compute == MatmulCompute::bf16;
   const bool exact = compute == MatmulCompute::f32 || dtype == DType::bf16;
-  const bool padded = dtype == DType::f32 && count >= kPaddedCountMin;
+  // Rows of f32 whose length is a power of two would share few sets of the first-level cache.
+  const bool padded = dtype == DType::f32 && count >= kBlockedCountMin;
   const bool stored = format.matmul_f32 != nullptr && exact && !padded && (few || is_plain(dtype));
   plan.kernel = stored ? format.matmul_f32 : table.f32.matmul_f32;
   plan.source = stored ? Source::stored : exact ? Source::panel_f32 : Source::panel_rounded;
@@ -98,9 +101,18 @@ Activations activations_of(WorkerPool& pool, const Plan& plan, const InputRows& 
   return {converted, stride};
 }
 
-/// Points the tile at its weight rows [first, first + tile.outputs) in the form that the kernel reads.
-void set_weights(const Plan& plan, const WeightView& w, int64_t first, MatmulTile& tile) {
-  const std::byte* const stored = w.data + static_cast<size_t>(first) * w.row_stride;
+struct Range {
+  int64_t begin = 0;
+  int64_t end = 0;
+  [[nodiscard]] int64_t size() const { return end - begin; }
+};
+
+/// Points the tile at its weight rows [first, first + tile.outputs) and columns [k.begin, k.end), which begin and end
+/// with a block, in the form that the kernel reads.
+void set_weights(const Plan& plan, const WeightView& w, int64_t first, Range k, MatmulTile& tile) {
+  const DTypeInfo& info = info_of(w.dtype);
+  const std::byte* const stored = w.data + static_cast<size_t>(first) * w.row_stride +
+                                  static_cast<size_t>(k.begin) / info.block_elements * info.block_bytes;
   if (plan.source == Source::stored) {
     tile.weights = stored;
     tile.weight_stride = w.row_stride;
@@ -110,20 +122,20 @@ void set_weights(const Plan& plan, const WeightView& w, int64_t first, MatmulTil
   thread_local Scratch row_scratch;
   const bool narrow = plan.source == Source::panel_bf16;
   const FormatKernels& format = format_of(*plan.table, w.dtype);
-  tile.weight_stride = panel_stride(w.columns, narrow ? sizeof(uint16_t) : sizeof(float));
+  tile.weight_stride = panel_stride(k.size(), narrow ? sizeof(uint16_t) : sizeof(float));
   std::byte* const panel = scratch.take(tile.weight_stride * static_cast<size_t>(tile.outputs));
   for (int64_t n = 0; n < tile.outputs; ++n) {
+    const std::byte* const row = stored + static_cast<size_t>(n) * w.row_stride;
     std::byte* const out = panel + static_cast<size_t>(n) * tile.weight_stride;
     if (narrow && format.dequantize_bf16 != nullptr) {
-      format.dequantize_bf16(stored + static_cast<size_t>(n) * w.row_stride, w.columns,
-                             reinterpret_cast<uint16_t*>(out));
+      format.dequantize_bf16(row, k.size(), reinterpret_cast<uint16_t*>(out));
       continue;
     }
-    std::byte* const wide = narrow ? row_scratch.take(static_cast<size_t>(w.columns) * sizeof(float)) : out;
-    auto* const row = reinterpret_cast<float*>(wide);
-    dequantize(*plan.table, w.dtype, stored + static_cast<size_t>(n) * w.row_stride, w.columns, row);
-    if (plan.source == Source::panel_rounded) plan.table->round_to_bf16(row, w.columns, row);
-    if (narrow) plan.table->to_bf16(row, w.columns, reinterpret_cast<uint16_t*>(out));
+    std::byte* const taken = narrow ? row_scratch.take(static_cast<size_t>(k.size()) * sizeof(float)) : out;
+    auto* const wide = reinterpret_cast<float*>(taken);
+    dequantize(*plan.table, w.dtype, row, k.size(), wide);
+    if (plan.source == Source::panel_rounded) plan.table->round_to_bf16(wide, k.size(), wide);
+    if (narrow) plan.table->to_bf16(wide, k.size(), reinterpret_cast<uint16_t*>(out));
   }
   tile.weights = panel;
 }
@@ -136,10 +148,64 @@ int64_t panel_rows(const Plan& plan, const WeightView& w, int64_t count) {
   return std::max<int64_t>(kOutputGrain, bytes / row_bytes / kOutputGrain * kOutputGrain);
 }
 
-struct Range {
-  int64_t begin = 0;
-  int64_t end = 0;
+/// The operands of a product.
+struct Product {
+  const Plan& plan;
+  const WeightView& w;
+  Activations x;
+  const OutputRows& y;
+  const float* bias;
 };
+
+/// Where the tile's outputs go, with its first activation row and output.
+MatmulTile tile_at(const Product& p, Range rows, int64_t output) {
+  return {.columns = p.w.columns,
+          .x = p.x.data + static_cast<size_t>(rows.begin) * p.x.stride,
+          .x_stride = p.x.stride,
+          .count = rows.size(),
+          .y = p.y.data + rows.begin * p.y.stride + output,
+          .y_stride = p.y.stride,
+          .bias = p.bias != nullptr ? p.bias + output : nullptr};
+}
+
+/// All columns of some outputs after the other.
+void multiply_panels(const Product& p, Range rows, Range outputs) {
+  const int64_t panel = panel_rows(p.plan, p.w, rows.size());
+  for (int64_t first = outputs.begin; first < outputs.end; first += panel) {
+    MatmulTile tile = tile_at(p, rows, first);
+    tile.outputs = std::min(panel, outputs.end - first);
+    set_weights(p.plan, p.w, first, {0, p.w.columns}, tile);
+    p.plan.kernel(tile);
+  }
+}
+
+int64_t rounded_up(int64_t value, int64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
+/// Block of columns by block of columns.
+void multiply_blocks(const Product& p, Range rows, Range outputs) {
+  thread_local Scratch sums;
+  const size_t x_bytes = p.plan.bf16_activations ? sizeof(uint16_t) : sizeof(float);
+  for (int64_t row = rows.begin; row < rows.end; row += kBlockTokens) {
+    for (int64_t first = outputs.begin; first < outputs.end; first += kBlockOutputs) {
+      MatmulTile tile = tile_at(p, {row, std::min(rows.end, row + kBlockTokens)}, first);
+      tile.outputs = std::min(kBlockOutputs, outputs.end - first);
+      const int64_t kept = rounded_up(tile.count, kSumsRows) * rounded_up(tile.outputs, kSumsOutputs);
+      tile.sums = reinterpret_cast<float*>(sums.take(static_cast<size_t>(kept * kSumsOfProduct) * sizeof(float)));
+      const std::byte* const x = tile.x;
+      for (int64_t k = 0; k < p.w.columns; k += kBlockColumns) {
+        const Range columns{k, std::min(p.w.columns, k + kBlockColumns)};
+        tile.x = x + static_cast<size_t>(k) * x_bytes;
+        tile.columns = columns.size();
+        tile.first = k == 0;
+        tile.last = columns.end == p.w.columns;
+        set_weights(p.plan, p.w, first, columns, tile);
+        p.plan.kernel(tile);
+      }
+    }
+  }
+}
 
 }  // namespace
 
@@ -159,20 +225,9 @@ void matmul(WorkerPool& pool, const WeightView& w, const InputRows& x, const Out
   }
   const Plan plan = plan_of(w.dtype, count, compute);
   const Activations activations = activations_of(pool, plan, x, w.columns);
-  const int64_t panel = panel_rows(plan, w, count);
+  const Product product{plan, w, activations, y, bias};
   const auto block = [&](Range rows, Range outputs) {
-    MatmulTile tile{.columns = w.columns,
-                    .x = activations.data + static_cast<size_t>(rows.begin) * activations.stride,
-                    .x_stride = activations.stride,
-                    .count = rows.end - rows.begin,
-                    .y_stride = y.stride};
-    for (int64_t first = outputs.begin; first < outputs.end; first += panel) {
-      tile.outputs = std::min(panel, outputs.end - first);
-      tile.y = y.data + rows.begin * y.stride + first;
-      tile.bias = bias != nullptr ? bias + first : nullptr;
-      set_weights(plan, w, first, tile);
-      plan.kernel(tile);
-    }
+    (count < kBlockedCountMin ? multiply_panels : multiply_blocks)(product, rows, outputs);
   };
   // Weights are read once where the workers share them out; a matrix with few rows is shared out by activations.
   const auto workers = static_cast<int64_t>(pool.size());
@@ -180,7 +235,7 @@ void matmul(WorkerPool& pool, const WeightView& w, const InputRows& x, const Out
     pool.parallel_for(count, kRowGrain,
                       [&](int64_t begin, int64_t end, unsigned) { block({begin, end}, {0, w.rows}); });
   } else {
-    pool.parallel_for_parts(w.rows, kOutputGrain,
+    pool.parallel_for_parts(w.rows, count < kBlockedCountMin ? kOutputGrain : kBlockOutputs / 2,
                             [&](int64_t begin, int64_t end, unsigned) { block({0, count}, {begin, end}); });
   }
 }

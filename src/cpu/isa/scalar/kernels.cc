@@ -55,8 +55,14 @@ void matmul_f32(const MatmulTile& t) {
     const auto* x = reinterpret_cast<const float*>(t.x + static_cast<size_t>(i) * t.x_stride);
     for (int64_t n = 0; n < t.outputs; ++n) {
       const std::byte* const w = t.weights + static_cast<size_t>(n) * t.weight_stride;
+      float* const kept = t.sums + (i * t.outputs + n) * kSumsOfProduct;  // read and written where t.sums is not null
       double sum = 0.0;
+      if (!t.first) __builtin_memcpy(&sum, kept, sizeof(sum));
       for (int64_t k = 0; k < t.columns; ++k) sum += static_cast<double>(x[k]) * static_cast<double>(load_f32(w, k));
+      if (!t.last) {
+        __builtin_memcpy(kept, &sum, sizeof(sum));
+        continue;
+      }
       t.y[i * t.y_stride + n] = static_cast<float>(sum) + (t.bias != nullptr ? t.bias[n] : 0.0F);
     }
   }

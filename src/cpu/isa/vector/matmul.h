@@ -70,9 +70,16 @@ inline void finish(const MatmulTile& t, int64_t row, int64_t output, int64_t cou
 template <int kRows>
 constexpr int kOutputsOf = kRows * 8 * (kLanes == 16 ? 1 : 2) <= 16 ? 8 : kTileOutputs;
 
+/// Where the partial sums of the tile at (row, output) are kept: tiles of a row lie side by side.
+inline float* sums_at(const MatmulTile& t, int64_t row, int64_t output) {
+  const int64_t in_row = (t.outputs + kSumsOutputs - 1) / kSumsOutputs * kSumsOutputs;
+  return t.sums + (row * in_row + output * kTileRows) * kSumsOfProduct;
+}
+
 /// One tile: kRows activation rows from `row` on, times kOutputs (fewer at the end: the last is computed again).
 // Bound: kRows * kOutputs multiply-adds for kRows + kOutputs vector loads. With 6 x 4 tiles the multiply-add units
-// limit; with one row the weights' way from memory does.
+// limit; with one row the weights' way from memory does. Loops over sums are unrolled by hand, or all sums would pass
+// through the stack.
 template <typename Dot, int kRows, int kOutputs>
 [[gnu::always_inline]] inline void tile(const MatmulTile& t, int64_t row, int64_t output) {
   const int64_t count = t.outputs - output < kOutputs ? t.outputs - output : kOutputs;
@@ -80,9 +87,17 @@ template <typename Dot, int kRows, int kOutputs>
   const std::byte* w[kOutputs];
   Vector sums[kRows][kOutputs];
   for (int r = 0; r < kRows; ++r) x[r] = t.x + static_cast<size_t>(row + r) * t.x_stride;
+  float* const kept = t.sums == nullptr ? nullptr : sums_at(t, row, output);
   for (int n = 0; n < kOutputs; ++n) {
     w[n] = t.weights + static_cast<size_t>(output + (n < count ? n : count - 1)) * t.weight_stride;
     for (int r = 0; r < kRows; ++r) sums[r][n] = zero();
+  }
+  if (!t.first) {
+#pragma GCC unroll 8
+    for (int n = 0; n < kOutputs; ++n) {
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) sums[r][n] = load(kept + (r * kOutputs + n) * kLanes);
+    }
   }
   int64_t k = 0;
   for (; k + Dot::kStep <= t.columns; k += Dot::kStep) {
@@ -99,13 +114,24 @@ template <typename Dot, int kRows, int kOutputs>
     }
   }
   if (k < t.columns) {
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
       const auto vx = Dot::Activations::load_first(x[r], k, t.columns - k);
+#pragma GCC unroll 8
       for (int n = 0; n < kOutputs; ++n) {
         sums[r][n] = Dot::add_products(sums[r][n], vx, Dot::Weights::load_first(w[n], k, t.columns - k));
       }
     }
   }
+  if (!t.last) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int n = 0; n < kOutputs; ++n) store(kept + (r * kOutputs + n) * kLanes, sums[r][n]);
+    }
+    return;
+  }
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
     for (int n = 0; n < kOutputs && n < count; n += kTileOutputs) {
       finish(t, row + r, output + n, count - n, sums_of(sums[r][n], sums[r][n + 1], sums[r][n + 2], sums[r][n + 3]));
