@@ -149,6 +149,7 @@ Result<Document> parse_json_line(std::string_view line, const Fields& fields) {
   simdjson::dom::object object;
   if (root.get(object) != simdjson::SUCCESS) return no_document("not a JSON object");
   Document document;
+  document.line = line;
   bool has_text = false;
   for (const auto& [key, value] : object) {
     if (key == fields.id) {

@@ -55,6 +55,12 @@ Result<bool> Reader::read(Batch& batch) {
 }
 
 Result<Document> Reader::parse(const Record& record) const {
+  Result<Document> document = parse_any(record);
+  if (document.ok()) document.value().number = record.number;
+  return document;
+}
+
+Result<Document> Reader::parse_any(const Record& record) const {
   switch (record.kind) {
     case RecordKind::json_line:
       return parse_json_line(record.bytes, fields_);

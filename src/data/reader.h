@@ -32,6 +32,7 @@ class Reader {
   [[nodiscard]] uint64_t size() const { return size_; }
 
  private:
+  [[nodiscard]] Result<Document> parse_any(const Record& record) const;
   Reader(std::vector<std::filesystem::path> inputs, Fields fields)
       : inputs_(std::move(inputs)), units_(inputs_.size(), "file"), fields_(std::move(fields)) {}
 

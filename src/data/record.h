@@ -23,6 +23,8 @@ struct Document {
   std::string id_json;  // the id as JSON writes it: a string or a number
   std::string text;
   std::string url;
+  std::string_view line;  // the JSON line that it was read from, else empty; lives as long as its batch
+  uint64_t number = 0;    // its record's
 };
 
 /// Why a record is no document.

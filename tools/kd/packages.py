@@ -34,6 +34,7 @@ GROUPS = {
         "libicu-dev": "Unicode properties, character sets and their detection for documents",
         "libre2-dev": "patterns of personal data, in time linear in the text",
         "libgumbo-dev": "HTML as browsers read it",
+        "libyaml-cpp-dev": "pipelines and recipes in YAML",
         "libedit-dev": "line editing of the interactive chat",
         "libgtest-dev": "unit tests (found when the build is configured)",
         "libgmock-dev": "unit tests",
