@@ -76,7 +76,7 @@ void make_set(std::vector<uint64_t>& shingles) {
   shingles.erase(std::unique(shingles.begin(), shingles.end()), shingles.end());
 }
 
-double jaccard(const std::vector<uint64_t>& a, const std::vector<uint64_t>& b) {
+double jaccard(std::span<const uint64_t> a, std::span<const uint64_t> b) {
   size_t shared = 0;
   for (size_t i = 0, k = 0; i < a.size() && k < b.size();) {
     if (a[i] == b[k]) {

@@ -2,6 +2,7 @@
 // The pieces of a text whose sets are compared: runs of words or windows of characters, as hashes.
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "curate/code_text.h"
@@ -21,6 +22,6 @@ std::vector<uint64_t> character_shingles(CodeView text);
 /// Sorted, each once.
 void make_set(std::vector<uint64_t>& shingles);
 /// Of two sets: what they share over what either has.
-double jaccard(const std::vector<uint64_t>& a, const std::vector<uint64_t>& b);
+double jaccard(std::span<const uint64_t> a, std::span<const uint64_t> b);
 
 }  // namespace kedge::curate

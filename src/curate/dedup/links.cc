@@ -1,0 +1,91 @@
+#include "curate/dedup/links.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "curate/dedup/shingles.h"
+
+namespace kedge::curate {
+namespace {
+
+constexpr size_t kAllPairsMax = 256;  // a larger bucket is compared along its order, not each with each
+
+void link_equal(const KeyStore& store, UnionFind& sets) {
+  std::vector<std::pair<TextHash, uint32_t>> sorted;
+  sorted.reserve(store.documents());
+  for (uint32_t i = 0; i < store.documents(); ++i) sorted.emplace_back(store.hash(i), i);
+  std::sort(sorted.begin(), sorted.end());
+  for (size_t i = 1; i < sorted.size(); ++i) {
+    if (sorted[i - 1].first == sorted[i].first) sets.unite(sorted[i - 1].second, sorted[i].second);
+  }
+}
+
+/// Links documents that share a band's key.
+class Linker {
+ public:
+  Linker(const KeyStore& store, const DedupOptions& options, UnionFind& sets)
+      : store_(store), options_(options), sets_(sets) {}
+
+  void band(size_t band) {
+    sorted_.clear();
+    for (uint32_t i = 0; i < store_.documents(); ++i) sorted_.emplace_back(store_.key(i, band), i);
+    std::sort(sorted_.begin(), sorted_.end());
+    for (size_t begin = 0; begin < sorted_.size();) {
+      size_t end = begin + 1;
+      while (end < sorted_.size() && sorted_[end].first == sorted_[begin].first) ++end;
+      bucket(std::span(sorted_).subspan(begin, end - begin));
+      begin = end;
+    }
+  }
+
+ private:
+  void bucket(std::span<const std::pair<uint64_t, uint32_t>> members) {
+    if (!options_.verify) {
+      for (size_t i = 1; i < members.size(); ++i) sets_.unite(members[0].second, members[i].second);
+      return;
+    }
+    const size_t reach = members.size() <= kAllPairsMax ? members.size() : 16;
+    for (size_t i = 0; i < members.size(); ++i) {
+      for (size_t k = i + 1; k < std::min(members.size(), i + reach); ++k) {
+        compare(members[i].second, members[k].second);
+      }
+    }
+    if (members.size() <= kAllPairsMax) return;
+    for (size_t i = 1; i < members.size(); ++i) compare(members[0].second, members[i].second);
+  }
+
+  void compare(uint32_t a, uint32_t b) {
+    if (sets_.find(a) == sets_.find(b)) return;
+    if (!compared_.insert(uint64_t{a} << 32 | b).second) return;
+    const auto first = store_.shingles(a), second = store_.shingles(b);
+    const auto least = static_cast<double>(std::min(first.size(), second.size()));
+    const auto most = static_cast<double>(std::max(first.size(), second.size()));
+    if (least < options_.jaccard_min * most) return;  // cannot be reached
+    if (jaccard(first, second) >= options_.jaccard_min) sets_.unite(a, b);
+  }
+
+  const KeyStore& store_;
+  const DedupOptions& options_;
+  UnionFind& sets_;
+  std::vector<std::pair<uint64_t, uint32_t>> sorted_;
+  std::unordered_set<uint64_t> compared_;
+};
+
+}  // namespace
+
+Result<UnionFind> link_documents(const KeyStore& store, const DedupOptions& options, size_t bands,
+                                 const std::stop_token& stop) {
+  UnionFind sets(store.documents());
+  if (options.method == DedupMethod::exact) {
+    link_equal(store, sets);
+    return sets;
+  }
+  Linker linker(store, options, sets);
+  for (size_t band = 0; band < bands; ++band) {
+    if (stop.stop_requested()) return Error{ErrorKind::cancelled, "stopped; no output was written"};
+    linker.band(band);
+  }
+  return sets;
+}
+
+}  // namespace kedge::curate

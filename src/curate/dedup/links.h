@@ -1,0 +1,36 @@
+#pragma once
+// Which documents are linked, by their keys.
+
+#include <cstdint>
+#include <span>
+#include <stop_token>
+#include <utility>
+#include <vector>
+
+#include "curate/dedup/deduplicate.h"
+#include "curate/dedup/keys.h"
+#include "curate/dedup/union_find.h"
+#include "kedge/result.h"
+
+namespace kedge::curate {
+
+/// The keys of documents 0, 1, ..., wherever they are kept.
+class KeyStore {
+ public:
+  KeyStore() = default;
+  KeyStore(const KeyStore&) = delete;
+  KeyStore& operator=(const KeyStore&) = delete;
+  virtual ~KeyStore() = default;
+
+  [[nodiscard]] virtual uint32_t documents() const = 0;
+  [[nodiscard]] virtual TextHash hash(uint32_t document) const = 0;
+  [[nodiscard]] virtual uint64_t key(uint32_t document, size_t band) const = 0;
+  [[nodiscard]] virtual std::span<const uint64_t> shingles(uint32_t document) const = 0;
+};
+
+/// Equal texts, or documents that share a band's key (with verify: and are as similar as asked for). Memory: 4 bytes a
+/// document, and 16 (exact: 24) while one band is sorted. Fails with cancelled.
+Result<UnionFind> link_documents(const KeyStore& store, const DedupOptions& options, size_t bands,
+                                 const std::stop_token& stop);
+
+}  // namespace kedge::curate
