@@ -84,14 +84,14 @@ Result<Counts> visit(const Job& job, const Visitor& visitor, WorkerPool& pool, c
   for (;;) {
     if (stop.stop_requested()) return Error{ErrorKind::cancelled, "stopped; no output was written"};
     KEDGE_ASSIGN(const bool more, reader->read(batch));
-    if (!more) break;
+    if (!more || walk.counts().in >= job.records_enough) break;
     KEDGE_TRY(walk.batch(*reader, batch));
     if (events.on_progress) {
       const double size = static_cast<double>(std::max<uint64_t>(reader->size(), 1));
       events.on_progress(walk.counts().in, std::min(1.0, static_cast<double>(reader->consumed()) / size));
     }
   }
-  if (!walk.read_something() && walk.first_unreadable()) {
+  if (!job.may_hold_nothing && !walk.read_something() && walk.first_unreadable()) {
     return Error{ErrorKind::corrupt_data, fmt::format("nothing could be read; {}: {}", walk.first_unreadable()->where,
                                                       walk.first_unreadable()->reason)};
   }

@@ -29,6 +29,8 @@ struct Job {
   std::vector<std::filesystem::path> inputs;
   std::filesystem::path output;
   data::Fields fields;
+  bool may_hold_nothing = false;         // inputs in which nothing can be read are no failure
+  uint64_t records_enough = UINT64_MAX;  // after a batch that reaches this number the rest is left
 };
 
 /// Walks over all documents in input order. `parse` runs on the pool's threads; `take` on the caller, in order.

@@ -1,0 +1,27 @@
+#pragma once
+// What a pipeline does with one document.
+
+#include <filesystem>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "core/thread_pool.h"
+#include "curate/pipeline/run.h"
+
+namespace kedge::curate {
+
+struct ExplainOptions {
+  std::vector<std::filesystem::path> inputs;
+  std::filesystem::path output;  // of a run of this pipeline, which knows the duplicates; may be empty
+  std::string id;                // a string's content, or a number
+};
+
+/// {"id","file","kept":true|false|null,"steps":[{"step","keep","reason","changed","details"},...],"text"}: null where
+/// deduplication is to decide and there is no run to ask. `text` is what is left of it. Fails with not_found (no such
+/// document) too.
+Result<Json> explain(const Pipeline& pipeline, const ExplainOptions& options, WorkerPool& pool,
+                     const std::stop_token& stop);
+
+}  // namespace kedge::curate

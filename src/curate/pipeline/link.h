@@ -1,0 +1,28 @@
+#pragma once
+// Deduplication between two stages: keys of all shards in, a list of duplicates for each shard out.
+
+#include <filesystem>
+#include <stop_token>
+#include <vector>
+
+#include "curate/dedup/deduplicate.h"
+#include "curate/pipeline/shard.h"
+#include "kedge/result.h"
+
+namespace kedge::curate {
+
+struct LinkJob {
+  std::vector<std::filesystem::path> outputs;     // of the stage before, shard by shard, their keys beside them
+  std::vector<std::filesystem::path> duplicates;  // to be written, likewise
+  std::filesystem::path clusters;                 // {"keep":ID,"ids":[ID,...]} a line
+};
+
+/// Keys stay in their files, which are mapped; in memory are 4 bytes a document and 16 (exact: 24) while a band is
+/// sorted. Returns what the report says of it. Fails with corrupt_data (keys that are damaged), cancelled or what
+/// writing returns.
+Result<Json> link_shards(const LinkJob& job, const DedupOptions& options, const std::stop_token& stop);
+
+/// What link_shards wrote for one shard. Fails with not_found or corrupt_data.
+Result<Duplicates> read_duplicates(const std::filesystem::path& path);
+
+}  // namespace kedge::curate

@@ -1,0 +1,206 @@
+// Goal: a pipeline file says what it means or is refused by name; a run balances, repeats to the byte, and goes on
+// where it stopped.
+#include "curate/pipeline/pipeline.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <random>
+
+#include "core/file.h"
+#include "curate/pipeline/explain.h"
+#include "curate/pipeline/run.h"
+#include "curate/pipeline/yaml.h"
+#include "data/json_line.h"
+#include "data/line_file.h"
+
+namespace kedge::curate {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string message_of(std::string_view yaml) {
+  const auto pipeline = parse_pipeline(yaml, "p.yaml");
+  if (!pipeline.ok()) return pipeline.error().message;
+  const auto stages = make_stages(pipeline.value());
+  return stages.ok() ? "" : stages.error().message;
+}
+
+TEST(Yaml, reads_scalars_as_the_core_schema_does) {
+  const auto json = parse_yaml("{a: 1, b: 1.5, c: '1', d: true, e: ~, f: [x, null], g: 0.10, h: inf, i: -3}", "y");
+  ASSERT_TRUE(json.ok());
+  EXPECT_EQ(to_text(json.value()),
+            R"({"a":1,"b":1.5,"c":"1","d":true,"e":null,"f":["x",null],"g":0.1,"h":"inf","i":-3})");
+}
+
+TEST(Yaml, refuses_what_is_wrong_and_what_grows_without_end) {
+  EXPECT_NE(parse_yaml("a: [1", "y").error().message.find("line"), std::string::npos);
+  EXPECT_NE(parse_yaml("a: 1\na: 2", "y").error().message.find("line 2: 'a' is there twice"), std::string::npos);
+  std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 12; ++i) {
+    const std::string before = "*a" + std::to_string(i - 1);
+    bomb += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + before + ", " + before + ", " + before +
+            ", " + before + ", " + before + "]\n";
+  }
+  EXPECT_NE(parse_yaml(bomb, "y").error().message.find("too many values"), std::string::npos);
+}
+
+TEST(Pipeline, names_what_is_wrong) {
+  EXPECT_NE(message_of("steps: [nonsense]").find("found 'nonsense', expected an operator: extract"), std::string::npos);
+  EXPECT_NE(message_of("steps: [{filter: {profil: nemo}}]").find("p.yaml.steps[0].filter.profil: no such setting"),
+            std::string::npos);
+  EXPECT_NE(message_of("steps: [{filter: {limits: {numbers: {max: x}}}}]").find("limits.numbers.max: found \"x\""),
+            std::string::npos);
+  EXPECT_NE(message_of("steps: [{dedup: {method: magic}}]").find("expected exact, fuzzy"), std::string::npos);
+  EXPECT_NE(message_of("steps: [pii, extract]").find("make it the first step"), std::string::npos);
+  EXPECT_NE(message_of("steps: []").find("expected a list of 1 to"), std::string::npos);
+  EXPECT_NE(message_of("{}").find("steps"), std::string::npos);
+  EXPECT_EQ(message_of("steps: [pii]"), "");
+}
+
+TEST(Pipeline, reads_nemos_filters_and_recipes_of_data_juicer) {
+  const auto nemo = parse_pipeline(
+      "input_field: body\nfilters:\n  - name: nemo_curator.filters.heuristic_filter.WordCountFilter\n    params: "
+      "{min_words: 5, max_words: 9}\n  - name: RepeatingDuplicateNGramsFilter\n    params: {n: 7, "
+      "max_repeating_duplicate_ngram_ratio: 0.2}\n",
+      "n");
+  ASSERT_TRUE(nemo.ok()) << nemo.error().message;
+  EXPECT_EQ(nemo.value().fields.text, "body");
+  EXPECT_EQ(to_text(nemo.value().steps[0].options),
+            R"({"profile":"nemo","only":["word_count","dup_7gram"],"limits":{"word_count":{"min":5.0,"max":9.0},)"
+            R"("dup_7gram":{"max":0.2}}})");
+  EXPECT_NE(message_of("filters: [{name: a.b.MagicFilter}]").find("found 'a.b.MagicFilter'"), std::string::npos);
+  const auto juicer = parse_pipeline("dataset_path: a\nprocess: [{words_num_filter: {min_num: 3}}]", "j");
+  ASSERT_TRUE(juicer.ok()) << juicer.error().message;
+  EXPECT_EQ(juicer.value().steps[0].op, "filter");
+  EXPECT_NE(message_of("process: [image_shape_filter]").find("no counterpart"), std::string::npos);
+}
+
+TEST(JsonLine, members_are_set_and_removed_and_the_rest_stays) {
+  std::string line = R"({"a": 1.50, "text" : "x\"}", "b":[{"text":2}]})";
+  data::set_member(line, "text", "\"y\"");
+  data::set_member(line, "c", "3");
+  EXPECT_EQ(line, R"({"a": 1.50, "text" : "y", "b":[{"text":2}],"c":3})");
+  data::remove_member(line, "a");
+  data::remove_member(line, "c");
+  EXPECT_EQ(line, R"({ "text" : "y", "b":[{"text":2}]})");
+  std::string empty = "{ }";
+  data::set_member(empty, "a", "1");
+  EXPECT_EQ(parse_json(empty, "line").value(), Json({{"a", 1}}));
+  data::remove_member(empty, "a");
+  EXPECT_TRUE(parse_json(empty, "line").value().empty());
+}
+
+/// A folder of made-up documents in several files, with duplicates across them.
+class RunTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("kedge_run_test_" + std::to_string(::getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_ / "in");
+    std::mt19937 random(7);
+    for (int file = 0; file < 3; ++file) {
+      std::ofstream out(folder_ / "in" / ("part-" + std::to_string(file) + ".jsonl"));
+      for (int i = 0; i < 60; ++i) out << line(file * 100 + i, random);
+      out << "not JSON\n";
+    }
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  static std::string line(int id, std::mt19937& random) {
+    constexpr const char* kWords[] = {"ship", "harbour", "the", "of", "and", "wind", "rope", "sails", "to", "crew"};
+    std::mt19937 fixed(static_cast<unsigned>(id % 5));
+    std::mt19937& source = id % 4 == 0 ? fixed : random;  // every fourth is one of five
+    std::string text;
+    for (int w = 0; w < 80; ++w) text += std::string(kWords[source() % 10]) + std::to_string(source() % 50) + " ";
+    if (id % 7 == 0) text += "write to someone@example.com.";
+    return "{\"id\": " + std::to_string(id) + ", \"kept\": 1.0, \"text\": \"" + text + "\"}\n";
+  }
+
+  Result<Json> run(const fs::path& output, unsigned threads, uint32_t part = 0, uint32_t parts = 1,
+                   const std::stop_token& stop = {}) {
+    auto pipeline = parse_pipeline(
+        "steps: [{pii: {}}, {dedup: {method: fuzzy}}, {filter: {only: [word_count]}}, "
+        "{dedup: {method: exact}}, {sample: {share: 0.8}}]",
+        "p");
+    RunOptions options;
+    options.inputs = expand_inputs({(folder_ / "in").string()}, {}).value();
+    options.output = output;
+    options.part = part;
+    options.parts = parts;
+    WorkerPool pool(threads);
+    return run_pipeline(pipeline.value(), options, pool, {}, stop);
+  }
+
+  static std::string bytes_of(const fs::path& folder) {
+    std::string all;
+    for (const char* name : {"shard-00000.jsonl.zst", "shard-00001.jsonl.zst", "shard-00002.jsonl.zst", "report.json",
+                             "report.html", "rejects/shard-00001.jsonl"}) {
+      all += read_file(folder / name, 1 << 20).value() + "|";
+    }
+    return all;
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(RunTest, balances_and_gives_the_same_bytes_whatever_the_threads_and_parts) {
+  const auto one = run(folder_ / "one", 1);
+  ASSERT_TRUE(one.ok()) << one.error().message;
+  const Json& counts = one.value()["counts"];
+  EXPECT_EQ(counts["in"], 183);
+  EXPECT_EQ(counts["rejected"], 3);
+  EXPECT_EQ(counts["in"].get<int>(), counts["kept"].get<int>() + counts["dropped"].get<int>() + 3);
+  EXPECT_GT(one.value()["dedups"][0]["duplicates"], 30);
+  EXPECT_EQ(one.value()["steps"][0]["labels"]["EMAIL"], one.value()["steps"][0]["changed"]);
+  ASSERT_TRUE(run(folder_ / "three", 3).ok());
+  EXPECT_EQ(bytes_of(folder_ / "one"), bytes_of(folder_ / "three"));
+  // Two processes in turn: whoever comes last in a stage opens the next one.
+  EXPECT_EQ(run(folder_ / "parts", 2, 1, 2).value()["complete"], false);
+  EXPECT_EQ(run(folder_ / "parts", 2, 0, 2).value()["complete"], false);
+  EXPECT_EQ(run(folder_ / "parts", 2, 1, 2).value()["complete"], false);
+  EXPECT_EQ(run(folder_ / "parts", 2, 0, 2).value()["complete"], true);
+  EXPECT_EQ(run(folder_ / "parts", 2, 1, 2).value()["complete"], true);
+  EXPECT_EQ(bytes_of(folder_ / "one"), bytes_of(folder_ / "parts"));
+}
+
+TEST_F(RunTest, goes_on_where_it_stopped_and_repairs_what_is_damaged) {
+  ASSERT_TRUE(run(folder_ / "whole", 2).ok());
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(run(folder_ / "again", 2, 0, 1, stop.get_token()).error().kind, ErrorKind::cancelled);
+  ASSERT_TRUE(run(folder_ / "again", 2).ok());
+  EXPECT_EQ(bytes_of(folder_ / "whole"), bytes_of(folder_ / "again"));
+  std::ofstream(folder_ / "again" / "shard-00001.jsonl.zst", std::ios::app) << "x";
+  fs::remove(folder_ / "again" / "work" / "stage-2" / "shard-00002.json");
+  ASSERT_TRUE(run(folder_ / "again", 2).ok());
+  EXPECT_EQ(bytes_of(folder_ / "whole"), bytes_of(folder_ / "again"));
+}
+
+TEST_F(RunTest, refuses_a_folder_that_holds_another_run) {
+  ASSERT_TRUE(run(folder_ / "out", 2).ok());
+  std::ofstream(folder_ / "in" / "part-0.jsonl", std::ios::app) << "{}\n";
+  EXPECT_NE(run(folder_ / "out", 2).error().message.find("holds another run"), std::string::npos);
+}
+
+TEST_F(RunTest, explains_a_duplicate_and_keeps_other_members) {
+  const auto report = run(folder_ / "out", 2);
+  ASSERT_TRUE(report.ok());
+  const auto clusters = read_file(folder_ / "out" / "work" / "dedup-0" / "clusters.jsonl", 1 << 20).value();
+  const Json first = parse_json(clusters.substr(0, clusters.find('\n')), "cluster").value();
+  const auto pipeline = parse_pipeline("steps: [{pii: {}}, {dedup: {method: fuzzy}}]", "p");
+  WorkerPool pool(2);
+  ExplainOptions options;
+  options.inputs = expand_inputs({(folder_ / "in" / "*.jsonl").string()}, {}).value();
+  options.output = folder_ / "out";
+  options.id = to_text(first["ids"][1]);
+  const auto said = explain(pipeline.value(), options, pool, {});
+  ASSERT_TRUE(said.ok()) << said.error().message;
+  EXPECT_EQ(said.value()["kept"], false);
+  EXPECT_EQ(said.value()["steps"][1]["details"]["of"], first["keep"]);
+  options.id = "no such id";
+  EXPECT_EQ(explain(pipeline.value(), options, pool, {}).error().kind, ErrorKind::not_found);
+}
+
+}  // namespace
+}  // namespace kedge::curate

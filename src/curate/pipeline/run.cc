@@ -1,0 +1,354 @@
+#include "curate/pipeline/run.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <glob.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "curate/pipeline/link.h"
+#include "curate/pipeline/report.h"
+#include "data/line_file.h"
+
+namespace kedge::curate {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMarkerBytesMax = size_t{64} << 20;
+
+Status make_folder(const fs::path& path) {
+  std::error_code code;
+  fs::create_directories(path, code);
+  if (!code) return Done{};
+  return Error{ErrorKind::unavailable, fmt::format("{}: cannot be made: {}", path.string(), code.message())};
+}
+
+Status write_whole(const fs::path& path, std::string_view text) {
+  KEDGE_ASSIGN(AtomicFile file, AtomicFile::create(path));
+  KEDGE_TRY(file.write(text));
+  return file.commit();
+}
+
+/// Held while one process links; others wait for it.
+class FolderLock {
+ public:
+  explicit FolderLock(const fs::path& path) : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+    if (file_ >= 0) ::flock(file_, LOCK_EX);
+  }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+  ~FolderLock() {
+    if (file_ >= 0) ::close(file_);
+  }
+
+ private:
+  int file_;
+};
+
+/// Where things lie in a run's folder.
+class Layout {
+ public:
+  Layout(fs::path output, std::string format, size_t stages)
+      : output_(std::move(output)), format_(std::move(format)), stages_(stages) {}
+
+  [[nodiscard]] fs::path identity() const { return output_ / "work" / "run.json"; }
+  [[nodiscard]] fs::path stage_folder(size_t stage) const { return output_ / "work" / fmt::format("stage-{}", stage); }
+  [[nodiscard]] fs::path dedup_folder(size_t stage) const { return output_ / "work" / fmt::format("dedup-{}", stage); }
+  [[nodiscard]] fs::path rejects(size_t shard) const { return output_ / "rejects" / (name(shard) + ".jsonl"); }
+  [[nodiscard]] fs::path marker(size_t stage, size_t shard) const {
+    return stage_folder(stage) / (name(shard) + ".json");
+  }
+  [[nodiscard]] fs::path duplicates(size_t stage, size_t shard) const {
+    return dedup_folder(stage) / (name(shard) + ".jsonl");
+  }
+  [[nodiscard]] fs::path clusters(size_t stage) const { return dedup_folder(stage) / "clusters.jsonl"; }
+  [[nodiscard]] fs::path linked(size_t stage) const { return dedup_folder(stage) / "linked.json"; }
+  [[nodiscard]] fs::path data(size_t stage, size_t shard) const {
+    if (stage + 1 == stages_) return output_ / (name(shard) + "." + format_);
+    return stage_folder(stage) / (name(shard) + ".jsonl.zst");
+  }
+
+  static std::string name(size_t shard) { return fmt::format("shard-{:05}", shard); }
+
+ private:
+  fs::path output_;
+  std::string format_;
+  size_t stages_;
+};
+
+class Run {
+ public:
+  Run(const Pipeline& pipeline, const RunOptions& options, WorkerPool& pool, const RunEvents& events,
+      const std::stop_token& stop)
+      : pipeline_(pipeline), options_(options), pool_(pool), events_(events), stop_(stop) {}
+
+  Result<Json> run() {
+    KEDGE_ASSIGN(stages_, make_stages(pipeline_));
+    layout_.emplace(options_.output, pipeline_.format, stages_.stages.size());
+    KEDGE_TRY(prepare());
+    for (size_t stage = last(); stage < stages_.stages.size(); --stage) {  // what is finished and whole
+      for (const size_t shard : mine_) done_[stage].push_back(is_done(stage, shard));
+    }
+    const bool all_done = std::ranges::all_of(done_[last()], [](bool done) { return done; });
+    for (size_t stage = all_done ? last() : 0; stage < stages_.stages.size(); ++stage) {
+      KEDGE_TRY(run_stage(stage));
+      KEDGE_ASSIGN(const size_t open, open_shards(stage));
+      if (open > 0) return unfinished(stage, open);
+      if (stage < last()) KEDGE_TRY(link(stage));
+    }
+    return finish();
+  }
+
+ private:
+  [[nodiscard]] size_t last() const { return stages_.stages.size() - 1; }
+  [[nodiscard]] size_t shards() const { return options_.inputs.size(); }
+
+  /// The folders, and that it is this run which is in them.
+  Status prepare() {
+    for (size_t shard = options_.part; shard < shards(); shard += options_.parts) mine_.push_back(shard);
+    done_.resize(stages_.stages.size());
+    Json identity = {{"pipeline", pipeline_.fingerprint()}, {"inputs", Json::array()}};
+    for (const fs::path& input : options_.inputs) {
+      std::error_code code;
+      const auto size = fs::file_size(input, code);
+      if (code) return Error{ErrorKind::not_found, fmt::format("{}: {}", input.string(), code.message())};
+      identity["inputs"].push_back({input.string(), size});
+    }
+    for (size_t stage = 0; stage < stages_.stages.size(); ++stage) {
+      KEDGE_TRY(make_folder(layout_->stage_folder(stage)));
+      if (stage < last()) KEDGE_TRY(make_folder(layout_->dedup_folder(stage)));
+    }
+    KEDGE_TRY(make_folder(options_.output / "rejects"));
+    remove_torn();
+    const auto found = read_json_file(layout_->identity());
+    if (!found.ok()) return write_whole(layout_->identity(), to_text(identity));
+    if (found.value() == identity) return Done{};
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("{}: holds another run, of other inputs or another pipeline; choose another folder, or "
+                             "remove this one",
+                             options_.output.string())};
+  }
+
+  /// Files that a killed process of this part was writing.
+  void remove_torn() const {
+    std::error_code code;
+    for (auto entry = fs::recursive_directory_iterator(options_.output, code); !code && entry != fs::end(entry);
+         entry.increment(code)) {
+      const std::string name = entry->path().filename().string();
+      const bool torn = name.find(".tmp-") != std::string::npos;
+      const bool own = options_.parts == 1 || std::ranges::any_of(mine_, [&](size_t shard) {
+                         return name.starts_with(Layout::name(shard) + ".");
+                       });
+      if (torn && own) fs::remove(entry->path(), code);
+    }
+  }
+
+  /// A shard's marker, if it and what it speaks of are there and whole.
+  [[nodiscard]] std::optional<Json> marker(size_t stage, size_t shard, bool check_bytes) const {
+    const auto json = read_json_file(layout_->marker(stage, shard));
+    if (!json.ok() || !json.value().is_object()) return std::nullopt;
+    const Json& marker = json.value();
+    if (!marker.contains("bytes") || !marker.contains("checksum") || !marker.contains("statistics"))
+      return std::nullopt;
+    std::error_code code;
+    const fs::path data = layout_->data(stage, shard);
+    if (fs::file_size(data, code) != marker["bytes"] || code) return std::nullopt;
+    if (stage < last() && !fs::exists(key_files_of(data).ids, code)) return std::nullopt;
+    if (check_bytes) {
+      const auto checksum = data::file_checksum(data);
+      if (!checksum.ok() || fmt::format("{:016x}", checksum.value()) != marker["checksum"]) return std::nullopt;
+    }
+    return marker;
+  }
+  [[nodiscard]] bool is_done(size_t stage, size_t shard) const { return marker(stage, shard, true).has_value(); }
+
+  Status run_stage(size_t stage) {
+    for (size_t i = 0; i < mine_.size(); ++i) {
+      if (done_[stage][i]) continue;
+      KEDGE_TRY(run_one(stage, i));
+      done_[stage][i] = true;
+    }
+    return Done{};
+  }
+
+  Status run_one(size_t stage, size_t index) {
+    const size_t shard = mine_[index];
+    ShardJob job;
+    job.input = stage == 0 ? options_.inputs[shard] : layout_->data(stage - 1, shard);
+    job.output = layout_->data(stage, shard);
+    if (stage == 0) job.rejects = layout_->rejects(shard);
+    job.fields = stage == 0 ? input_fields(pipeline_, stages_) : pipeline_.fields;
+    job.text_field = pipeline_.fields.text;
+    if (stage > 0) {
+      KEDGE_ASSIGN(job.duplicates, read_duplicates(layout_->duplicates(stage - 1, shard)));
+    }
+    Events events;
+    events.on_reject = events_.on_reject;
+    events.on_progress = [&](uint64_t documents, double share) { progress(stage, index, documents, share); };
+    KEDGE_ASSIGN(ShardResult result, run_shard(stages_.stages[stage], job, pool_, events, stop_));
+    const Json marker = {{"bytes", result.bytes},
+                         {"checksum", fmt::format("{:016x}", result.checksum)},
+                         {"statistics", result.statistics.to_json()}};
+    return write_whole(layout_->marker(stage, shard), to_text(marker));
+  }
+
+  void progress(size_t stage, size_t index, uint64_t documents, double share) const {
+    if (!events_.on_progress) return;
+    const auto of_stages = static_cast<double>(stages_.stages.size());
+    const double in_stage = (static_cast<double>(index) + share) / static_cast<double>(mine_.size());
+    events_.on_progress({stage, stages_.stages.size(), index, mine_.size(), documents,
+                         (static_cast<double>(stage) + in_stage) / of_stages});
+  }
+
+  /// Of all processes.
+  Result<size_t> open_shards(size_t stage) const {
+    if (options_.parts == 1) return size_t{0};
+    size_t open = 0;
+    for (size_t shard = 0; shard < shards(); ++shard) {
+      if (!marker(stage, shard, false)) ++open;
+    }
+    return open;
+  }
+
+  [[nodiscard]] Json unfinished(size_t stage, size_t open) const {
+    return {{"complete", false}, {"stage", stage}, {"stages", stages_.stages.size()}, {"open_shards", open}};
+  }
+
+  Status link(size_t stage) {
+    const FolderLock lock(layout_->dedup_folder(stage) / "lock");
+    if (read_json_file(layout_->linked(stage)).ok() && links_are_there(stage)) return Done{};
+    LinkJob job;
+    job.clusters = layout_->clusters(stage);
+    for (size_t shard = 0; shard < shards(); ++shard) {
+      job.outputs.push_back(layout_->data(stage, shard));
+      job.duplicates.push_back(layout_->duplicates(stage, shard));
+    }
+    KEDGE_ASSIGN(const Json summary, link_shards(job, stages_.dedups[stage], stop_));
+    return write_whole(layout_->linked(stage), to_text(summary));
+  }
+  [[nodiscard]] bool links_are_there(size_t stage) const {
+    std::error_code code;
+    for (const size_t shard : mine_) {
+      if (!fs::exists(layout_->duplicates(stage, shard), code)) return false;
+    }
+    return true;
+  }
+
+  Result<Json> finish() {
+    Report report;
+    report.labels = stages_.labels;
+    for (size_t stage = 0; stage < stages_.stages.size(); ++stage) {
+      StageStatistics all;
+      for (size_t shard = 0; shard < shards(); ++shard) {
+        KEDGE_ASSIGN(const Json marker, read_json_file(layout_->marker(stage, shard)));
+        KEDGE_ASSIGN(const StageStatistics statistics, StageStatistics::from_json(marker["statistics"]));
+        all.add(statistics);
+      }
+      report.stages.push_back(std::move(all));
+      std::vector<std::vector<ValueRange>> ranges;
+      if (stages_.stages[stage].after_dedup) ranges.emplace_back();
+      for (const auto& step : stages_.stages[stage].steps) ranges.push_back(step->value_ranges());
+      report.ranges.insert(report.ranges.end(), ranges.begin(), ranges.end());
+      if (stage == last()) continue;
+      KEDGE_ASSIGN(Json linked, read_json_file(layout_->linked(stage)));
+      report.dedups.push_back(std::move(linked));
+    }
+    report.inputs = shards();
+    const Json json = report.to_json();
+    if (report.stages.front().in > 0 && report.stages.front().in == report.stages.front().rejected) {
+      return Error{ErrorKind::corrupt_data,
+                   fmt::format("nothing could be read; {} says why", (options_.output / "rejects").string())};
+    }
+    KEDGE_TRY(write_whole(options_.output / "report.json", json.dump(1) + "\n"));
+    KEDGE_TRY(write_whole(options_.output / "report.html", report_page(json)));
+    if (!options_.keep_work) remove_work();
+    return json;
+  }
+
+  /// Documents and keys between stages; markers stay.
+  void remove_work() const {
+    std::error_code code;
+    for (size_t stage = 0; stage < last(); ++stage) {
+      for (size_t shard = 0; shard < shards(); ++shard) {
+        const fs::path data = layout_->data(stage, shard);
+        const KeyFiles keys = key_files_of(data);
+        for (const fs::path& path : {data, keys.keys, keys.offsets, keys.shingles, keys.ids}) fs::remove(path, code);
+      }
+    }
+  }
+
+  const Pipeline& pipeline_;
+  const RunOptions& options_;
+  WorkerPool& pool_;
+  const RunEvents& events_;
+  const std::stop_token& stop_;
+  Stages stages_;
+  std::optional<Layout> layout_;
+  std::vector<size_t> mine_;             // shards of this process
+  std::vector<std::vector<bool>> done_;  // by stage, of mine_
+};
+
+bool holds_records(const fs::path& path) {
+  constexpr std::array<std::string_view, 8> kEndings = {".jsonl",   ".jsonl.gz", ".jsonl.zst", ".json.gz",
+                                                        ".parquet", ".warc",     ".warc.gz",   ".ndjson"};
+  const std::string name = path.filename().string();
+  return std::ranges::any_of(kEndings, [&](std::string_view ending) { return name.ends_with(ending); });
+}
+
+/// Files of a folder and of those in it, sorted.
+std::vector<fs::path> files_in(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code code;
+  for (auto entry = fs::recursive_directory_iterator(folder, code); !code && entry != fs::end(entry);
+       entry.increment(code)) {
+    if (entry->is_regular_file(code) && holds_records(entry->path())) files.push_back(entry->path());
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+std::vector<fs::path> files_like(const fs::path& pattern) {
+  std::vector<fs::path> files;
+  glob_t found{};
+  if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {  // sorted
+    for (size_t i = 0; i < found.gl_pathc; ++i) files.emplace_back(found.gl_pathv[i]);
+  }
+  ::globfree(&found);
+  return files;
+}
+
+}  // namespace
+
+Result<std::vector<fs::path>> expand_inputs(const std::vector<std::string>& inputs, const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const std::string& input : inputs) {
+    const fs::path path = folder / input;
+    std::error_code code;
+    std::vector<fs::path> found;
+    if (fs::is_directory(path, code)) {
+      found = files_in(path);
+    } else if (fs::exists(path, code)) {
+      found = {path};
+    } else {
+      found = files_like(path);
+    }
+    if (found.empty()) {
+      return Error{ErrorKind::not_found,
+                   fmt::format("{}: found no file of records, expected JSONL, Parquet or WARC files", path.string())};
+    }
+    files.insert(files.end(), found.begin(), found.end());
+  }
+  return files;
+}
+
+Result<Json> run_pipeline(const Pipeline& pipeline, const RunOptions& options, WorkerPool& pool,
+                          const RunEvents& events, const std::stop_token& stop) {
+  return Run(pipeline, options, pool, events, stop).run();
+}
+
+}  // namespace kedge::curate

@@ -1,0 +1,63 @@
+#pragma once
+// Runs a pipeline over shards, and goes on where an earlier run stopped.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "core/thread_pool.h"
+#include "curate/pipeline/pipeline.h"
+#include "curate/pipeline/shard.h"
+#include "data/record.h"
+#include "kedge/result.h"
+
+namespace kedge::curate {
+
+struct RunOptions {
+  std::vector<std::filesystem::path> inputs;  // one shard each, in this order
+  std::filesystem::path output;               // folder; made where it is not there
+  uint32_t part = 0, parts = 1;               // of the shards this process does those whose number % parts is part
+  bool keep_work = false;                     // files between stages stay when all is done
+};
+
+struct RunProgress {
+  size_t stage = 0, stages = 0;
+  size_t shard = 0, shards = 0;  // of this process
+  uint64_t documents = 0;        // of the shard at hand
+  double share = 0;              // of this process's work
+};
+
+struct RunEvents {
+  std::function<void(const data::Reject&)> on_reject;
+  std::function<void(const RunProgress&)> on_progress;
+};
+
+/// Input files: patterns and folders become the files in them that hold records by their names, sorted. Fails with
+/// not_found, naming what there is none of.
+Result<std::vector<std::filesystem::path>> expand_inputs(const std::vector<std::string>& inputs,
+                                                         const std::filesystem::path& folder);
+
+/// Writes `output`/shard-NNNNN.FORMAT for each input, `output`/rejects/ and, when the last shard is done,
+/// `output`/report.json and report.html. A file is there whole or not at all, and each finished shard has a marker with
+/// its checksum in `output`/work; what is finished is not done again. The same bytes whatever the threads, parts and
+/// interruptions. Returns the report; {"complete":false,...} while other processes have shards to do. Fails with
+/// invalid_input (another run's output is there), corrupt_data (nothing could be read), cancelled.
+Result<Json> run_pipeline(const Pipeline& pipeline, const RunOptions& options, WorkerPool& pool,
+                          const RunEvents& events, const std::stop_token& stop);
+
+/// Stages of a pipeline, with the deduplication after each but the last.
+struct Stages {
+  std::vector<Stage> stages;
+  std::vector<DedupOptions> dedups;
+  std::vector<std::string> labels;  // of all steps, deduplication too, in order
+};
+Result<Stages> make_stages(const Pipeline& pipeline);
+
+/// Fields that the first stage reads.
+data::Fields input_fields(const Pipeline& pipeline, const Stages& stages);
+
+}  // namespace kedge::curate

@@ -1,0 +1,251 @@
+#include "curate/pipeline/shard.h"
+
+#include <cmath>
+#include <optional>
+
+#include "data/json_line.h"
+#include "data/json_text.h"
+#include "data/line_file.h"
+
+namespace kedge::curate {
+namespace {
+
+constexpr size_t kWriteBytes = size_t{1} << 20;
+constexpr size_t kSampleBytes = 800;
+constexpr size_t kDetailsBytes = 4000;
+
+std::string_view bytes_of(const std::vector<uint64_t>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(uint64_t)};
+}
+
+/// Lines or bytes that are written a megabyte at a time.
+class Pending {
+ public:
+  explicit Pending(data::LineFile file) : file_(std::move(file)) {}
+  Status add(std::string_view text) {
+    pending_ += text;
+    return pending_.size() < kWriteBytes ? Status(Done{}) : flush();
+  }
+  Status commit() {
+    KEDGE_TRY(flush());
+    return file_.commit();
+  }
+  [[nodiscard]] const data::LineFile& file() const { return file_; }
+
+ private:
+  Status flush() {
+    KEDGE_TRY(file_.write(pending_));
+    pending_.clear();
+    return Done{};
+  }
+  data::LineFile file_;
+  std::string pending_;
+};
+
+/// What a shard's documents are compared by: one document after the other.
+class KeyWriter {
+ public:
+  static Result<KeyWriter> create(const std::filesystem::path& output) {
+    const KeyFiles files = key_files_of(output);
+    KEDGE_ASSIGN(data::LineFile keys, data::LineFile::create(files.keys));
+    KEDGE_ASSIGN(data::LineFile offsets, data::LineFile::create(files.offsets));
+    KEDGE_ASSIGN(data::LineFile shingles, data::LineFile::create(files.shingles));
+    KEDGE_ASSIGN(data::LineFile ids, data::LineFile::create(files.ids));
+    return KeyWriter(std::move(keys), std::move(offsets), std::move(shingles), std::move(ids));
+  }
+
+  Status add(const DocumentKeys& keys, const std::string& id_json) {
+    KEDGE_TRY(keys_.add(keys.bands.empty() ? bytes_of({keys.hash.high, keys.hash.low}) : bytes_of(keys.bands)));
+    KEDGE_TRY(shingles_.add(bytes_of(keys.shingles)));
+    shingle_count_ += keys.shingles.size();
+    KEDGE_TRY(offsets_.add(bytes_of({shingle_count_})));
+    return ids_.add(id_json + "\n");
+  }
+  Status commit() {
+    for (Pending* file : {&keys_, &offsets_, &shingles_, &ids_}) KEDGE_TRY(file->commit());
+    return Done{};
+  }
+
+ private:
+  KeyWriter(data::LineFile keys, data::LineFile offsets, data::LineFile shingles, data::LineFile ids)
+      : keys_(std::move(keys)), offsets_(std::move(offsets)), shingles_(std::move(shingles)), ids_(std::move(ids)) {}
+
+  Pending keys_, offsets_, shingles_, ids_;
+  uint64_t shingle_count_ = 0;
+};
+
+/// What became of one document.
+struct Slot {
+  std::vector<Outcome> outcomes;  // of the steps that saw it
+  bool kept = true;
+  size_t bytes = 0, kept_bytes = 0;  // of its text as it came, and as it goes
+  std::string text;                  // of a dropped one, its beginning
+  std::string line;
+  DocumentKeys keys;
+};
+
+class ShardRun {
+ public:
+  ShardRun(const Stage& stage, const ShardJob& job) : stage_(stage), job_(job) {
+    if (stage.after_dedup) ranges_.emplace_back();
+    for (const auto& step : stage.steps) ranges_.push_back(step->value_ranges());
+    statistics_.steps.resize(ranges_.size());
+  }
+
+  Status open() {
+    KEDGE_ASSIGN(data::LineFile output, data::LineFile::create(job_.output));
+    output_.emplace(std::move(output));
+    if (stage_.keys != nullptr) {
+      KEDGE_ASSIGN(KeyWriter keys, KeyWriter::create(job_.output));
+      keys_.emplace(std::move(keys));
+    }
+    if (!job_.rejects.empty()) {
+      KEDGE_ASSIGN(data::LineFile rejects, data::LineFile::create(job_.rejects));
+      rejects_.emplace(std::move(rejects));
+    }
+    return Done{};
+  }
+
+  [[nodiscard]] Result<data::Document> read(const data::Reader& reader, const data::Record& record) const {
+    if (!stage_.extracts || record.kind != data::RecordKind::http_response) return reader.parse(record);
+    return stage_.steps.front()->read_page(record);
+  }
+
+  void begin(size_t slots) { slots_.assign(slots, {}); }
+
+  void work(data::Document document, size_t index) {
+    Slot& slot = slots_[index];
+    slot.bytes = document.text.size();
+    if (stage_.after_dedup) slot.outcomes.push_back(duplicate_outcome(document));
+    bool changed = false;
+    std::vector<std::pair<std::string, std::string>> members;
+    for (size_t i = 0; i < stage_.steps.size() && still_kept(slot); ++i) {
+      slot.outcomes.push_back(stage_.steps[i]->apply(document));
+      changed = changed || slot.outcomes.back().changed;
+      for (auto& member : slot.outcomes.back().members) members.push_back(member);
+    }
+    slot.kept = still_kept(slot);
+    slot.text = beginning_of(document.text, kSampleBytes);
+    if (!slot.kept) return;
+    slot.line = output_line(document, job_, changed, stage_.extracts, members);
+    if (stage_.keys != nullptr) slot.keys = stage_.keys->keys_of(document.text);
+    slot.kept_bytes = document.text.size();
+  }
+
+  Status take(size_t index, const data::Document& document) {
+    Slot& slot = slots_[index];
+    statistics_.bytes_in += slot.bytes;
+    statistics_.lengths_in.add(std::log10(static_cast<double>(slot.bytes) + 1));
+    for (size_t i = 0; i < slot.outcomes.size(); ++i) {
+      const Outcome& outcome = slot.outcomes[i];
+      statistics_.steps[i].add(outcome, ranges_[i]);
+      if (!outcome.keep) statistics_.steps[i].add_sample(sample_of(document, slot, outcome));
+    }
+    if (!slot.kept) return Done{};
+    ++statistics_.kept;
+    statistics_.bytes_kept += slot.kept_bytes;
+    statistics_.lengths_kept.add(std::log10(static_cast<double>(slot.kept_bytes) + 1));
+    if (statistics_.kept_samples.size() < StepStatistics::kSamplesMax) {
+      statistics_.kept_samples.push_back(sample_of(document, slot, {}));
+    }
+    if (keys_) KEDGE_TRY(keys_->add(slot.keys, document.id_json));
+    return output_->add(slot.line);
+  }
+
+  Status reject(const data::Reject& reject) {
+    if (!rejects_) return Done{};
+    std::string line = "{\"where\":";
+    data::append_json_string(line, reject.where);
+    line += ",\"reason\":";
+    data::append_json_string(line, reject.reason);
+    return rejects_->add(line + "}\n");
+  }
+
+  Result<ShardResult> finish(const Counts& counts) {
+    statistics_.in = counts.in;
+    statistics_.rejected = counts.rejected;
+    if (rejects_) KEDGE_TRY(rejects_->commit());
+    if (keys_) KEDGE_TRY(keys_->commit());
+    KEDGE_TRY(output_->commit());
+    return ShardResult{std::move(statistics_), output_->file().bytes(), output_->file().checksum()};
+  }
+
+ private:
+  [[nodiscard]] static bool still_kept(const Slot& slot) { return slot.outcomes.empty() || slot.outcomes.back().keep; }
+
+  [[nodiscard]] Outcome duplicate_outcome(const data::Document& document) const {
+    Outcome outcome;
+    const auto found = job_.duplicates.find(document.number);
+    if (found == job_.duplicates.end()) return outcome;
+    outcome.keep = false;
+    outcome.reason = "duplicate";
+    outcome.details = "{\"of\":" + found->second + "}";
+    return outcome;
+  }
+
+  static Sample sample_of(const data::Document& document, const Slot& slot, const Outcome& outcome) {
+    return {document.id_json, outcome.reason, slot.text,
+            outcome.details.size() <= kDetailsBytes ? outcome.details : std::string()};
+  }
+
+  const Stage& stage_;
+  const ShardJob& job_;
+  std::vector<std::vector<ValueRange>> ranges_;
+  StageStatistics statistics_;
+  std::vector<Slot> slots_;
+  std::optional<Pending> output_, rejects_;
+  std::optional<KeyWriter> keys_;
+};
+
+}  // namespace
+
+KeyFiles key_files_of(const std::filesystem::path& output) {
+  const auto beside = [&](const char* extension) {
+    std::filesystem::path path = output;
+    return path.replace_extension().replace_extension(extension);  // of .jsonl.zst
+  };
+  return {beside(".keys"), beside(".offsets"), beside(".shingles"), beside(".ids")};
+}
+
+std::string output_line(const data::Document& document, const ShardJob& job, bool text_changed, bool extracted,
+                        const std::vector<std::pair<std::string, std::string>>& members) {
+  std::string line(document.line);
+  std::string text;
+  if (line.empty() || text_changed || extracted) data::append_json_string(text, document.text);
+  if (line.empty()) {
+    line = "{\"id\":" + document.id_json;
+    if (!document.url.empty()) {
+      line += ",\"url\":";
+      data::append_json_string(line, document.url);
+    }
+    line += "}";
+  } else if (extracted) {
+    data::remove_member(line, job.fields.text);
+  }
+  if (!text.empty()) data::set_member(line, job.text_field, text);
+  for (const auto& [name, value] : members) data::set_member(line, name, value);
+  return line + "\n";
+}
+
+Result<ShardResult> run_shard(const Stage& stage, const ShardJob& job, WorkerPool& pool, const Events& events,
+                              const std::stop_token& stop) {
+  ShardRun run(stage, job);
+  KEDGE_TRY(run.open());
+  Status rejecting = Done{};
+  Events watched = events;
+  watched.on_reject = [&](const data::Reject& reject) {
+    if (rejecting.ok()) rejecting = run.reject(reject);
+    if (events.on_reject) events.on_reject(reject);
+  };
+  Visitor visitor;
+  visitor.read = [&](const data::Reader& reader, const data::Record& record) { return run.read(reader, record); };
+  visitor.begin_batch = [&](size_t slots) { run.begin(slots); };
+  visitor.work = [&](const data::Document& document, size_t slot) { run.work(document, slot); };
+  visitor.take = [&](size_t slot, data::Document& document) { return run.take(slot, document); };
+  Job walk{{job.input}, job.output, job.fields, true, job.records_enough};
+  KEDGE_ASSIGN(const Counts counts, visit(walk, visitor, pool, watched, stop));
+  KEDGE_TRY(std::move(rejecting));
+  return run.finish(counts);
+}
+
+}  // namespace kedge::curate

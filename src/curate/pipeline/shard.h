@@ -1,0 +1,59 @@
+#pragma once
+// One shard through one stage: the steps up to the next deduplication.
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/thread_pool.h"
+#include "curate/annotate.h"
+#include "curate/dedup/keys.h"
+#include "curate/pipeline/statistics.h"
+#include "curate/pipeline/step.h"
+
+namespace kedge::curate {
+
+/// Documents of a shard that deduplication drops: by record number, the id that is kept instead.
+using Duplicates = std::unordered_map<uint64_t, std::string>;
+
+struct Stage {
+  std::vector<std::unique_ptr<Step>> steps;
+  std::unique_ptr<KeyMaker> keys;  // of the deduplication that follows; null: there is none
+  bool after_dedup = false;        // it begins by dropping duplicates: step 0 of its statistics
+  bool extracts = false;           // its first step reads pages
+};
+
+struct ShardJob {
+  std::filesystem::path input, output;
+  std::filesystem::path rejects;  // where records that are no documents are named; empty: nowhere
+  data::Fields fields;            // of the input
+  std::string text_field;         // of the output
+  Duplicates duplicates;
+  uint64_t records_enough = UINT64_MAX;  // as in Job
+};
+
+/// Files beside a shard's output that hold what its documents are compared by.
+struct KeyFiles {
+  std::filesystem::path keys, offsets, shingles, ids;
+};
+KeyFiles key_files_of(const std::filesystem::path& output);
+
+struct ShardResult {
+  StageStatistics statistics;
+  uint64_t bytes = 0, checksum = 0;  // of the output
+};
+
+/// Output and keys appear whole or not at all. Fails with cancelled, or what writing returns; an input that cannot be
+/// read is one rejected record.
+Result<ShardResult> run_shard(const Stage& stage, const ShardJob& job, WorkerPool& pool, const Events& events,
+                              const std::stop_token& stop);
+
+/// A kept document as a line, with its newline: the line that it was read from, the text and the members that steps set
+/// replaced, or a new one.
+std::string output_line(const data::Document& document, const ShardJob& job, bool text_changed, bool extracted,
+                        const std::vector<std::pair<std::string, std::string>>& members);
+
+}  // namespace kedge::curate

@@ -1,0 +1,204 @@
+"""kedge curate run from outside: recipes on real documents, kills at any instant, odd input."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+KEDGE = os.environ.get("KEDGE", "build/release/kedge")
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = Path(os.environ.get("KEDGE_SHARED", ROOT.parent / "shared")) / "data" / "curate"
+KILLS = 50
+
+PIPELINE = """
+steps:
+  - clean: {ops: [mojibake, newlines]}
+  - filter: {profile: nemo, only: [word_count, numbers]}
+  - dedup: {method: fuzzy}
+  - pii: {action: mask}
+"""
+
+
+def files_of(folder):
+    """Everything that a finished run leaves for its user, by name."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*"))
+            if path.is_file() and "work" not in path.relative_to(folder).parts}
+
+
+class CurateRun(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def command(self, *arguments):
+        return [KEDGE, "curate", *map(str, arguments)]
+
+    def call(self, *arguments):
+        return subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False)
+
+    def write_documents(self, files, documents):
+        chance = random.Random(3)
+        words = ["harbour", "ship", "rope", "the", "of", "wind", "crew", "sail", "bell", "town", "24", "mast"]
+        (self.folder / "in").mkdir()
+        for number in range(files):
+            with open(self.folder / "in" / f"part-{number}.jsonl", "w", encoding="utf-8") as out:
+                for i in range(documents):
+                    text = " ".join(chance.choice(words) for _ in range(chance.randrange(20, 400)))
+                    if i % 5 == 0:
+                        text = " ".join(words * (10 + i % 3)) + " mail me@example.com"
+                    out.write(json.dumps({"id": f"{number}-{i}", "text": text, "kept": [1.0]}) + "\n")
+        (self.folder / "p.yaml").write_text(PIPELINE, encoding="utf-8")
+
+    def test_killed_at_any_instant_it_goes_on_and_ends_with_the_same_bytes(self):
+        self.write_documents(4, 500)
+        run = ["run", self.folder / "p.yaml", "--input", self.folder / "in", "--quiet", "--threads", "2"]
+        begin = time.monotonic()
+        whole = self.call(*run, "--output", self.folder / "whole")
+        seconds = time.monotonic() - begin
+        self.assertEqual(whole.returncode, 0, whole.stderr)
+        expected = files_of(self.folder / "whole")
+        self.assertEqual(len(expected), 4 + 4 + 2)
+        chance = random.Random(11)
+        killed = 0
+        while killed < KILLS:
+            out = self.folder / f"killed-{killed}"
+            while True:
+                process = subprocess.Popen(self.command(*run, "--output", out), stdout=subprocess.DEVNULL,
+                                           stderr=subprocess.DEVNULL)
+                try:
+                    process.wait(timeout=chance.uniform(0.0, seconds))
+                except subprocess.TimeoutExpired:
+                    process.send_signal(signal.SIGKILL)
+                    process.wait()
+                    killed += 1
+                    continue
+                break
+            self.assertEqual(process.returncode, 0)
+            found = files_of(out)
+            self.assertEqual(sorted(found), sorted(expected))
+            self.assertTrue(found == expected, "the bytes differ")
+            shutil.rmtree(out)
+
+    def test_interrupted_it_says_so_and_leaves_no_half_file(self):
+        self.write_documents(2, 20000)
+        process = subprocess.Popen(
+            self.command("run", self.folder / "p.yaml", "--input", self.folder / "in", "--output", self.folder / "out",
+                         "--quiet"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        if process.returncode == 0:
+            self.skipTest("the run was over before it could be interrupted")
+        self.assertEqual(process.returncode, 5, errors)
+        self.assertFalse((self.folder / "out" / "report.json").exists())
+        left = [path.name for path in (self.folder / "out").rglob("*") if path.is_file()]
+        self.assertTrue(all(name.endswith((".json", ".jsonl", ".zst", ".keys", ".ids", ".offsets", ".shingles", "lock"))
+                            for name in left), left)
+
+    def test_odd_input_gets_one_clear_message(self):
+        (self.folder / "bad.yaml").write_text("steps: [{filter: {profile: magic}}]")
+        bad = self.call("run", self.folder / "bad.yaml", "--input", "x", "--output", self.folder / "o")
+        self.assertEqual(bad.returncode, 3)
+        self.assertIn("x: found no file of records", bad.stderr)
+        self.write_documents(1, 3)
+        bad = self.call("run", self.folder / "bad.yaml", "--input", self.folder / "in", "--output", self.folder / "o")
+        self.assertEqual(bad.returncode, 3, bad.stderr)
+        self.assertIn('bad.yaml.steps[0].filter.profile: found "magic", expected nemo, nemo-code, datatrove',
+                      bad.stderr)
+        (self.folder / "torn.jsonl.gz").write_bytes(b"\x1f\x8b\x08\x00 no gzip at all")
+        torn = self.call("run", self.folder / "p.yaml", "--input", self.folder / "torn.jsonl.gz", "--output",
+                         self.folder / "t", "--quiet")
+        self.assertEqual(torn.returncode, 3, torn.stderr)
+        self.assertIn("nothing could be read", torn.stderr)
+        both = self.call("run", self.folder / "p.yaml", "--input", self.folder / "torn.jsonl.gz", "--input",
+                         self.folder / "in", "--output", self.folder / "b", "--quiet", "--json")
+        self.assertEqual(both.returncode, 0, both.stderr)
+        counts = json.loads(both.stdout)["counts"]
+        self.assertEqual(counts["in"], counts["kept"] + counts["dropped"] + counts["rejected"])
+        self.assertEqual(counts["rejected"], 1)
+        wrong = self.call("run", self.folder / "p.yaml", "--input", self.folder / "in", "--output", self.folder / "c",
+                          "--shard", "3/3")
+        self.assertEqual(wrong.returncode, 2)
+        self.assertIn("--shard: found '3/3', expected i/n", wrong.stderr)
+
+    def test_other_members_pass_through_as_they_stand(self):
+        (self.folder / "a.jsonl").write_text(
+            '{"id": "a", "score": 1.50, "text": "write to a@b.example now", "tags": ["x",  "y"]}\n'
+            '{"id": "b", "text": "nothing here" ,"n":1e3}\n')
+        (self.folder / "p.yaml").write_text("format: jsonl\nsteps: [pii]\n")
+        done = self.call("run", self.folder / "p.yaml", "--input", self.folder / "a.jsonl", "--output",
+                         self.folder / "out", "--quiet")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual((self.folder / "out" / "shard-00000.jsonl").read_text(),
+                         '{"id": "a", "score": 1.50, "text": "write to [EMAIL] now", "tags": ["x",  "y"]}\n'
+                         '{"id": "b", "text": "nothing here" ,"n":1e3}\n')
+
+    def test_ops_stats_and_samples(self):
+        names = [op["name"] for op in json.loads(self.call("ops", "--json").stdout)]
+        self.assertIn("dedup", names)
+        self.write_documents(2, 30)
+        inputs = ["--input", self.folder / "in" / "part-0.jsonl", "--input", self.folder / "in" / "part-1.jsonl"]
+        stats = json.loads(self.call("stats", *inputs, "--json").stdout)
+        self.assertEqual(stats["documents"], 60)
+        self.assertGreater(stats["exact_duplicates"], 0)
+        chosen = []
+        for seed in ("1", "1", "2"):
+            out = self.folder / f"s{len(chosen)}.jsonl"
+            done = self.call("sample", *inputs, "--output", out, "--count", "7", "--seed", seed, "--quiet")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            chosen.append(out.read_text().splitlines())
+        self.assertEqual(len(chosen[0]), 7)
+        self.assertEqual(chosen[0], chosen[1])
+        self.assertNotEqual(chosen[0], chosen[2])
+
+
+@unittest.skipUnless(SHARED.is_dir(), f"{SHARED} is not there: the recipes on real documents are NOT TESTED")
+class Recipes(unittest.TestCase):
+    def run_recipe(self, name, *inputs):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(
+                [KEDGE, "curate", "run", str(ROOT / "examples" / "curate" / f"{name}.yaml"), "--output", folder,
+                 "--json", "--quiet", *(part for path in inputs for part in ("--input", str(path)))],
+                capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            report = json.loads(done.stdout)
+            counts = report["counts"]
+            self.assertEqual(counts["in"], counts["kept"] + counts["dropped"] + counts["rejected"])
+            kept = counts["in"] - counts["rejected"]
+            for step in report["steps"]:
+                self.assertEqual(step["in"], kept, step["step"])
+                self.assertEqual(step["dropped_count"], sum(step["reasons"].values()), step["step"])
+                kept = step["kept"]
+            self.assertEqual(kept, counts["kept"])
+            self.assertGreater(Path(folder, "report.html").stat().st_size, 10000)
+            return {step["step"]: step for step in report["steps"]}, counts
+
+    def test_fineweb(self):
+        steps, counts = self.run_recipe("fineweb", SHARED / "pages.warc.gz")
+        self.assertGreater(steps["extract precision"]["kept"], 190)
+        self.assertGreater(counts["rejected"], 0)
+
+    def test_nemo_english(self):
+        steps, _ = self.run_recipe("nemo-english", SHARED / "shard-00000.jsonl.gz", SHARED / "shard-00001.jsonl.zst")
+        self.assertGreater(steps["dedup exact"]["dropped_count"], 10)
+        self.assertGreater(steps["dedup fuzzy"]["dropped_count"], 10)
+
+    def test_code(self):
+        steps, _ = self.run_recipe("code", SHARED / "shard-00000.jsonl.gz")
+        self.assertGreater(steps["filter nemo-code"]["kept"], 0)
+
+    def test_private_documents(self):
+        steps, counts = self.run_recipe("private-documents", SHARED)
+        self.assertGreater(steps["pii mask"]["labels"]["EMAIL"], 100)
+        self.assertGreater(counts["kept"], 2000)
+
+
+if __name__ == "__main__":
+    unittest.main()
