@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "kedge/constraint.h"
 #include "kedge/result.h"
 #include "kedge/tokenizer.h"
 
@@ -67,6 +68,7 @@ struct Request {
   bool skip_special = true;      // special tokens leave no text
   int32_t top_logprobs = -1;     // per new token: -1 none, 0 the token's own, n also the n likeliest
   bool prompt_logprobs = false;  // one event per prompt token first (OpenAI's echo with logprobs)
+  std::optional<Constraint> constraint;  // on each answer, which ends (FinishReason::stop) when nothing may follow
 };
 
 enum class FinishReason : uint8_t { none, stop, length, cancelled, error };
@@ -219,6 +221,10 @@ class Engine {
   /// Queues a request; the callbacks run on the engine thread and must not block.
   /// Fails with invalid_input when the prompt can never fit the context or an option is out of range.
   virtual Result<RequestId> submit(Request request, OnToken on_token, OnDone on_done) = 0;
+
+  /// Compiles a constraint, so that a request that has it starts at once.
+  /// Fails with invalid_input: what is wrong, with its place in the source.
+  virtual Status prepare(const Constraint& constraint) = 0;
 
   /// Idempotent. The last event of a cancelled request has FinishReason::cancelled.
   virtual void cancel(RequestId id) = 0;

@@ -199,6 +199,9 @@ Status DecoderEngine::allocate() {
               .tokenizer = model_.tokenizer.get(),
               .end_tokens = model_.settings.end_tokens,
               .context_tokens = model_.info.context_tokens};
+  if (model_.tokenizer != nullptr) {
+    constraints_ = std::make_unique<grammar::ConstraintCompiler>(*model_.tokenizer, model_.settings.end_tokens);
+  }
   // Where every core has a worker, this thread, which is the first one, must not wander onto another's.
   const bool full = workers_->size() > 1 && workers_->size() == topology().cores.size();
   jobs_ = std::make_unique<JobThread>(full ? topology().cores.front().cpu : -1);
@@ -246,15 +249,32 @@ Status DecoderEngine::check_request(const Request& request) const {
 
 Result<RequestId> DecoderEngine::submit(Request request, OnToken on_token, OnDone on_done) {
   KEDGE_TRY(check_request(request));
+  std::shared_ptr<const grammar::BoundGrammar> constraint;
+  if (request.constraint) {
+    KEDGE_ASSIGN(constraint, compile(*request.constraint));
+  }
   const uint64_t seed = request.sampling.seed.value_or(fresh_seed());
   const auto queued = std::chrono::steady_clock::now();
-  return jobs_->add([this, request = std::move(request), seed, queued, on_token = std::move(on_token),
+  return jobs_->add([this, request = std::move(request), constraint = std::move(constraint), seed, queued, on_token = std::move(on_token),
                      on_done = std::move(on_done)](const std::atomic<bool>& cancelled) {
     const double queue_ms = milliseconds_since(queued);
-    RequestTimings timings = Generation(context_, request, seed, on_token, cancelled).run();
+    RequestTimings timings = Generation(context_, {request, constraint, seed}, on_token, cancelled).run();
     timings.queue_ms = queue_ms;
     if (on_done) on_done(timings);
   });
+}
+
+Status DecoderEngine::prepare(const Constraint& constraint) {
+  KEDGE_ASSIGN(const auto unused, compile(constraint));
+  static_cast<void>(unused);
+  return Done{};
+}
+
+Result<std::shared_ptr<const grammar::BoundGrammar>> DecoderEngine::compile(const Constraint& constraint) {
+  if (constraints_ == nullptr) {
+    return Error{ErrorKind::invalid_input, "answers can be constrained only where the model has a tokenizer"};
+  }
+  return constraints_->compile(constraint);
 }
 
 Result<ForwardOutput> DecoderEngine::forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) {

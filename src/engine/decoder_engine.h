@@ -8,6 +8,7 @@
 #include "engine/generation.h"
 #include "engine/job_thread.h"
 #include "engine/loader.h"
+#include "grammar/constraint_compiler.h"
 
 namespace kedge::engine {
 
@@ -21,6 +22,7 @@ class DecoderEngine final : public Engine {
   [[nodiscard]] const text::ChatTemplate* chat_template() const override { return model_.chat_template.get(); }
 
   Result<RequestId> submit(Request request, OnToken on_token, OnDone on_done) override;
+  Status prepare(const Constraint& constraint) override;
   void cancel(RequestId id) override { jobs_->cancel(id); }
   [[nodiscard]] size_t pending_count() const override { return jobs_->pending_count(); }
 
@@ -52,6 +54,7 @@ class DecoderEngine final : public Engine {
   [[nodiscard]] const models::DecoderSpec& spec() const { return std::get<models::DecoderSpec>(model_.spec.network); }
   [[nodiscard]] Status check_tokens(std::span<const TokenId> tokens) const;
   [[nodiscard]] Status check_request(const Request& request) const;
+  Result<std::shared_ptr<const grammar::BoundGrammar>> compile(const Constraint& constraint);
   Result<ForwardOutput> forward_now(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden);
   Result<ContinuationScore> score_now(std::span<const TokenId> context, std::span<const TokenId> continuation);
   Result<std::vector<float>> embed_now(std::span<const TokenId> tokens, const EmbedOptions& options);
@@ -65,6 +68,7 @@ class DecoderEngine final : public Engine {
   std::unique_ptr<KvPool> kv_pool_;
   bool kv_filled_ = false;  // with made-up numbers, for measure
   GenerationContext context_;
+  std::unique_ptr<grammar::ConstraintCompiler> constraints_;  // null without a tokenizer
   std::unique_ptr<JobThread> jobs_;  // last: stops before what it uses goes
 };
 

@@ -51,6 +51,10 @@ Result<RequestId> EncoderEngine::submit(Request, OnToken, OnDone) {
   return no_text_model("generate text");
 }
 
+Status EncoderEngine::prepare(const Constraint&) {
+  return no_text_model("generate text");
+}
+
 Result<ForwardOutput> EncoderEngine::forward(std::span<const TokenId>, uint32_t, bool) {
   return no_text_model("give logits of next tokens");
 }

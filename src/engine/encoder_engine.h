@@ -20,6 +20,7 @@ class EncoderEngine final : public Engine {
   [[nodiscard]] const text::ChatTemplate* chat_template() const override { return nullptr; }
 
   Result<RequestId> submit(Request request, OnToken on_token, OnDone on_done) override;
+  Status prepare(const Constraint& constraint) override;
   void cancel(RequestId id) override { jobs_->cancel(id); }
   [[nodiscard]] size_t pending_count() const override { return jobs_->pending_count(); }
 

@@ -14,9 +14,14 @@ double milliseconds_since(Clock::time_point start) {
 
 }  // namespace
 
-Generation::Generation(const GenerationContext& context, const Request& request, uint64_t seed, const OnToken& on_token,
+Generation::Generation(const GenerationContext& context, const GenerationTask& task, const OnToken& on_token,
                        const std::atomic<bool>& cancelled)
-    : context_(context), request_(request), seed_(seed), on_token_(on_token), cancelled_(cancelled) {}
+    : context_(context),
+      request_(task.request),
+      constraint_(task.constraint),
+      seed_(task.seed),
+      on_token_(on_token),
+      cancelled_(cancelled) {}
 
 RequestTimings Generation::run() {
   timings_.prompt_tokens = request_.prompt_tokens.size();
@@ -103,7 +108,8 @@ void Generation::run_wave(const SequenceKv& root, uint32_t first_index, size_t c
                        .kv = std::make_unique<SequenceKv>(*context_.runtime.kv_pool),
                        .sampler = Sampler(request_.sampling, seed_ + index, request_.prompt_tokens),
                        .stream = context_.tokenizer ? context_.tokenizer->stream(request_.skip_special) : nullptr,
-                       .matcher = StopMatcher(request_.stop_strings, request_.include_stop_string)});
+                       .matcher = StopMatcher(request_.stop_strings, request_.include_stop_string),
+                       .constraint = constraint_ ? std::make_optional<grammar::Matcher>(constraint_) : std::nullopt});
     Answer& answer = answers.back();
     answer.kv->share_from(root);
     if (request_.new_tokens_max == 0) {
@@ -164,13 +170,28 @@ Status Generation::refill(Answer& answer) {
   return fed;
 }
 
+/// Leaves the sampler the tokens that the answer's constraint allows; false when there are none.
+bool Generation::constrain(const Answer& answer) {
+  mask_.resize((std::max(sampled_.size(), constraint_->vocabulary().size()) + 63) / 64);
+  answer.constraint->fill_mask(mask_);
+  return grammar::keep_allowed(mask_, sampled_);
+}
+
 void Generation::take_token(Answer& answer, std::span<const float> logits) {
   sampled_.assign(logits.begin(), logits.end());
+  if (answer.constraint && !constrain(answer)) {
+    // Without a token that ends answers, a complete one may end all the same.
+    const bool complete = answer.constraint->complete();
+    finish(answer, complete ? FinishReason::stop : FinishReason::error,
+           complete ? "" : "no token of the vocabulary continues the answer under its constraint");
+    return;
+  }
   const TokenId token = answer.sampler.sample(sampled_);
   if (ends(token)) {
     finish(answer, FinishReason::stop);
     return;
   }
+  if (answer.constraint) answer.constraint->accept(token);
   answer.tokens.push_back(token);
   ++timings_.new_tokens;
   TokenEvent event{.sequence_index = answer.index, .token = token};
@@ -181,10 +202,11 @@ void Generation::take_token(Answer& answer, std::span<const float> logits) {
   }
   const bool full =
       static_cast<int64_t>(request_.prompt_tokens.size() + answer.tokens.size()) >= context_.context_tokens;
+  const bool exhausted = answer.constraint && answer.constraint->exhausted();
   if (answer.matcher.stopped()) {
     event.finish = FinishReason::stop;
-  } else if (answer.tokens.size() >= request_.new_tokens_max || full) {
-    event.finish = FinishReason::length;
+  } else if (exhausted || answer.tokens.size() >= request_.new_tokens_max || full) {
+    event.finish = exhausted ? FinishReason::stop : FinishReason::length;
     if (answer.stream) event.text += answer.matcher.push(answer.stream->flush());
     event.text += answer.matcher.flush();
     if (answer.matcher.stopped()) event.finish = FinishReason::stop;

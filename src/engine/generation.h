@@ -11,6 +11,7 @@
 #include "engine/sampler.h"
 #include "engine/sequence_runner.h"
 #include "engine/stop_matcher.h"
+#include "grammar/matcher.h"
 #include "kedge/engine.h"
 
 namespace kedge::engine {
@@ -25,10 +26,16 @@ struct GenerationContext {
   int64_t context_tokens = 0;
 };
 
+struct GenerationTask {
+  const Request& request;
+  const std::shared_ptr<const grammar::BoundGrammar>& constraint;  // the request's; null: none
+  uint64_t seed = 0;
+};
+
 /// Runs on the engine thread, once.
 class Generation {
  public:
-  Generation(const GenerationContext& context, const Request& request, uint64_t seed, const OnToken& on_token,
+  Generation(const GenerationContext& context, const GenerationTask& task, const OnToken& on_token,
              const std::atomic<bool>& cancelled);
 
   /// Every sequence gets its last event, whatever happens.
@@ -41,6 +48,7 @@ class Generation {
     Sampler sampler;
     std::unique_ptr<StreamDecoder> stream;
     StopMatcher matcher;
+    std::optional<grammar::Matcher> constraint;
     std::vector<TokenId> tokens;
     bool done = false;
   };
@@ -53,16 +61,19 @@ class Generation {
   Status step(std::vector<Answer>& answers);
   Status refill(Answer& answer);
   void take_token(Answer& answer, std::span<const float> logits);
+  [[nodiscard]] bool constrain(const Answer& answer);
   void finish(Answer& answer, FinishReason reason, const std::string& error = {});
   [[nodiscard]] bool ends(TokenId token) const;
 
   const GenerationContext& context_;
   const Request& request_;
+  const std::shared_ptr<const grammar::BoundGrammar>& constraint_;
   uint64_t seed_;
   const OnToken& on_token_;
   const std::atomic<bool>& cancelled_;
   std::vector<float> first_logits_;  // after the prompt
   std::vector<float> sampled_;       // the row that a sampler may change
+  std::vector<uint64_t> mask_;       // of the tokens that a constraint allows
   std::unique_ptr<StreamDecoder> prompt_stream_;
   RequestTimings timings_;
 };

@@ -33,7 +33,7 @@ ExpressionId JsonText::space() {
   return once(space_, "space", [&] {
     const ExpressionId blank = builder_.choice({builder_.literal(" "), builder_.literal("\t")});
     const ExpressionId line =
-        builder_.sequence({builder_.repeat(builder_.literal("\n"), 1, 2), builder_.repeat(blank, 0, kIndentMax)});
+        builder_.sequence({builder_.literal("\n"), builder_.repeat(blank, 0, kIndentMax)});
     return builder_.choice({builder_.empty(), builder_.literal(" "), line});
   });
 }

@@ -1,6 +1,7 @@
 #include "grammar/matcher.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace kedge::grammar {
 namespace {
@@ -73,6 +74,21 @@ void Matcher::fill_mask(std::span<uint64_t> mask) const {
   for (const TokenId token : vocabulary.end_tokens()) {
     mask[static_cast<size_t>(token) / 64] |= uint64_t{1} << (static_cast<size_t>(token) % 64);
   }
+}
+
+bool keep_allowed(std::span<const uint64_t> mask, std::span<float> logits) {
+  constexpr float kNever = -std::numeric_limits<float>::infinity();
+  bool any = false;
+  for (size_t begin = 0; begin < logits.size(); begin += 64) {
+    const size_t count = std::min<size_t>(64, logits.size() - begin);
+    const uint64_t word = count == 64 ? mask[begin / 64] : mask[begin / 64] & ((uint64_t{1} << count) - 1);
+    any = any || word != 0;
+    if (word == ~uint64_t{0}) continue;
+    for (size_t i = 0; i < count; ++i) {
+      if ((word >> i & 1) == 0) logits[begin + i] = kNever;
+    }
+  }
+  return any;
 }
 
 }  // namespace kedge::grammar

@@ -59,4 +59,7 @@ class Matcher {
   bool first_ = true;
 };
 
+/// Makes the logits of tokens whose bits are not set negative infinity; false when none are left.
+bool keep_allowed(std::span<const uint64_t> mask, std::span<float> logits);
+
 }  // namespace kedge::grammar

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "serve/chat_request.h"
+#include "serve/constraint_fields.h"
 #include "serve/generation.h"
 #include "serve/prompt.h"
 #include "serve/routes.h"
@@ -17,6 +18,7 @@ ApiResult<GenerationJob> chat_job(const ServeContext& context, const net::Server
   KEDGE_ASSIGN(const ChatRequest request, read_chat_request(body));
   KEDGE_ASSIGN(job.model, context.models.find(request.options.model));
   KEDGE_TRY(require_decoder(*job.model));
+  KEDGE_TRY(prepare_constraint(request.options, *job.model));
   KEDGE_ASSIGN(PreparedPrompt prompt, prepare_chat(request, *job.model));
   // An answer may take what is left of the context, unless the client says otherwise.
   KEDGE_ASSIGN(Request engine, engine_request(request.options, std::numeric_limits<uint32_t>::max(),

@@ -248,7 +248,19 @@ TEST_F(ChatRoutesTest, wrong_fields_are_named) {
       {{{"logprobs", true}, {"top_logprobs", 21}}, "top_logprobs"},
       {{{"logprobs", 1}}, "logprobs"},
       {{{"tools", {{{"type", "web"}}}}}, "tools[0]"},
-      {{{"response_format", {{"type", "json_object"}}}}, "response_format"},
+      {{{"response_format", "json_object"}}, "response_format"},
+      {{{"response_format", {{"type", "yaml"}}}}, "response_format.type"},
+      {{{"response_format", {{"type", "json_schema"}}}}, "response_format.json_schema"},
+      {{{"response_format", {{"type", "json_schema"}, {"json_schema", {{"schema", {{"unsupported", 1}}}}}}}},
+       "response_format.json_schema.schema"},
+      {{{"guided_json", 5}}, "guided_json"},
+      {{{"guided_regex", {{"a", 1}}}}, "guided_regex"},
+      {{{"guided_choice", {"a", 1}}}, "guided_choice[1]"},
+      {{{"guided_choice", Json::array()}}, "guided_choice"},
+      {{{"guided_grammar", "unsupported"}}, "guided_grammar"},
+      {{{"nvext", {{"guided_regex", 1}}}}, "nvext.guided_regex"},
+      {{{"structured_outputs", {{"json_object", 1}}}}, "structured_outputs.json_object"},
+      {{{"guided_regex", "a"}, {"nvext", {{"guided_choice", {"a"}}}}}, "nvext.guided_choice"},
       {{{"chat_template_kwargs", 1}}, "chat_template_kwargs"},
       {{{"model", 5}}, "model"},
   };
@@ -261,6 +273,37 @@ TEST_F(ChatRoutesTest, wrong_fields_are_named) {
     EXPECT_EQ(answer.json["error"]["type"], "invalid_request_error");
     EXPECT_TRUE(answer.json["error"].contains("code"));
   }
+}
+
+TEST_F(ChatRoutesTest, constraints_reach_the_engine) {
+  start();
+  const Json schema = {{"type", "object"}};
+  const std::vector<std::tuple<Json, ConstraintKind, std::string>> cases = {
+      {{{"response_format", {{"type", "json_object"}}}}, ConstraintKind::json_object, ""},
+      {{{"response_format", {{"type", "json_schema"}, {"json_schema", {{"name", "x"}, {"strict", true}, {"schema", schema}}}}}},
+       ConstraintKind::json_schema,
+       to_text(schema)},
+      {{{"guided_json", to_text(schema)}}, ConstraintKind::json_schema, to_text(schema)},
+      {{{"nvext", {{"guided_json", schema}}}}, ConstraintKind::json_schema, to_text(schema)},
+      {{{"guided_regex", "a+"}}, ConstraintKind::regex, "a+"},
+      {{{"guided_choice", {"a", "b"}}}, ConstraintKind::choice, "[\"a\",\"b\"]"},
+      {{{"nvext", {{"guided_grammar", "root ::= \"a\""}}}}, ConstraintKind::gbnf, "root ::= \"a\""},
+      {{{"structured_outputs", {{"regex", "b"}}}}, ConstraintKind::regex, "b"},
+      {{{"structured_outputs", {{"structural_tag", "{}"}}}}, ConstraintKind::structural_tag, "{}"},
+  };
+  for (const auto& [change, kind, source] : cases) {
+    Json body = hello();
+    body.update(change);
+    ASSERT_EQ(post(kChat, body).status, 200) << to_text(change);
+    const std::optional<Constraint> constraint = engine().last_request().constraint;
+    ASSERT_TRUE(constraint.has_value()) << to_text(change);
+    EXPECT_EQ(constraint->kind, kind);
+    EXPECT_EQ(constraint->source, source);
+  }
+  Json plain = hello();
+  plain["response_format"] = {{"type", "text"}};
+  EXPECT_EQ(post(kChat, plain).status, 200);
+  EXPECT_FALSE(engine().last_request().constraint.has_value());
 }
 
 TEST_F(ChatRoutesTest, broken_bodies_are_refused) {

@@ -1,5 +1,6 @@
 // POST /v1/completions
 #include "serve/completion_request.h"
+#include "serve/constraint_fields.h"
 #include "serve/generation.h"
 #include "serve/prompt.h"
 #include "serve/routes.h"
@@ -17,6 +18,7 @@ ApiResult<GenerationJob> completion_job(const ServeContext& context, const net::
   KEDGE_ASSIGN(const CompletionRequest request, read_completion_request(body));
   KEDGE_ASSIGN(job.model, context.models.find(request.options.model));
   KEDGE_TRY(require_decoder(*job.model));
+  KEDGE_TRY(prepare_constraint(request.options, *job.model));
   for (const Prompt& prompt : request.prompts) {
     KEDGE_ASSIGN(PreparedPrompt prepared, prepare_prompt(prompt, "prompt", *job.model));
     KEDGE_ASSIGN(Request engine, engine_request(request.options, kDefaultNewTokensMax, std::move(prepared.tokens),

@@ -157,6 +157,11 @@ class FakeEngine final : public Engine {
     changed_.notify_all();
     return last_id_;
   }
+  /// Refuses a source that says so; the others hold no answer to anything.
+  Status prepare(const Constraint& constraint) override {
+    if (constraint.source.find("unsupported") == std::string::npos) return Done{};
+    return Error{ErrorKind::invalid_input, "it says 'unsupported'"};
+  }
   void cancel(RequestId id) override {
     const std::scoped_lock lock(mutex_);
     cancelled_.insert(id);

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "serve/constraint_fields.h"
+
 namespace kedge::serve {
 
 namespace {
@@ -74,14 +76,6 @@ ApiStatus read_stream_options(const Json& value, const std::string& path, Option
   return Done{};
 }
 
-// Constrained output would be silently wrong output; saying so is better.
-ApiStatus read_response_format(const Json& value, const std::string& path, Options&) {
-  const bool is_text = value.is_object() && value.contains("type") && value["type"] == "text";
-  if (is_text) return Done{};
-  return wrong_field(path, fmt::format("'{}' supports only {{\"type\": \"text\"}}; found {}", path,
-                                       value.is_object() ? to_text(value).substr(0, 60) : describe(value)));
-}
-
 Field<Options> custom(std::string name, Json schema, ApiStatus (*read)(const Json&, const std::string&, Options&)) {
   return {std::move(name), false, std::move(schema), read};
 }
@@ -95,10 +89,6 @@ Fields<Options> basic_fields() {
   Json stream_options = {{"type", "object"},
                          {"properties", {{"include_usage", {{"type", Json::array({"boolean", "null"})}}}}},
                          {"description", "include_usage: a last chunk tells how many tokens were read and written."}};
-  Json response_format = {{"type", "object"},
-                          {"properties", {{"type", {{"const", "text"}}}}},
-                          {"required", Json::array({"type"})},
-                          {"description", "Only plain text."}};
   return {
       string_field<Options>("model", "A name from /v1/models; may be left out when there is only one.",
                             [](Options& o, std::string name) { o.model = std::move(name); }),
@@ -124,7 +114,6 @@ Fields<Options> basic_fields() {
                              [](Options& o, bool on) { o.request.ignore_eos = on; }),
       boolean_field<Options>("skip_special_tokens", "Special tokens leave no text (the default).",
                              [](Options& o, bool on) { o.request.skip_special = on; }),
-      custom("response_format", std::move(response_format), read_response_format),
   };
 }
 
@@ -162,6 +151,7 @@ const Fields<GenerationOptions>& generation_fields() {
   static const Fields<Options> kFields = [] {
     Fields<Options> fields = basic_fields();
     for (Field<Options>& field : sampling_fields()) fields.push_back(std::move(field));
+    for (Field<Options>& field : constraint_fields()) fields.push_back(std::move(field));
     return fields;
   }();
   return kFields;

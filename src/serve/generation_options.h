@@ -25,6 +25,7 @@ struct GenerationOptions {
   std::optional<uint32_t> new_tokens_max;
   std::optional<uint32_t> completion_tokens_max;  // OpenAI's newer name for the same; it wins
   Request request;                                // without prompt_tokens and new_tokens_max
+  std::string constraint_field;                   // that request.constraint came from
 };
 
 const Fields<GenerationOptions>& generation_fields();

@@ -213,7 +213,7 @@ class Errors(DemoCase):
         for change, param in [({"temperature": 3}, "temperature"), ({"top_p": -1}, "top_p"), ({"n": 0}, "n"),
                               ({"max_tokens": -5}, "max_tokens"), ({"stop": [""]}, "stop"),
                               ({"messages": []}, "messages"),
-                              ({"response_format": {"type": "json_object"}}, "response_format")]:
+                              ({"response_format": {"type": "yaml"}}, "response_format.type")]:
             with self.subTest(param), self.assertRaises(openai.BadRequestError) as caught:
                 self.client.chat.completions.create(**{"model": "demo", "messages": question(), **change})
             self.assertEqual(caught.exception.param, param)
