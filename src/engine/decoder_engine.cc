@@ -255,8 +255,8 @@ Result<RequestId> DecoderEngine::submit(Request request, OnToken on_token, OnDon
   }
   const uint64_t seed = request.sampling.seed.value_or(fresh_seed());
   const auto queued = std::chrono::steady_clock::now();
-  return jobs_->add([this, request = std::move(request), constraint = std::move(constraint), seed, queued, on_token = std::move(on_token),
-                     on_done = std::move(on_done)](const std::atomic<bool>& cancelled) {
+  return jobs_->add([this, request = std::move(request), constraint = std::move(constraint), seed, queued,
+                     on_token = std::move(on_token), on_done = std::move(on_done)](const std::atomic<bool>& cancelled) {
     const double queue_ms = milliseconds_since(queued);
     RequestTimings timings = Generation(context_, {request, constraint, seed}, on_token, cancelled).run();
     timings.queue_ms = queue_ms;

@@ -69,7 +69,7 @@ class DecoderEngine final : public Engine {
   bool kv_filled_ = false;  // with made-up numbers, for measure
   GenerationContext context_;
   std::unique_ptr<grammar::ConstraintCompiler> constraints_;  // null without a tokenizer
-  std::unique_ptr<JobThread> jobs_;  // last: stops before what it uses goes
+  std::unique_ptr<JobThread> jobs_;                           // last: stops before what it uses goes
 };
 
 /// L2-normalises in place; a zero vector stays.

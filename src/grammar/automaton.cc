@@ -141,8 +141,7 @@ Result<Dfa> product(const Dfa& a, const Dfa& b, bool subtracting, size_t states_
   std::unordered_map<uint64_t, uint32_t> ids;
   std::vector<std::pair<uint32_t, uint32_t>> all;
   const auto intern = [&](uint32_t x, uint32_t y) {
-    const auto [it, added] =
-        ids.try_emplace((uint64_t{x} << 32) | y, static_cast<uint32_t>(result.states.size()));
+    const auto [it, added] = ids.try_emplace((uint64_t{x} << 32) | y, static_cast<uint32_t>(result.states.size()));
     if (added) {
       const bool second = y != kNone && b.states[y].accepting;
       result.states.push_back({.accepting = a.states[x].accepting && second != subtracting, .alike = it->second});
@@ -229,8 +228,7 @@ StateSet signature(const DfaState& state, const std::vector<uint32_t>& classes) 
   }
   result.push_back(kNone);
   for (const DfaSymbolEdge& edge : state.symbols) {
-    result.insert(result.end(),
-                  {static_cast<uint32_t>(edge.symbol.kind), edge.symbol.index, classes[edge.target]});
+    result.insert(result.end(), {static_cast<uint32_t>(edge.symbol.kind), edge.symbol.index, classes[edge.target]});
   }
   return result;
 }

@@ -87,6 +87,13 @@ ExpressionId Builder::rule(RuleId rule) {
   return add({.kind = Expression::Kind::symbol, .symbol = {Symbol::Kind::rule, rule}});
 }
 
+ExpressionId Builder::shared(ExpressionId expression, const std::string& name) {
+  if (overfull_ || expressions_[expression].kind == Expression::Kind::symbol) return expression;
+  const RuleId made = add_rule(name);
+  define(made, expression);
+  return rule(made);
+}
+
 RuleId Builder::add_rule(std::string name) {
   rules_.push_back({.name = std::move(name)});
   return static_cast<RuleId>(rules_.size() - 1);

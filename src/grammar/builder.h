@@ -19,7 +19,16 @@ using RuleId = uint32_t;
 inline constexpr uint32_t kUnbounded = UINT32_MAX;
 
 struct Expression {
-  enum class Kind : uint8_t { literal, bytes, sequence, choice, repeat, joined, automaton, symbol } kind = Kind::sequence;
+  enum class Kind : uint8_t {
+    literal,
+    bytes,
+    sequence,
+    choice,
+    repeat,
+    joined,
+    automaton,
+    symbol
+  } kind = Kind::sequence;
   uint8_t first = 0, last = 0;     // bytes
   uint32_t min = 0, max = 0;       // repeat; automaton: index in min
   Symbol symbol;                   // symbol
@@ -50,6 +59,9 @@ class Builder {
   ExpressionId automaton(Dfa dfa);  // REQUIRES: no symbols
   ExpressionId token(TokenId id);   // a whole token, whatever its bytes
   ExpressionId rule(RuleId rule);
+
+  /// The same by a rule, to be used in several places: what is nested so is not copied again at each level.
+  ExpressionId shared(ExpressionId expression, const std::string& name);
 
   RuleId add_rule(std::string name);
   void define(RuleId rule, ExpressionId expression) { rules_[rule].expression = expression; }

@@ -47,7 +47,7 @@ class ConstraintCompiler {
   std::shared_ptr<const Vocabulary> vocabulary_;  // made when it is first needed
 
   std::mutex mutex_;
-  std::list<Entry> entries_;  // most recently used first
+  std::list<Entry> entries_;                                                // most recently used first
   std::unordered_map<std::string_view, std::list<Entry>::iterator> index_;  // keys point into entries_
   size_t bytes_ = 0;
 };

@@ -57,8 +57,7 @@ class GbnfParser {
     const size_t begin = in_.offset();
     while (!in_.at_end() && is_name_character(in_.peek())) in_.skip();
     if (in_.offset() == begin) {
-      return fail(in_.at_end() ? "the end, expected a name"
-                               : fmt::format("'{}', expected a name", in_.peek()));
+      return fail(in_.at_end() ? "the end, expected a name" : fmt::format("'{}', expected a name", in_.peek()));
     }
     return std::string(in_.from(begin));
   }

@@ -17,8 +17,9 @@ TEST(Gbnf, matches) {
       {"root ::= (\n \"a\" |\n \"b\"\n)*\n", {"", "abba"}, {"c"}},
       {"root ::= \"a\"\n  | \"b\"\nother ::= \"c\"", {"a", "b"}, {"c"}},
       {"root ::= [^\\n\"]{2,3}", {"ab", "\xC3\xA9\xC3\xA9\xC3\xA9"}, {"a", "a\n", "abcd"}},
-      {"root ::= \"\\u00e9\\x41\\n\\\"\"", {"\xC3\xA9"
-                                          "A\n\""},
+      {"root ::= \"\\u00e9\\x41\\n\\\"\"",
+       {"\xC3\xA9"
+        "A\n\""},
        {}},
       {"root ::= \"(\" root \")\" | \"\"", {"", "()", "((()))"}, {"(", "(()"}},
       {"root ::= e\ne ::= t (\"+\" t)*\nt ::= \"x\" | \"(\" e \")\"", {"x", "x+(x+x)"}, {"x+", "(x"}},
@@ -26,8 +27,10 @@ TEST(Gbnf, matches) {
       {"root ::= \"a\"{2} \"b\"{1,} \"c\"{0,2}", {"aab", "aabbcc"}, {"ab", "aabccc"}},
   };
   for (const Case& each : kCases) {
-    for (const std::string& text : each.yes) EXPECT_TRUE(matches(ConstraintKind::gbnf, each.grammar, text)) << each.grammar << ": " << text;
-    for (const std::string& text : each.no) EXPECT_FALSE(matches(ConstraintKind::gbnf, each.grammar, text)) << each.grammar << ": " << text;
+    for (const std::string& text : each.yes)
+      EXPECT_TRUE(matches(ConstraintKind::gbnf, each.grammar, text)) << each.grammar << ": " << text;
+    for (const std::string& text : each.no)
+      EXPECT_FALSE(matches(ConstraintKind::gbnf, each.grammar, text)) << each.grammar << ": " << text;
   }
 }
 

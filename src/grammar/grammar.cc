@@ -131,8 +131,8 @@ class Compiler {
     size_t left = builder_.limits().states_max;
     for (const RuleId rule : kept_) {
       const auto refuse = [&](const Error& error) {
-        return Error{error.kind, fmt::format("the rule '{}' is too large: {}", builder_.rules()[rule].name,
-                                             error.message)};
+        return Error{error.kind,
+                     fmt::format("the rule '{}' is too large: {}", builder_.rules()[rule].name, error.message)};
       };
       Result<Nfa> nfa = build_nfa(builder_, builder_.rules()[rule].expression, inlined_);
       if (!nfa.ok()) return refuse(nfa.error());
@@ -228,9 +228,10 @@ class Compiler {
         }
         const RuleId callee = first[rule][next++];
         if (mark[callee] == 1) {
-          return invalid(fmt::format("the rule '{}' begins with itself (left recursion), which is not supported: write "
-                                     "it as a repetition",
-                                     builder_.rules()[callee].name));
+          return invalid(
+              fmt::format("the rule '{}' begins with itself (left recursion), which is not supported: write "
+                          "it as a repetition",
+                          builder_.rules()[callee].name));
         }
         if (mark[callee] == 2) continue;
         mark[callee] = 1;
@@ -320,8 +321,8 @@ class Compiler {
       for (const DfaByteEdge& edge : state.bytes) words.insert(words.end(), {edge.first, edge.last, edge.target});
       for (const DfaSymbolEdge& edge : state.symbols) {
         const bool is_rule = edge.symbol.kind == Symbol::Kind::rule;
-        words.insert(words.end(), {is_rule ? 1U : 0U, is_rule ? number_of(edge.symbol.index) : edge.symbol.index,
-                                   edge.target});
+        words.insert(words.end(),
+                     {is_rule ? 1U : 0U, is_rule ? number_of(edge.symbol.index) : edge.symbol.index, edge.target});
       }
     }
     return words;

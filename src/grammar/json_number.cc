@@ -62,8 +62,8 @@ class Digits {
     return integer_ ? b_.empty() : b_.optional(b_.sequence({point(), many(1, kDigitsMax)}));
   }
   ExpressionId nonzero(size_t longest) {
-    return b_.sequence({b_.repeat(digit('0', '0'), 0, static_cast<uint32_t>(longest)), digit('1', '9'),
-                        many(0, longest)});
+    return b_.sequence(
+        {b_.repeat(digit('0', '0'), 0, static_cast<uint32_t>(longest)), digit('1', '9'), many(0, longest)});
   }
 
   ExpressionId fraction_at_least(const std::string& bound, bool above) {
@@ -218,9 +218,9 @@ class Multiples {
 };
 
 Result<Dfa> multiples_of(const Decimal& divisor, bool integer) {
-  const Error refused = {ErrorKind::invalid_input,
-                         fmt::format("multiples are supported of numbers above 0 whose digits are at most {}",
-                                     kMultipleMax)};
+  const Error refused = {
+      ErrorKind::invalid_input,
+      fmt::format("multiples are supported of numbers above 0 whose digits are at most {}", kMultipleMax)};
   const size_t places = divisor.fraction.size();
   const std::string digits = divisor.whole + divisor.fraction;
   size_t value = 0;

@@ -21,15 +21,27 @@ constexpr size_t kPropertiesMax = 5000;
 constexpr size_t kMergesMax = 10'000;
 
 /// Assertions that would be silently wrong if they were passed over.
-constexpr std::array<std::string_view, 16> kUnsupported = {
-    "not",           "if",          "then",        "else",          "dependentRequired", "dependentSchemas",
-    "dependencies",  "contains",    "minContains", "maxContains",   "unevaluatedItems",  "$dynamicRef",
-    "$recursiveRef", "additionalItems", "disallow", "extends"};
+constexpr std::array<std::string_view, 16> kUnsupported = {"not",
+                                                           "if",
+                                                           "then",
+                                                           "else",
+                                                           "dependentRequired",
+                                                           "dependentSchemas",
+                                                           "dependencies",
+                                                           "contains",
+                                                           "minContains",
+                                                           "maxContains",
+                                                           "unevaluatedItems",
+                                                           "$dynamicRef",
+                                                           "$recursiveRef",
+                                                           "additionalItems",
+                                                           "disallow",
+                                                           "extends"};
 
 /// What beside a $ref or an anyOf says nothing about the value.
 constexpr std::array<std::string_view, 17> kWithoutEffect = {
-    "title",     "description", "default",    "examples", "$comment",  "$schema",   "$id",         "$anchor", "$defs",
-    "deprecated", "readOnly",    "writeOnly", "definitions", "example", "id", "discriminator", "strict"};
+    "title",      "description", "default",   "examples",    "$comment", "$schema", "$id",           "$anchor", "$defs",
+    "deprecated", "readOnly",    "writeOnly", "definitions", "example",  "id",      "discriminator", "strict"};
 
 /// Formats that describe how a program stores a value, not how JSON writes it.
 constexpr std::array<std::string_view, 8> kStorageFormats = {"int32",  "int64", "float",  "double",
@@ -136,7 +148,8 @@ class SchemaParser {
       begin = end;
       for (const auto& [code, plain] : {std::pair("~1", "/"), std::pair("~0", "~"), std::pair("%24", "$"),
                                         std::pair("%20", " "), std::pair("%25", "%")}) {
-        for (size_t i = 0; (i = part.find(code, i)) != std::string::npos; ++i) part.replace(i, std::string_view(code).size(), plain);
+        for (size_t i = 0; (i = part.find(code, i)) != std::string::npos; ++i)
+          part.replace(i, std::string_view(code).size(), plain);
       }
       if (at->is_object() && at->contains(part)) {
         at = &(*at)[part];
@@ -211,8 +224,8 @@ class SchemaParser {
     const bool plain = !has_effect(base);
     std::vector<ExpressionId> all;
     if (schema[key].empty() || schema[key].size() > kBranchesMax) {
-      return schema_error(path, fmt::format("'{}' has {} branches, expected 1 to {}", key, schema[key].size(),
-                                            kBranchesMax));
+      return schema_error(path,
+                          fmt::format("'{}' has {} branches, expected 1 to {}", key, schema[key].size(), kBranchesMax));
     }
     for (size_t i = 0; i < schema[key].size(); ++i) {
       const Path branch_path = schema_path(path, fmt::format("{}/{}", key, i));
@@ -240,8 +253,8 @@ class SchemaParser {
   Result<ExpressionId> parse_values(const Json& schema, const Path& path) {
     Json values = schema.contains("enum") ? schema["enum"] : Json::array({schema["const"]});
     if (values.size() > b_.limits().literals_max) {
-      return schema_error(path, fmt::format("'enum' has {} values, the limit is {}", values.size(),
-                                            b_.limits().literals_max));
+      return schema_error(
+          path, fmt::format("'enum' has {} values, the limit is {}", values.size(), b_.limits().literals_max));
     }
     const bool has_both = schema.contains("enum") && schema.contains("const");
     KEDGE_ASSIGN(const std::vector<std::string> types, schema_types(schema, path));
@@ -312,12 +325,13 @@ class SchemaParser {
   Result<uint32_t> read_count(const Json& schema, const char* key, uint32_t otherwise, const Path& path) const {
     if (!schema.contains(key)) return otherwise;
     const Json& value = schema[key];
-    const bool whole = value.is_number() && value.get<double>() >= 0 &&
-                       value.get<double>() == static_cast<double>(static_cast<int64_t>(
-                                                  std::min(value.get<double>(), 1e15)));
+    const bool whole =
+        value.is_number() && value.get<double>() >= 0 &&
+        value.get<double>() == static_cast<double>(static_cast<int64_t>(std::min(value.get<double>(), 1e15)));
     if (!whole) return schema_error(path, fmt::format("'{}' is {}, expected a count", key, to_text(value)));
     if (value.get<double>() > static_cast<double>(b_.limits().repeats_max)) {
-      return schema_error(path, fmt::format("'{}' is {}, the limit is {}", key, to_text(value), b_.limits().repeats_max));
+      return schema_error(path,
+                          fmt::format("'{}' is {}, the limit is {}", key, to_text(value), b_.limits().repeats_max));
     }
     return static_cast<uint32_t>(value.get<double>());
   }
@@ -350,8 +364,8 @@ class SchemaParser {
     if (is_among(name, kStorageFormats)) return Done{};
     const std::string_view pattern = format_pattern(name);
     if (pattern.empty()) {
-      return schema_error(path, fmt::format("'format' is {}, supported are {}", to_text(schema["format"]),
-                                            format_names()));
+      return schema_error(path,
+                          fmt::format("'format' is {}, supported are {}", to_text(schema["format"]), format_names()));
     }
     KEDGE_ASSIGN(const ExpressionId part, parse_regex(b_, pattern, TextForm::json_string, RegexMatch::whole));
     parts.push_back(part);
@@ -427,7 +441,8 @@ class SchemaParser {
     if (any && least == 0 && most == kUnbounded) return json_.any_array();
     std::vector<ExpressionId> first;
     for (size_t i = 0; i < prefix.size() && i < most; ++i) {
-      KEDGE_ASSIGN(const ExpressionId item, parse(prefix[i], schema_path(path, fmt::format("prefixItems/{}", i)), depth + 1));
+      KEDGE_ASSIGN(const ExpressionId item,
+                   parse(prefix[i], schema_path(path, fmt::format("prefixItems/{}", i)), depth + 1));
       first.push_back(item);
     }
     // Items behind those of prefixItems come only where the schema says what they are.
@@ -446,6 +461,7 @@ class SchemaParser {
     const auto minus = [](uint32_t a, uint32_t b) { return a == kUnbounded ? a : a > b ? a - b : 0; };
     ExpressionId items = b_.empty();  // of what follows the items so far, separators included
     if (rest) {
+      rest = b_.shared(*rest, "item");
       const bool begins = count == 0;  // the very first item has no comma
       const ExpressionId more = b_.sequence({json_.comma(), *rest});
       const uint32_t from = std::max(least, count);
@@ -480,13 +496,14 @@ class SchemaParser {
     const Json required = schema.contains("required") ? schema["required"] : Json::array();
     const bool has_patterns = schema.contains("patternProperties") && !schema["patternProperties"].empty();
     // Where members are listed, others come only if the schema says so.
-    Json others = properties.empty() && !has_patterns;
+    Json others = !schema.contains("properties") && !has_patterns;
     if (schema.contains("additionalProperties")) others = schema["additionalProperties"];
     KEDGE_ASSIGN(const uint32_t least, read_count(schema, "minProperties", 0, path));
     KEDGE_ASSIGN(const uint32_t most, read_count(schema, "maxProperties", kUnbounded, path));
     if (least > required.size() || (most != kUnbounded && most < properties.size())) {
-      return schema_error(path, "'minProperties' and 'maxProperties' are not supported, but where other keywords "
-                                "already see to them");
+      return schema_error(path,
+                          "'minProperties' and 'maxProperties' are not supported, but where other keywords "
+                          "already see to them");
     }
     if (properties.size() > kPropertiesMax) {
       return schema_error(path, fmt::format("{} properties, the limit is {}", properties.size(), kPropertiesMax));
@@ -505,7 +522,8 @@ class SchemaParser {
     }
     for (const Json& name : required) {
       if (properties.contains(name.get<std::string>())) continue;
-      if (has_patterns) return schema_error(path, "'required' names a member of 'patternProperties', which is not supported");
+      if (has_patterns)
+        return schema_error(path, "'required' names a member of 'patternProperties', which is not supported");
       const Json& value = schema.contains("additionalProperties") ? schema["additionalProperties"] : Json(true);
       KEDGE_ASSIGN(const ExpressionId body, parse(value, schema_path(path, "additionalProperties"), depth + 1));
       members.items.push_back(member(name.get<std::string>(), body));
@@ -554,7 +572,7 @@ class SchemaParser {
       kinds.push_back(open_member(std::move(names), body));
     }
     if (kinds.empty()) return Done{};
-    const ExpressionId one = b_.choice(std::move(kinds));
+    const ExpressionId one = b_.shared(b_.choice(std::move(kinds)), "member");
     const uint32_t left = most == kUnbounded ? kUnbounded : most - static_cast<uint32_t>(members.items.size());
     const ExpressionId more = b_.repeat(b_.sequence({json_.comma(), one}), 0, left == kUnbounded ? left : left - 1);
     members.items.push_back(b_.sequence({one, more}));
@@ -580,8 +598,8 @@ class SchemaParser {
       }
       if (names.contains(kPatterns)) {
         for (const Json& pattern : names[kPatterns]) {
-          KEDGE_ASSIGN(const ExpressionId part, parse_regex(b_, pattern.get<std::string>(), TextForm::json_string,
-                                                            RegexMatch::search));
+          KEDGE_ASSIGN(const ExpressionId part,
+                       parse_regex(b_, pattern.get<std::string>(), TextForm::json_string, RegexMatch::search));
           parts.push_back(part);
         }
       }

@@ -23,7 +23,9 @@ void check(std::span<const Case> cases) {
 
 TEST(JsonSchema, types) {
   const Case kCases[] = {
-      {R"({})", {"1", "null", R"({"a": [1, {"b": "c"}]})", "\"\\u00e9\\ud83d\\ude00\""}, {"", "{", "\"\\ud83d\"", "01"}},
+      {R"({})",
+       {"1", "null", R"({"a": [1, {"b": "c"}]})", "\"\\u00e9\\ud83d\\ude00\""},
+       {"", "{", "\"\\ud83d\"", "01"}},
       {R"({"type": "integer"})", {"0", "-12"}, {"-0.5", "1.0", "00", "\"1\"", "1e2"}},
       {R"({"type": "number"})", {"0", "-1.5e-3"}, {".5", "1.", "+1"}},
       {R"({"type": ["string", "null"]})", {"null", "\"x\\n\\\"\""}, {"\"\n\"", "nul"}},
@@ -42,8 +44,12 @@ TEST(JsonSchema, objects) {
            "additionalProperties": false})",
        {R"({"a": 1})", R"({"a":1,"b":[2]})", "{\n  \"a\": 1,\n  \"b\": null\n}"},
        {"{}", R"({"b":1,"a":2})", R"({"a":"x"})", R"({"a":1,})", R"({"a":1,"c":1})"}},
-      {R"({"properties": {"a": {}, "b": {}}})", {"{}", R"({"a":1})", R"({"b":1})", R"({"a":1, "b":1})"}, {R"({,"b":1})"}},
-      {R"({"type": "object", "additionalProperties": {"type": "integer"}})", {"{}", R"({"x":1,"y":2})"}, {R"({"x":"y"})"}},
+      {R"({"properties": {"a": {}, "b": {}}})",
+       {"{}", R"({"a":1})", R"({"b":1})", R"({"a":1, "b":1})"},
+       {R"({,"b":1})"}},
+      {R"({"type": "object", "additionalProperties": {"type": "integer"}})",
+       {"{}", R"({"x":1,"y":2})"},
+       {R"({"x":"y"})"}},
       {R"({"properties": {"ab": {"type": "string"}}, "additionalProperties": {"type": "integer"}})",
        {R"({"ab":"x","abc":1,"a":2})", R"({"a":2})"},
        {R"({"ab":1})", R"({"a\u0062":1})"}},
@@ -51,7 +57,10 @@ TEST(JsonSchema, objects) {
        {R"({"n_x":1,"y":null})"},
        {R"({"n_x":null})", R"({"y":1})"}},
       {R"({"type": "object", "required": ["k"]})", {R"({"k":[]})"}, {"{}"}},
-      {R"({"type": "object", "propertyNames": {"pattern": "^[a-z]+$", "maxLength": 3}})", {R"({"ab":1})"}, {R"({"abcd":1})", R"({"A":1})"}},
+      {R"({"type": "object", "propertyNames": {"pattern": "^[a-z]+$", "maxLength": 3}})",
+       {R"({"ab":1})"},
+       {R"({"abcd":1})", R"({"A":1})"}},
+      {R"({"type": "object", "properties": {}})", {"{}"}, {R"({"a":1})"}},
       {R"({"type": "object", "maxProperties": 1})", {"{}", R"({"a":1})"}, {R"({"a":1,"b":1})"}},
   };
   check(kCases);
@@ -81,15 +90,23 @@ TEST(JsonSchema, strings) {
        {"\"a\"", "\"abcd\"", "\"\""}},
       {R"({"type": "string", "pattern": "^[a-z]+\"\\\\$"})", {R"("ab\"\\")"}, {R"("\"\\")", R"("ab")"}},
       {R"({"type": "string", "pattern": "b"})", {"\"abc\"", "\"b\""}, {"\"ac\""}},
-      {R"({"type": "string", "pattern": "^a*$", "minLength": 2, "maxLength": 4})", {"\"aa\"", "\"aaaa\""}, {"\"a\"", "\"aaaaa\"", "\"ab\""}},
+      {R"({"type": "string", "pattern": "^a*$", "minLength": 2, "maxLength": 4})",
+       {"\"aa\"", "\"aaaa\""},
+       {"\"a\"", "\"aaaaa\"", "\"ab\""}},
       {R"({"type": "string", "format": "date"})", {"\"2026-11-30\""}, {"\"2026-11-31\"", "\"2026-02-30\"", "\"x\""}},
-      {R"({"type": "string", "format": "date-time"})", {"\"2026-11-30T23:59:59.5+01:00\""}, {"\"2026-11-30 23:59:59Z\""}},
+      {R"({"type": "string", "format": "date-time"})",
+       {"\"2026-11-30T23:59:59.5+01:00\""},
+       {"\"2026-11-30 23:59:59Z\""}},
       {R"({"type": "string", "format": "uuid"})", {"\"01234567-89ab-cdef-0123-456789abcdef\""}, {"\"0123\""}},
       {R"({"type": "string", "format": "ipv4"})", {"\"255.0.10.1\""}, {"\"256.0.0.1\"", "\"1.2.3\""}},
-      {R"({"type": "string", "format": "ipv6"})", {"\"::\"", "\"fe80::1:2\"", "\"1:2:3:4:5:6:7:8\""}, {"\"1::2::3\"", "\"1:2\""}},
+      {R"({"type": "string", "format": "ipv6"})",
+       {"\"::\"", "\"fe80::1:2\"", "\"1:2:3:4:5:6:7:8\""},
+       {"\"1::2::3\"", "\"1:2\""}},
       {R"({"type": "string", "format": "email"})", {"\"a.b@example.org\""}, {"\"a@b\"", "\"@x.org\""}},
       {R"({"type": "string", "format": "hostname"})", {"\"a-b.example\""}, {"\"-a\""}},
-      {R"({"type": "string", "format": "duration"})", {"\"P1Y2M\"", "\"PT5M\"", "\"P3W\""}, {"\"P\"", "\"PT\"", "\"P1Y2D\""}},
+      {R"({"type": "string", "format": "duration"})",
+       {"\"P1Y2M\"", "\"PT5M\"", "\"P3W\""},
+       {"\"P\"", "\"PT\"", "\"P1Y2D\""}},
       {R"({"type": "string", "format": "uri"})", {"\"https://example.org/a?b=c#d\""}, {"\"example\""}},
       {R"({"type": "string", "format": "int32"})", {"\"x\""}, {}},
   };
@@ -98,18 +115,26 @@ TEST(JsonSchema, strings) {
 
 TEST(JsonSchema, numbers) {
   const Case kCases[] = {
-      {R"({"type": "integer", "minimum": -3, "maximum": 12})", {"-3", "0", "9", "12"}, {"-4", "13", "100", "-12", "-0"}},
+      {R"({"type": "integer", "minimum": -3, "maximum": 12})",
+       {"-3", "0", "9", "12"},
+       {"-4", "13", "100", "-12", "-0"}},
       {R"({"type": "integer", "exclusiveMinimum": 5})", {"6", "10", "100000"}, {"5", "0", "-6"}},
       {R"({"type": "integer", "minimum": 1.5, "maximum": 3.5})", {"2", "3"}, {"1", "4"}},
       {R"({"type": "integer", "minimum": -1.5})", {"-1", "0"}, {"-2"}},
       {R"({"type": "integer", "exclusiveMaximum": 0})", {"-1", "-99"}, {"0", "1"}},
       {R"({"type": "number", "minimum": 0, "maximum": 1})", {"0", "1", "0.5", "1.0", "0.999"}, {"1.01", "-0.1", "2"}},
-      {R"({"type": "number", "exclusiveMinimum": 0.25, "maximum": 10.5})", {"0.26", "0.250001", "10.50", "9.99", "3"}, {"0.25", "0.250", "10.51", "0.2", "11"}},
-      {R"({"type": "number", "minimum": -2.5, "exclusiveMaximum": -1})", {"-2.5", "-1.1", "-2"}, {"-1", "-2.6", "0", "-1.0"}},
+      {R"({"type": "number", "exclusiveMinimum": 0.25, "maximum": 10.5})",
+       {"0.26", "0.250001", "10.50", "9.99", "3"},
+       {"0.25", "0.250", "10.51", "0.2", "11"}},
+      {R"({"type": "number", "minimum": -2.5, "exclusiveMaximum": -1})",
+       {"-2.5", "-1.1", "-2"},
+       {"-1", "-2.6", "0", "-1.0"}},
       {R"({"type": "integer", "multipleOf": 7, "minimum": 0, "maximum": 100})", {"0", "7", "98"}, {"1", "105", "8"}},
       {R"({"type": "number", "multipleOf": 0.25})", {"0.25", "1.5", "-3", "2.75", "0"}, {"0.3", "1.55"}},
       {R"({"type": "integer", "multipleOf": 2.5})", {"5", "10", "0"}, {"2", "3"}},
-      {R"({"minimum": 12345678901234567890})", {"12345678901234567890", "22345678901234567890"}, {"12345678901234567889"}},
+      {R"({"minimum": 12345678901234567890})",
+       {"12345678901234567890", "22345678901234567890"},
+       {"12345678901234567889"}},
   };
   check(kCases);
 }
@@ -132,9 +157,22 @@ TEST(JsonSchema, combined) {
        {R"({"v":1})", R"({"v":1,"next":{}})"}},
       {R"({"type": "array", "items": {"$ref": "#"}})", {"[]", "[[],[[]]]"}, {"[1]"}},
       {R"({"$ref": "#/$defs/a~1b", "description": "x", "$defs": {"a/b": {"type": "null"}}})", {"null"}, {"1"}},
-      {R"({"allOf": [{"$ref": "#/$defs/s"}, {"maxLength": 2}], "$defs": {"s": {"type": "string", "pattern": "^a"}}})", {"\"ab\""}, {"\"abc\"", "\"b\""}},
+      {R"({"allOf": [{"$ref": "#/$defs/s"}, {"maxLength": 2}], "$defs": {"s": {"type": "string", "pattern": "^a"}}})",
+       {"\"ab\""},
+       {"\"abc\"", "\"b\""}},
   };
   check(kCases);
+}
+
+TEST(JsonSchema, nesting_does_not_multiply) {
+  std::string arrays = R"({"type": "integer"})", maps = arrays, text = "1";
+  for (int i = 0; i < 60; ++i) {
+    arrays = R"({"type": "array", "minItems": 1, "items": )" + arrays + "}";
+    maps = R"({"additionalProperties": )" + maps + "}";
+    text = "[" + text + "]";
+  }
+  EXPECT_TRUE(matches(ConstraintKind::json_schema, arrays, text));
+  EXPECT_TRUE(matches(ConstraintKind::json_schema, maps, R"({"a":{"b":{}}})"));
 }
 
 TEST(JsonSchema, refuses_by_name_and_path) {

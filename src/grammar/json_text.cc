@@ -32,8 +32,7 @@ ExpressionId JsonText::once(RuleId& rule, const char* name, Make&& make) {
 ExpressionId JsonText::space() {
   return once(space_, "space", [&] {
     const ExpressionId blank = builder_.choice({builder_.literal(" "), builder_.literal("\t")});
-    const ExpressionId line =
-        builder_.sequence({builder_.literal("\n"), builder_.repeat(blank, 0, kIndentMax)});
+    const ExpressionId line = builder_.sequence({builder_.literal("\n"), builder_.repeat(blank, 0, kIndentMax)});
     return builder_.choice({builder_.empty(), builder_.literal(" "), line});
   });
 }
@@ -56,7 +55,8 @@ ExpressionId JsonText::array(ExpressionId items) {
 
 ExpressionId JsonText::any_value() {
   return once(value_, "value", [&] {
-    return builder_.choice({any_object(), any_array(), any_string(), any_number(), boolean(), builder_.literal("null")});
+    return builder_.choice(
+        {any_object(), any_array(), any_string(), any_number(), boolean(), builder_.literal("null")});
   });
 }
 
@@ -87,10 +87,10 @@ ExpressionId JsonText::string_character() {
   const ExpressionId hex = b.choice({b.bytes('0', '9'), b.bytes('a', 'f'), b.bytes('A', 'F')});
   const ExpressionId not_d = b.choice({b.bytes('0', '9'), any_of("abcefABCEF")});
   // \u of all but surrogates, or a pair of them.
-  const ExpressionId single = b.choice({b.sequence({not_d, hex, hex, hex}),
-                                        b.sequence({any_of("dD"), b.bytes('0', '7'), hex, hex})});
-  const ExpressionId pair = b.sequence({any_of("dD"), any_of("89abAB"), hex, hex, b.literal("\\u"), any_of("dD"),
-                                        any_of("cdefCDEF"), hex, hex});
+  const ExpressionId single =
+      b.choice({b.sequence({not_d, hex, hex, hex}), b.sequence({any_of("dD"), b.bytes('0', '7'), hex, hex})});
+  const ExpressionId pair = b.sequence(
+      {any_of("dD"), any_of("89abAB"), hex, hex, b.literal("\\u"), any_of("dD"), any_of("cdefCDEF"), hex, hex});
   const ExpressionId number = b.sequence({b.literal("u"), b.choice({single, pair})});
   const ExpressionId escape = b.sequence({b.literal("\\"), b.choice({any_of("\"\\/bfnrt"), number})});
   const CodePointSet plain = CodePointSet{{0, 0x1F}, {'"', '"'}, {'\\', '\\'}}.negated();
@@ -99,15 +99,14 @@ ExpressionId JsonText::string_character() {
 
 ExpressionId JsonText::any_string() {
   return once(string_, "string", [&] {
-    return builder_.sequence({builder_.literal("\""), builder_.repeat(string_character(), 0, kUnbounded),
-                              builder_.literal("\"")});
+    return builder_.sequence(
+        {builder_.literal("\""), builder_.repeat(string_character(), 0, kUnbounded), builder_.literal("\"")});
   });
 }
 
 ExpressionId JsonText::any_integer() {
-  return once(integer_, "integer", [&] {
-    return builder_.sequence({builder_.optional(builder_.literal("-")), integer_digits(builder_)});
-  });
+  return once(integer_, "integer",
+              [&] { return builder_.sequence({builder_.optional(builder_.literal("-")), integer_digits(builder_)}); });
 }
 
 ExpressionId JsonText::any_number() {

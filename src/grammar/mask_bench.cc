@@ -25,7 +25,8 @@ std::vector<Case> cases() {
   const std::string prose =
       "The kedge is a light anchor. A ship without wind is hauled towards it: \\\"heave away\\\", says the mate, and "
       "thirty hands walk the capstan round. Then the anchor is weighed and rowed ahead again, caf\xC3\xA9 or not.";
-  const std::string person = "{\"name\": \"" + prose + "\", \"age\": 42, \"tags\": [\"one\", \"two\", \"three\"], "
+  const std::string person = "{\"name\": \"" + prose +
+                             "\", \"age\": 42, \"tags\": [\"one\", \"two\", \"three\"], "
                              "\"address\": {\"street\": \"Long Acre 12\", \"city\": \"London\"}}";
   const char* const schema = R"({"type": "object", "properties": {"name": {"type": "string"},
       "age": {"type": "integer", "minimum": 0, "maximum": 150}, "tags": {"type": "array", "items": {"type": "string"}},
@@ -33,7 +34,9 @@ std::vector<Case> cases() {
       "required": ["street", "city"]}}, "required": ["name", "age", "tags", "address"]})";
   return {{"json_object", {ConstraintKind::json_object, ""}, person},
           {"json_schema", {ConstraintKind::json_schema, schema}, person},
-          {"bounded_string", {ConstraintKind::json_schema, R"({"type": "string", "maxLength": 4000})"}, "\"" + prose + "\""},
+          {"bounded_string",
+           {ConstraintKind::json_schema, R"({"type": "string", "maxLength": 4000})"},
+           "\"" + prose + "\""},
           {"pattern", {ConstraintKind::regex, "[A-Z][^.]*(\\.[^.]*)+"}, prose}};
 }
 
@@ -131,9 +134,13 @@ void make_vocabulary(benchmark::State& state) {
 const bool kRegistered = [] {
   benchmark::RegisterBenchmark("vocabulary", make_vocabulary)->Unit(benchmark::kMillisecond);
   for (const Case& each : cases()) {
-    benchmark::RegisterBenchmark((std::string("compile/") + each.name).c_str(), compile_only, each)->Unit(benchmark::kMicrosecond);
-    benchmark::RegisterBenchmark((std::string("first/") + each.name).c_str(), first, each)->Unit(benchmark::kMillisecond)->Iterations(3);
-    benchmark::RegisterBenchmark((std::string("again/") + each.name).c_str(), again, each)->Unit(benchmark::kMillisecond);
+    benchmark::RegisterBenchmark((std::string("compile/") + each.name).c_str(), compile_only, each)
+        ->Unit(benchmark::kMicrosecond);
+    benchmark::RegisterBenchmark((std::string("first/") + each.name).c_str(), first, each)
+        ->Unit(benchmark::kMillisecond)
+        ->Iterations(3);
+    benchmark::RegisterBenchmark((std::string("again/") + each.name).c_str(), again, each)
+        ->Unit(benchmark::kMillisecond);
   }
   return true;
 }();

@@ -10,12 +10,55 @@ namespace kedge::grammar {
 namespace {
 
 ListTokenizer many_tokens() {
-  std::vector<std::string> tokens = {
-      "\"", "{\"", "\":", "\": ", "\",", "\"}", "\"]", "],", "},", "}}", "]]", ", ", ",\n", "{}", "[]", "null", "true", "12",
-      "0.5", "-1", "e5", "name", "\"name\"", "\"name\": \"", "abc", "ab", "\xC3", "\xA9\xE2", "\xE2\x82", "\xAC\"", "  ", "\n\n",
-      "\n  ", "\\n", "\\u00", "<tool>", "<to", "ol>", "</tool>", "</tool><tool>", "x<tool>{", "<|call|>", "<|other|>",
-      std::string(40, ' '), std::string(40, 'a'), std::string(33, 'a') + "\"", std::string(50, 'a') + "\"}"};
-  for (int i = 0; i < 60; ++i) tokens.push_back(std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i) + "\"");
+  std::vector<std::string> tokens = {"\"",
+                                     "{\"",
+                                     "\":",
+                                     "\": ",
+                                     "\",",
+                                     "\"}",
+                                     "\"]",
+                                     "],",
+                                     "},",
+                                     "}}",
+                                     "]]",
+                                     ", ",
+                                     ",\n",
+                                     "{}",
+                                     "[]",
+                                     "null",
+                                     "true",
+                                     "12",
+                                     "0.5",
+                                     "-1",
+                                     "e5",
+                                     "name",
+                                     "\"name\"",
+                                     "\"name\": \"",
+                                     "abc",
+                                     "ab",
+                                     "\xC3",
+                                     "\xA9\xE2",
+                                     "\xE2\x82",
+                                     "\xAC\"",
+                                     "  ",
+                                     "\n\n",
+                                     "\n  ",
+                                     "\\n",
+                                     "\\u00",
+                                     "<tool>",
+                                     "<to",
+                                     "ol>",
+                                     "</tool>",
+                                     "</tool><tool>",
+                                     "x<tool>{",
+                                     "<|call|>",
+                                     "<|other|>",
+                                     std::string(40, ' '),
+                                     std::string(40, 'a'),
+                                     std::string(33, 'a') + "\"",
+                                     std::string(50, 'a') + "\"}"};
+  for (int i = 0; i < 60; ++i)
+    tokens.push_back(std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i) + "\"");
   return ListTokenizer::bytes_and(tokens);
 }
 
@@ -48,7 +91,8 @@ void walk(ConstraintKind kind, const std::string& source, uint32_t seed) {
       std::vector<TokenId> allowed;
       for (size_t i = 0; i + 1 < tokenizer.vocabulary_size(); ++i) {
         // Mostly tokens of several bytes: they cross more of the grammar.
-        if ((mask[i / 64] >> (i % 64) & 1) != 0 && (i > 255 || random() % 8 == 0)) allowed.push_back(static_cast<TokenId>(i));
+        if ((mask[i / 64] >> (i % 64) & 1) != 0 && (i > 255 || random() % 8 == 0))
+          allowed.push_back(static_cast<TokenId>(i));
       }
       if (allowed.empty()) {
         for (size_t i = 0; i < 256; ++i) {
@@ -70,16 +114,19 @@ TEST(Matcher, masks_are_exact) {
                                         "required": ["name"], "additionalProperties": {"type": "integer"}})"},
       {ConstraintKind::json_schema, R"({"type": "string", "minLength": 3, "maxLength": 90})"},
       {ConstraintKind::json_schema, R"({"type": "string", "minLength": 60})"},
-      {ConstraintKind::json_schema, R"({"type": "array", "items": {"type": "string", "pattern": "^[a-c]+$"}, "minItems": 2})"},
+      {ConstraintKind::json_schema,
+       R"({"type": "array", "items": {"type": "string", "pattern": "^[a-c]+$"}, "minItems": 2})"},
       {ConstraintKind::json_schema, R"({"type": "array", "items": {"$ref": "#"}})"},
       {ConstraintKind::regex, "(a|ab|abc)*\"?[0-9a-z]{0,200}"},
       {ConstraintKind::regex, "a{35}b|a{100,150}|[ a]*"},
       {ConstraintKind::choice, R"(["abc", "ab", "name", "a\"b"])"},
       {ConstraintKind::gbnf, "root ::= e\ne ::= t (\",\" t)*\nt ::= [a-z0-9]+ | \"{\" e \"}\" | \"[\" e \"]\""},
       {ConstraintKind::gbnf, "root ::= \"a\" root \"b\" | \"a\" root \"\\\"\" | \"\""},
-      {ConstraintKind::structural_tag, R"({"structures": [{"begin": "<tool>{", "schema": {"type": "integer"}, "end": "}</tool>"}],
+      {ConstraintKind::structural_tag,
+       R"({"structures": [{"begin": "<tool>{", "schema": {"type": "integer"}, "end": "}</tool>"}],
                                            "triggers": ["<tool>"]})"},
-      {ConstraintKind::structural_tag, R"({"format": {"type": "triggered_tags", "triggers": [{"type": "token", "token": "<|call|>"}],
+      {ConstraintKind::structural_tag,
+       R"({"format": {"type": "triggered_tags", "triggers": [{"type": "token", "token": "<|call|>"}],
           "tags": [{"begin": {"type": "token", "token": "<|call|>"}, "content": {"type": "json_schema", "json_schema": {"type": "string"}}, "end": ""}]}})"},
   };
   uint32_t seed = 1;
@@ -110,16 +157,33 @@ TEST(StructuralTag, free_text_and_tags) {
 }
 
 TEST(StructuralTag, formats) {
-  const auto wrapped = [](const std::string& format) { return R"j({"type": "structural_tag", "format": )j" + format + "}"; };
-  EXPECT_EQ(tagged(wrapped(R"j({"type": "sequence", "elements": [{"type": "const_string", "value": "a"}, {"type": "regex", "pattern": "b+"}]})j"), "abb"), "yes");
-  EXPECT_EQ(tagged(wrapped(R"j({"type": "or", "elements": [{"type": "grammar", "grammar": "root ::= \"x\""}, {"type": "json_schema", "json_schema": {"const": 1}}]})j"), "1"), "yes");
-  EXPECT_EQ(tagged(wrapped(R"j({"type": "tag", "begin": "<a>", "content": {"type": "any_text"}, "end": "</a>"})j"), "<a>x<y</</a>"), "yes");
-  EXPECT_EQ(tagged(wrapped(R"j({"type": "tag", "begin": "<a>", "content": {"type": "any_text"}, "end": "</a>"})j"), "<a></a>x"), "no");
+  const auto wrapped = [](const std::string& format) {
+    return R"j({"type": "structural_tag", "format": )j" + format + "}";
+  };
+  EXPECT_EQ(
+      tagged(
+          wrapped(
+              R"j({"type": "sequence", "elements": [{"type": "const_string", "value": "a"}, {"type": "regex", "pattern": "b+"}]})j"),
+          "abb"),
+      "yes");
+  EXPECT_EQ(
+      tagged(
+          wrapped(
+              R"j({"type": "or", "elements": [{"type": "grammar", "grammar": "root ::= \"x\""}, {"type": "json_schema", "json_schema": {"const": 1}}]})j"),
+          "1"),
+      "yes");
+  EXPECT_EQ(tagged(wrapped(R"j({"type": "tag", "begin": "<a>", "content": {"type": "any_text"}, "end": "</a>"})j"),
+                   "<a>x<y</</a>"),
+            "yes");
+  EXPECT_EQ(tagged(wrapped(R"j({"type": "tag", "begin": "<a>", "content": {"type": "any_text"}, "end": "</a>"})j"),
+                   "<a></a>x"),
+            "no");
   const std::string separated = wrapped(R"j({"type": "tags_with_separator", "separator": ",", "at_least_one": true,
       "tags": [{"begin": "(", "content": {"type": "regex", "pattern": "[0-9]"}, "end": ")"}]})j");
   EXPECT_EQ(tagged(separated, "(1),(2)"), "yes");
   EXPECT_EQ(tagged(separated, ""), "not yet");
-  const std::string once = wrapped(R"j({"type": "triggered_tags", "triggers": ["<"], "at_least_one": true, "stop_after_first": true,
+  const std::string once =
+      wrapped(R"j({"type": "triggered_tags", "triggers": ["<"], "at_least_one": true, "stop_after_first": true,
       "tags": [{"begin": "<a>", "content": {"type": "const_string", "value": "1"}, "end": "!"}]})j");
   EXPECT_EQ(tagged(once, "hm <a>1!"), "yes");
   EXPECT_EQ(tagged(once, "hm"), "not yet");
@@ -128,16 +192,19 @@ TEST(StructuralTag, formats) {
 
 TEST(StructuralTag, refuses) {
   EXPECT_NE(tagged(R"j({"format": {"type": "x"}})j", "").find("'x'"), std::string::npos);
-  EXPECT_NE(tagged(R"j({"structures": [{"begin": "<a>", "schema": {}, "end": ""}], "triggers": ["b"]})j", "").find("none of the triggers"),
+  EXPECT_NE(tagged(R"j({"structures": [{"begin": "<a>", "schema": {}, "end": ""}], "triggers": ["b"]})j", "")
+                .find("none of the triggers"),
             std::string::npos);
-  EXPECT_NE(tagged(R"j({"format": {"type": "tag", "begin": "a", "end": "b"}})j", "").find("'content' is missing"), std::string::npos);
+  EXPECT_NE(tagged(R"j({"format": {"type": "tag", "begin": "a", "end": "b"}})j", "").find("'content' is missing"),
+            std::string::npos);
 }
 
 TEST(Matcher, special_tokens_are_steps_of_their_own) {
   const ListTokenizer tokenizer = many_tokens();
-  const auto bound = bind(ConstraintKind::structural_tag,
-                          R"j({"format": {"type": "sequence", "elements": [{"type": "token", "token": "<|call|>"}, {"type": "const_string", "value": "ab"}]}})j",
-                          tokenizer);
+  const auto bound = bind(
+      ConstraintKind::structural_tag,
+      R"j({"format": {"type": "sequence", "elements": [{"type": "token", "token": "<|call|>"}, {"type": "const_string", "value": "ab"}]}})j",
+      tokenizer);
   ASSERT_TRUE(bound.ok()) << bound.error().message;
   Matcher matcher(bound.value());
   EXPECT_FALSE(matcher.accept_bytes("<|call|>"));
@@ -167,7 +234,8 @@ TEST(ConstraintCompiler, equal_sources_share_a_grammar) {
   ASSERT_TRUE(a.ok() && b.ok() && c.ok());
   EXPECT_EQ(a.value(), b.value());
   EXPECT_NE(a.value(), c.value());
-  for (int i = 0; i < 300; ++i) ASSERT_TRUE(compiler.compile({ConstraintKind::regex, "a{" + std::to_string(i) + "}"}).ok());
+  for (int i = 0; i < 300; ++i)
+    ASSERT_TRUE(compiler.compile({ConstraintKind::regex, "a{" + std::to_string(i) + "}"}).ok());
   EXPECT_NE(compiler.compile({ConstraintKind::regex, "a+"}).value(), a.value()) << "least recently used ones go";
 }
 

@@ -28,19 +28,31 @@ TEST(Regex, matches_the_whole_text) {
   EXPECT_FALSE(regex("[^a]", "\xC3"));
   EXPECT_TRUE(regex(".", "\xF0\x9F\x98\x80"));
   EXPECT_FALSE(regex(".", "\n"));
-  EXPECT_TRUE(regex("\\u00e9\\x41\\u{1F600}", "\xC3\xA9"
-                                                "A\xF0\x9F\x98\x80"));
+  EXPECT_TRUE(regex("\\u00e9\\x41\\u{1F600}",
+                    "\xC3\xA9"
+                    "A\xF0\x9F\x98\x80"));
   EXPECT_TRUE(regex("a{,3}b{2", "aab{2"));
   EXPECT_TRUE(regex("[]-a]", "^")) << "']' first in a class is itself";
 }
 
 TEST(Regex, refuses_by_name) {
-  const std::pair<const char*, const char*> kCases[] = {
-      {"a(?=b)", "look-around"}, {"(a)\\1", "back-reference"},  {"\\bx", "word boundary"}, {"(a", "')'"},
-      {"a)", "unmatched"},       {"[a", "']'"},                 {"*a", "nothing to repeat"}, {"a{3,2}", "at least 3"},
-      {"a**", "quantifier"},     {"a{20000}", "the limit"},     {"a$b", "can never match"}, {"[b-a]", "ends before"},
-      {"\\p{L}", "property"},    {"(?i)a", "flags"},            {"a\xFF", "UTF-8"},         {"a++", "possessive"},
-      {"((((a{900}){900}){900}){900}){900}", "states"}};
+  const std::pair<const char*, const char*> kCases[] = {{"a(?=b)", "look-around"},
+                                                        {"(a)\\1", "back-reference"},
+                                                        {"\\bx", "word boundary"},
+                                                        {"(a", "')'"},
+                                                        {"a)", "unmatched"},
+                                                        {"[a", "']'"},
+                                                        {"*a", "nothing to repeat"},
+                                                        {"a{3,2}", "at least 3"},
+                                                        {"a**", "quantifier"},
+                                                        {"a{20000}", "the limit"},
+                                                        {"a$b", "can never match"},
+                                                        {"[b-a]", "ends before"},
+                                                        {"\\p{L}", "property"},
+                                                        {"(?i)a", "flags"},
+                                                        {"a\xFF", "UTF-8"},
+                                                        {"a++", "possessive"},
+                                                        {"((((a{900}){900}){900}){900}){900}", "states"}};
   for (const auto& [pattern, expected] : kCases) {
     EXPECT_NE(refusal(ConstraintKind::regex, pattern).find(expected), std::string::npos)
         << pattern << ": " << refusal(ConstraintKind::regex, pattern);
@@ -68,7 +80,8 @@ class RandomRegex {
 
  private:
   std::string item(int depth) {
-    static const char* const kAtoms[] = {"a", "b", "c", "[a-c]", "[^b]", "\\d", "\\w", ".", "\xC3\xA9", "[\xC3\xA0-\xE2\x82\xAC]"};
+    static const char* const kAtoms[] = {"a",   "b",   "c", "[a-c]",    "[^b]",
+                                         "\\d", "\\w", ".", "\xC3\xA9", "[\xC3\xA0-\xE2\x82\xAC]"};
     std::string atom = depth > 0 && below(3) == 0 ? "(" + make(depth - 1) + ")" : kAtoms[below(10)];
     static const char* const kQuantifiers[] = {"*", "+", "?", "{2}", "{1,3}", "{0,2}", "{1,}", "*?"};
     return below(3) == 0 ? atom + kQuantifiers[below(8)] : atom;

@@ -1,8 +1,8 @@
 #pragma once
 // Reading a source character by character.
 
-#include <cstdint>
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -14,7 +14,8 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-constexpr std::array<std::string_view, 7> kTypes = {"object", "array", "string", "number", "integer", "boolean", "null"};
+constexpr std::array<std::string_view, 7> kTypes = {"object",  "array",   "string", "number",
+                                                    "integer", "boolean", "null"};
 constexpr std::array<std::string_view, 5> kAnnotations = {"title", "description", "default", "examples", "$comment"};
 
 bool is_among(std::string_view name, std::span<const std::string_view> names) {
@@ -52,7 +53,9 @@ Json merged_prefix(const Json& a, const Json& b) {
     if (schema.contains("prefixItems") && i < schema["prefixItems"].size()) return schema["prefixItems"][i];
     return schema.contains("items") ? schema["items"] : Json(true);
   };
-  const auto size = [](const Json& schema) { return schema.contains("prefixItems") ? schema["prefixItems"].size() : 0; };
+  const auto size = [](const Json& schema) {
+    return schema.contains("prefixItems") ? schema["prefixItems"].size() : 0;
+  };
   Json prefix = Json::array();
   for (size_t i = 0; i < std::max(size(a), size(b)); ++i) prefix.push_back(both(item(a, i), item(b, i)));
   return prefix;
@@ -144,11 +147,13 @@ class Merger {
     const bool x_is_less = x.get<double>() < y.get<double>();
     if (key == "multipleOf") {
       if (!x.is_number_integer() || !y.is_number_integer()) {
-        return schema_error(path_, "two values of 'multipleOf' that are not integers hold at once, which is not "
-                                   "supported");
+        return schema_error(path_,
+                            "two values of 'multipleOf' that are not integers hold at once, which is not "
+                            "supported");
       }
       const auto m = x.get<int64_t>(), n = y.get<int64_t>();
-      if (m <= 0 || n <= 0 || m > 1'000'000 || n > 1'000'000) return schema_error(path_, "'multipleOf' is out of range");
+      if (m <= 0 || n <= 0 || m > 1'000'000 || n > 1'000'000)
+        return schema_error(path_, "'multipleOf' is out of range");
       out_[key] = std::lcm(m, n);
     } else if (key.starts_with("min") || key == "exclusiveMinimum") {
       out_[key] = x_is_less ? y : x;
@@ -182,7 +187,8 @@ Result<std::vector<std::string>> schema_types(const Json& schema, const std::str
   if (schema.contains("type")) {
     for (const Json& type : as_list(schema["type"])) {
       if (!type.is_string() || !is_among(type.get_ref<const std::string&>(), kTypes)) {
-        return schema_error(path, fmt::format("'type' is {}, expected one of {}", to_text(type), fmt::join(kTypes, ", ")));
+        return schema_error(path,
+                            fmt::format("'type' is {}, expected one of {}", to_text(type), fmt::join(kTypes, ", ")));
       }
       types.push_back(type.get<std::string>());
     }

@@ -65,8 +65,8 @@ class Stepper {
   void finish(Configurations& out);
 
   const Grammar* grammar_;
-  std::vector<Configuration> work_;  // visited since begin()
-  size_t expanded_ = 0;              // of these
+  std::vector<Configuration> work_;    // visited since begin()
+  size_t expanded_ = 0;                // of these
   std::unordered_set<uint64_t> seen_;  // once they are many
 };
 

@@ -75,6 +75,7 @@ class TagParser {
     }
     if (type == "any_text") return b_.repeat(b_.bytes(0, 255), 0, kUnbounded);
     if (type == "json_schema" || type == "regex" || type == "grammar") return parse_source(format, type, path);
+    if (type == "keyword_arguments") return parse_keywords(format, path);
     if (type == "sequence" || type == "or") return parse_elements(format, type == "or", path, depth);
     if (type == "tag") return parse_tag(format, path, depth);
     if (type == "triggered_tags") return parse_triggered(format, path, depth);
@@ -105,6 +106,27 @@ class TagParser {
     KEDGE_ASSIGN(const std::string grammar, text_at(format, "grammar", path));
     KEDGE_ASSIGN(const RuleId rule, parse_gbnf(b_, grammar));
     return b_.rule(rule);
+  }
+
+  /// key=value, ...: the members of an object schema, in its order.
+  Result<ExpressionId> parse_keywords(const Json& format, const std::string& path) {
+    const Json schema = format.value("json_schema", Json());
+    const Json properties = schema.is_object() ? schema.value("properties", Json::object()) : Json::object();
+    const Json required = schema.is_object() ? schema.value("required", Json::array()) : Json::array();
+    if (!properties.is_object() || !required.is_array() || properties.size() > kTagsMax) {
+      return fail(path, "'json_schema' must be an object schema");
+    }
+    std::vector<ExpressionId> items;
+    std::vector<bool> optional;
+    for (const auto& [name, value] : properties.items()) {
+      // References lead through the whole schema.
+      Json whole = value;
+      if (whole.is_object() && schema.contains("$defs")) whole["$defs"] = schema["$defs"];
+      KEDGE_ASSIGN(const ExpressionId item, parse_json_schema(b_, json_, whole));
+      items.push_back(b_.sequence({b_.literal(name + "="), item}));
+      optional.push_back(std::ranges::find(required, Json(name)) == required.end());
+    }
+    return b_.joined(std::move(items), std::move(optional), b_.literal(", "));
   }
 
   Result<ExpressionId> parse_elements(const Json& format, bool any, const std::string& path, size_t depth) {
@@ -233,7 +255,7 @@ class TagParser {
       KEDGE_ASSIGN(const ExpressionId tag, parse_tag(format["tags"][i], tag_path, depth));
       tags.push_back(tag);
     }
-    const ExpressionId one = b_.choice(std::move(tags));
+    const ExpressionId one = b_.shared(b_.choice(std::move(tags)), "tag");
     const ExpressionId more = b_.repeat(b_.sequence({b_.literal(separator), one}), 0, kUnbounded);
     const ExpressionId some = once ? one : b_.sequence({one, more});
     return needed ? some : b_.optional(some);

@@ -86,7 +86,7 @@ std::shared_ptr<const Vocabulary> Vocabulary::create(const Tokenizer& tokenizer,
 
 std::string_view Vocabulary::bytes(TokenId token) const {
   return token >= 0 && static_cast<size_t>(token) < bytes_.size() ? std::string_view(bytes_[static_cast<size_t>(token)])
-                                                                   : std::string_view();
+                                                                  : std::string_view();
 }
 
 bool Vocabulary::is_end(TokenId token) const {

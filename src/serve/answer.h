@@ -10,6 +10,7 @@
 #include "kedge/engine.h"
 #include "kedge/tokenizer.h"
 #include "serve/api_error.h"
+#include "serve/tool_parser.h"
 
 namespace kedge::serve {
 
@@ -26,6 +27,8 @@ struct AnswerPart {
   std::string text;
   std::vector<AnswerToken> tokens;  // with log-probabilities; empty when none were asked for
   FinishReason finish = FinishReason::none;
+  std::vector<ToolCallPiece> calls;
+  bool has_called = false;  // in this part or one before it
 };
 
 /// Token counts and times of a whole answer.

@@ -13,7 +13,7 @@ Json array_schema(const Json& items) {
 }
 
 Json finish_reason_schema() {
-  return {{"type", "string"}, {"enum", Json::array({"stop", "length"})}};
+  return {{"type", "string"}, {"enum", Json::array({"stop", "length", "tool_calls"})}};
 }
 
 Json answer_schema(std::string_view object, const Json& choice) {

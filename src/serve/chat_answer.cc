@@ -16,23 +16,64 @@ class ChatFormat final : public AnswerFormat {
   [[nodiscard]] std::string_view chunk_object() const override { return "chat.completion.chunk"; }
 
   [[nodiscard]] Json whole_choice(const AnswerPart& part) const override {
+    Json message = {{"role", "assistant"}, {"content", part.text}, {"refusal", nullptr}};
+    if (part.has_called) {
+      if (part.text.empty()) message["content"] = nullptr;
+      message["tool_calls"] = whole_calls(part.calls);
+    }
     return {{"index", part.choice},
-            {"message", {{"role", "assistant"}, {"content", part.text}, {"refusal", nullptr}}},
+            {"message", std::move(message)},
             {"logprobs", logprobs_json(part)},
-            {"finish_reason", finish_reason_json(part.finish)}};
+            {"finish_reason", finish_json(part)}};
   }
 
   [[nodiscard]] Json chunk_choice(const AnswerPart& part, bool first) const override {
     Json delta = Json::object();
     if (first) delta["role"] = "assistant";
     if (first || !part.text.empty()) delta["content"] = part.text;
+    if (!part.calls.empty()) {
+      if (part.text.empty() && first) delta["content"] = nullptr;
+      delta["tool_calls"] = Json::array();
+      for (const ToolCallPiece& piece : part.calls) delta["tool_calls"].push_back(call_json(piece));
+    }
     return {{"index", part.choice},
             {"delta", std::move(delta)},
             {"logprobs", logprobs_json(part)},
-            {"finish_reason", finish_reason_json(part.finish)}};
+            {"finish_reason", finish_json(part)}};
   }
 
  private:
+  [[nodiscard]] static Json finish_json(const AnswerPart& part) {
+    if (part.has_called && part.finish == FinishReason::stop) return "tool_calls";
+    return finish_reason_json(part.finish);
+  }
+
+  /// The beginning of a call, without arguments yet, or more of its arguments.
+  [[nodiscard]] static Json call_json(const ToolCallPiece& piece) {
+    if (piece.name.empty()) return {{"index", piece.index}, {"function", {{"arguments", piece.arguments}}}};
+    return {{"index", piece.index},
+            {"id", piece.id},
+            {"type", "function"},
+            {"function", {{"name", piece.name}, {"arguments", piece.arguments}}}};
+  }
+
+  [[nodiscard]] static Json whole_calls(const std::vector<ToolCallPiece>& pieces) {
+    std::vector<ToolCallPiece> calls;
+    for (const ToolCallPiece& piece : pieces) {
+      if (piece.index >= calls.size()) {
+        calls.push_back(piece);
+      } else {
+        calls[piece.index].arguments += piece.arguments;
+      }
+    }
+    Json json = Json::array();
+    for (const ToolCallPiece& call : calls) {
+      json.push_back(call_json(call));
+      json.back().erase("index");
+    }
+    return json;
+  }
+
   [[nodiscard]] Json logprobs_json(const AnswerPart& part) const {
     if (!logprobs_ || part.tokens.empty()) return nullptr;
     Json content = Json::array();
@@ -75,8 +116,12 @@ Json chat_answer_schema() {
   entry["properties"]["top_logprobs"] = array_schema(logprob_entry_schema());
   Json logprobs = object_schema({{"content", array_schema(entry)}});
   logprobs["type"] = Json::array({"object", "null"});
-  const Json message = object_schema(
-      {{"role", {{"const", "assistant"}}}, {"content", {{"type", "string"}}}, {"refusal", {{"type", "null"}}}});
+  Json message = object_schema({{"role", {{"const", "assistant"}}},
+                                {"content", {{"type", Json::array({"string", "null"})}}},
+                                {"refusal", {{"type", "null"}}}});
+  const Json function = object_schema({{"name", {{"type", "string"}}}, {"arguments", {{"type", "string"}}}});
+  message["properties"]["tool_calls"] = array_schema(
+      object_schema({{"id", {{"type", "string"}}}, {"type", {{"const", "function"}}}, {"function", function}}));
   const Json choice = object_schema({{"index", {{"type", "integer"}}},
                                      {"message", message},
                                      {"logprobs", logprobs},

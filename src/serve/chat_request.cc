@@ -111,7 +111,8 @@ ApiStatus read_tools(const Json& value, const std::string& path, ChatRequest& re
     const bool is_function = tool.is_object() && tool.contains("type") && tool["type"] == "function" &&
                              tool.contains("function") && tool["function"].is_object() &&
                              tool["function"].contains("name") && tool["function"]["name"].is_string();
-    if (!is_function) {
+    const bool named = is_function && !tool["function"]["name"].get_ref<const std::string&>().empty();
+    if (!named) {
       return wrong_field(item_path(path, i), fmt::format("'{}' must be {{\"type\": \"function\", \"function\": "
                                                          "{{\"name\": ..., ...}}}}",
                                                          item_path(path, i)));
@@ -119,6 +120,40 @@ ApiStatus read_tools(const Json& value, const std::string& path, ChatRequest& re
   }
   if (!value.empty()) request.tools = value;
   return Done{};
+}
+
+ApiStatus read_tool_choice(const Json& value, const std::string& path, ChatRequest& request) {
+  if (value.is_string()) {
+    KEDGE_ASSIGN(const std::string choice, read_choice(value, path, {"auto", "none", "required"}));
+    request.tool_choice = choice == "none"       ? ToolChoice::none
+                          : choice == "required" ? ToolChoice::required
+                                                 : ToolChoice::automatic;
+    return Done{};
+  }
+  const bool names = value.is_object() && value.contains("function") && value["function"].is_object() &&
+                     value["function"].contains("name") && value["function"]["name"].is_string();
+  if (!names) {
+    return wrong_field(path, fmt::format("'{}' must be \"auto\", \"none\", \"required\" or {{\"type\": \"function\", "
+                                         "\"function\": {{\"name\": ...}}}}; found {}",
+                                         path, describe(value)));
+  }
+  request.tool_choice = ToolChoice::named;
+  request.tool_name = value["function"]["name"].get<std::string>();
+  return Done{};
+}
+
+/// What tool_choice asks for must be among the tools.
+ApiStatus check_tool_choice(const ChatRequest& request) {
+  const bool needed = request.tool_choice == ToolChoice::required || request.tool_choice == ToolChoice::named;
+  if (!needed) return Done{};
+  if (!request.tools.is_array())
+    return wrong_field("tool_choice", "'tool_choice' asks for a call, and there are no 'tools'");
+  if (request.tool_choice == ToolChoice::required) return Done{};
+  for (const Json& tool : request.tools) {
+    if (tool["function"]["name"] == request.tool_name) return Done{};
+  }
+  return wrong_field("tool_choice",
+                     fmt::format("'tool_choice' names \"{}\", which is not one of the 'tools'", request.tool_name));
 }
 
 ApiStatus read_template_variables(const Json& value, const std::string& path, ChatRequest& request) {
@@ -178,6 +213,22 @@ const Fields<ChatRequest>& chat_fields() {
         {"maxItems", kToolsMax},
         {"description", "Functions that the model's chat template is told of."}},
        read_tools},
+      {"tool_choice",
+       false,
+       {{"anyOf", Json::array({{{"enum", Json::array({"auto", "none", "required"})}},
+                               {{"type", "object"},
+                                {"properties",
+                                 {{"type", {{"const", "function"}}},
+                                  {"function",
+                                   {{"type", "object"},
+                                    {"properties", {{"name", {{"type", "string"}}}}},
+                                    {"required", Json::array({"name"})}}}}},
+                                {"required", Json::array({"type", "function"})}}})},
+        {"description",
+         "Whether functions may be called (auto), must be (required, or one by name) or are not (none)."}},
+       read_tool_choice},
+      boolean_field<ChatRequest>("parallel_tool_calls", "Several functions may be called at once (the default).",
+                                 [](ChatRequest& r, bool on) { r.parallel_tool_calls = on; }),
       {"chat_template_kwargs",
        false,
        {{"type", "object"}, {"description", "Further variables for the chat template."}},
@@ -198,6 +249,7 @@ ApiResult<ChatRequest> read_chat_request(const Json& body) {
   ChatRequest request;
   KEDGE_TRY(read_fields(body, generation_fields(), request.options));
   KEDGE_TRY(read_fields(body, chat_fields(), request));
+  KEDGE_TRY(check_tool_choice(request));
   if (request.top_logprobs > 0 && !request.logprobs) {
     return wrong_field("top_logprobs", "'top_logprobs' needs 'logprobs' to be true");
   }

@@ -11,10 +11,15 @@ namespace kedge::serve {
 inline constexpr size_t kMessagesMax = 4096;
 inline constexpr size_t kToolsMax = 128;
 
+enum class ToolChoice : uint8_t { automatic, none, required, named };
+
 struct ChatRequest {
   GenerationOptions options;
-  Json messages = Json::array();             // content flattened to text, as templates want it
-  Json tools = nullptr;                      // an array, or null
+  Json messages = Json::array();  // content flattened to text, as templates want it
+  Json tools = nullptr;           // an array, or null
+  ToolChoice tool_choice = ToolChoice::automatic;
+  std::string tool_name;  // named: one of the tools'
+  bool parallel_tool_calls = true;
   Json template_variables = Json::object();  // chat_template_kwargs
   bool add_generation_prompt = true;
   bool logprobs = false;

@@ -6,6 +6,7 @@
 #include "serve/generation.h"
 #include "serve/prompt.h"
 #include "serve/routes.h"
+#include "serve/tool_use.h"
 
 namespace kedge::serve {
 
@@ -15,9 +16,11 @@ ApiResult<GenerationJob> chat_job(const ServeContext& context, const net::Server
   GenerationJob job;
   job.arrival = std::chrono::steady_clock::now();
   KEDGE_ASSIGN(const Json body, read_json_body(http));
-  KEDGE_ASSIGN(const ChatRequest request, read_chat_request(body));
+  KEDGE_ASSIGN(ChatRequest request, read_chat_request(body));
   KEDGE_ASSIGN(job.model, context.models.find(request.options.model));
   KEDGE_TRY(require_decoder(*job.model));
+  KEDGE_TRY(prepare_constraint(request.options, *job.model));
+  KEDGE_ASSIGN(job.tool_syntax, prepare_tools(request, *job.model));
   KEDGE_TRY(prepare_constraint(request.options, *job.model));
   KEDGE_ASSIGN(PreparedPrompt prompt, prepare_chat(request, *job.model));
   // An answer may take what is left of the context, unless the client says otherwise.

@@ -280,7 +280,8 @@ TEST_F(ChatRoutesTest, constraints_reach_the_engine) {
   const Json schema = {{"type", "object"}};
   const std::vector<std::tuple<Json, ConstraintKind, std::string>> cases = {
       {{{"response_format", {{"type", "json_object"}}}}, ConstraintKind::json_object, ""},
-      {{{"response_format", {{"type", "json_schema"}, {"json_schema", {{"name", "x"}, {"strict", true}, {"schema", schema}}}}}},
+      {{{"response_format",
+         {{"type", "json_schema"}, {"json_schema", {{"name", "x"}, {"strict", true}, {"schema", schema}}}}}},
        ConstraintKind::json_schema,
        to_text(schema)},
       {{{"guided_json", to_text(schema)}}, ConstraintKind::json_schema, to_text(schema)},

@@ -60,8 +60,8 @@ ApiStatus read_structural_tag(const Json& value, const std::string& path, Option
   if (!value.is_object() && !value.is_string()) {
     return wrong_field(path, fmt::format("'{}' must be an object; found {}", path, describe(value)));
   }
-  return set_constraint(options, path,
-                        {ConstraintKind::structural_tag, value.is_string() ? value.get<std::string>() : to_text(value)});
+  return set_constraint(
+      options, path, {ConstraintKind::structural_tag, value.is_string() ? value.get<std::string>() : to_text(value)});
 }
 
 ApiStatus read_response_format(const Json& value, const std::string& path, Options& options) {
@@ -69,9 +69,8 @@ ApiStatus read_response_format(const Json& value, const std::string& path, Optio
     return wrong_field(path, fmt::format("'{}' must be an object; found {}", path, describe(value)));
   }
   if (!value.contains("type")) return missing_field(member_path(path, "type"));
-  KEDGE_ASSIGN(const std::string type,
-               read_choice(value["type"], member_path(path, "type"),
-                           {"text", "json_object", "json_schema", "structural_tag"}));
+  KEDGE_ASSIGN(const std::string type, read_choice(value["type"], member_path(path, "type"),
+                                                   {"text", "json_object", "json_schema", "structural_tag"}));
   if (type == "text") return Done{};
   if (type == "json_object") return set_constraint(options, path, {ConstraintKind::json_object, ""});
   if (type == "structural_tag") return read_structural_tag(value, path, options);
@@ -136,7 +135,8 @@ Json group_schema(const char* prefix, const char* description) {
   if (*prefix == '\0') {
     add_property(schema, "json_object", {{"type", "boolean"}, {"description", "Any JSON object."}}, false);
     add_property(schema, "structural_tag",
-                 {{"type", Json::array({"object", "string"})}, {"description", "Free text with constrained tags."}}, false);
+                 {{"type", Json::array({"object", "string"})}, {"description", "Free text with constrained tags."}},
+                 false);
   }
   return schema;
 }

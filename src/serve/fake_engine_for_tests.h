@@ -87,7 +87,7 @@ class FakeTemplate final : public text::ChatTemplate {
   [[nodiscard]] const std::string& source() const override { return source_; }
 
  private:
-  std::string source_ = "fake";
+  std::string source_ = "fake, with tools in <tool_call>";
 };
 
 class FakeEngine final : public Engine {

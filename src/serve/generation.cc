@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "net/http_server_sse.h"
+#include "serve/tool_parser.h"
 
 namespace kedge::serve {
 
@@ -38,7 +39,10 @@ class Generation : public std::enable_shared_from_this<Generation> {
         prompt_tokens_(job_.requests.size()),
         open_choices_(choices_.size()),
         open_requests_(job_.requests.size()) {
-    for (size_t i = 0; i < choices_.size(); ++i) choices_[i].whole.choice = static_cast<uint32_t>(i);
+    for (size_t i = 0; i < choices_.size(); ++i) {
+      choices_[i].whole.choice = static_cast<uint32_t>(i);
+      if (job_.tool_syntax) choices_[i].tools.emplace(*job_.tool_syntax);
+    }
   }
 
   void start();
@@ -56,6 +60,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     size_t characters = 0;
     uint64_t token_count = 0;
     Clock::time_point first_token, last_token;
+    std::optional<ToolCallParser> tools;
   };
 
   // On the engine's thread.
@@ -69,6 +74,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void handle_prompt_token(const Arrived& arrived);
   void begin_choice(Choice& choice, size_t request);
   void handle_token(Choice& choice, Arrived& arrived);
+  static void find_calls(ToolCallParser& parser, AnswerPart& part);
   void deliver(Choice& choice, AnswerPart part, bool first);
   void finish_request(const RequestTimings& timings);
   void finish_answer();
@@ -232,6 +238,7 @@ void Generation::handle_token(Choice& choice, Arrived& arrived) {
   choice.characters += character_count(event.text);
   part.text = std::move(event.text);
   part.finish = event.finish;
+  if (choice.tools) find_calls(*choice.tools, part);
   if (event.finish != FinishReason::none) {
     --open_choices_;
     if (choice.token_count > 1) {
@@ -242,16 +249,32 @@ void Generation::handle_token(Choice& choice, Arrived& arrived) {
   deliver(choice, std::move(part), !choice.begun);
 }
 
+/// What the text says in calls moves out of it.
+void Generation::find_calls(ToolCallParser& parser, AnswerPart& part) {
+  AnswerPieces pieces = parser.push(part.text);
+  if (part.finish != FinishReason::none) {
+    AnswerPieces last = parser.finish();
+    pieces.text += last.text;
+    pieces.calls.insert(pieces.calls.end(), last.calls.begin(), last.calls.end());
+  }
+  part.text = std::move(pieces.text);
+  part.calls = std::move(pieces.calls);
+  part.has_called = parser.call_count() > 0;
+}
+
 void Generation::deliver(Choice& choice, AnswerPart part, bool first) {
   choice.begun = true;
   if (!job_.stream) {
     choice.whole.text += part.text;
     choice.whole.finish = part.finish;
+    choice.whole.has_called = part.has_called;
+    choice.whole.calls.insert(choice.whole.calls.end(), part.calls.begin(), part.calls.end());
     choice.whole.tokens.insert(choice.whole.tokens.end(), part.tokens.begin(), part.tokens.end());
     return;
   }
   // Half of a character makes no chunk of its own.
-  if (!first && part.text.empty() && part.tokens.empty() && part.finish == FinishReason::none) return;
+  const bool silent = part.text.empty() && part.tokens.empty() && part.calls.empty();
+  if (!first && silent && part.finish == FinishReason::none) return;
   Json chunk = job_.format->chunk(part, first, job_.include_usage);
   if (part.finish != FinishReason::none && open_choices_ == 0) {
     last_chunk_ = std::move(chunk);

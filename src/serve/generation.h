@@ -3,12 +3,14 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "net/http_server.h"
 #include "serve/answer.h"
 #include "serve/context.h"
+#include "serve/tool_syntax.h"
 
 namespace kedge::serve {
 
@@ -19,6 +21,7 @@ struct GenerationJob {
   std::vector<std::string> echo_texts;  // empty, or one per request: the answer begins with it
   bool stream = false;
   bool include_usage = false;
+  std::optional<ToolSyntax> tool_syntax;  // calls written so become tool_calls
   std::unique_ptr<AnswerFormat> format;
   std::chrono::steady_clock::time_point arrival;
 };

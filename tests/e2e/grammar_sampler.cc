@@ -104,8 +104,9 @@ int run(const char* path) {
     const Json request = parse_json(line, "line").value();
     const auto grammar =
         compiler.compile({kind_of(request["kind"].get<std::string>()), request["source"].get<std::string>()});
-    const Json answer = grammar.ok() ? Sampler(*tokenizer.value(), grammar.value(), request["seed"].get<uint32_t>()).run()
-                                     : Json{{"error", grammar.error().message}, {"refused", true}};
+    const Json answer = grammar.ok()
+                            ? Sampler(*tokenizer.value(), grammar.value(), request["seed"].get<uint32_t>()).run()
+                            : Json{{"error", grammar.error().message}, {"refused", true}};
     std::cout << to_text(answer) << '\n';
   }
   return 0;
