@@ -11,8 +11,6 @@
 namespace kedge::cli {
 namespace {
 
-constexpr std::chrono::seconds kLineInterval{10};
-
 std::string progress_text(uint64_t documents, double share, double seconds) {
   const double rate = seconds > 0 ? static_cast<double>(documents) / seconds : 0;
   const double left = share > 0 ? seconds / share * (1 - share) : 0;
@@ -41,28 +39,23 @@ curate::Job CurateOptions::job() const {
   return job;
 }
 
+void CurateConsole::attach(const CurateOptions& options, curate::Events& events) {
+  events.on_reject = [this](const data::Reject& reject) {
+    line_.close();
+    say("kedge: rejected " + one_line(reject.where + ": " + reject.reason));
+  };
+  if (options.quiet) return;
+  events.on_progress = [this](uint64_t documents, double share) {
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin_;
+    line_.show(progress_text(documents, share, seconds.count()));
+  };
+}
+
 Status run_curate(const CurateOptions& options,
                   const std::function<Result<curate::Counts>(const curate::Job&, WorkerPool&, const curate::Events&,
                                                              const std::stop_token&)>& work) {
-  ProgressLine line(kLineInterval);
-  const auto begin = std::chrono::steady_clock::now();
-  curate::Events events;
-  events.on_reject = [&](const data::Reject& reject) {
-    line.close();
-    say("kedge: rejected " + one_line(reject.where + ": " + reject.reason));
-  };
-  if (!options.quiet) {
-    events.on_progress = [&](uint64_t documents, double share) {
-      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-      line.show(progress_text(documents, share, seconds.count()));
-    };
-  }
-  WorkerPool pool(options.threads);
-  const InterruptStop interrupt;
-  const Result<curate::Counts> counts = work(options.job(), pool, events, interrupt.token());
-  line.close();
-  if (!counts.ok()) return counts.error();
-  const auto& [in, out, rejected] = counts.value();
+  KEDGE_ASSIGN(const curate::Counts counts, run_counted(options, work));
+  const auto& [in, out, rejected] = counts;
   if (options.json) return write_json({{"in", in}, {"out", out}, {"rejected", rejected}});
   return write_output(fmt::format("{} in, {} out, {} rejected\n", in, out, rejected));
 }
@@ -84,6 +77,7 @@ void register_curate(Commands& commands) {
   register_curate_extract(commands, *curate);
   register_curate_run(commands, *curate);
   register_curate_survey(commands, *curate);
+  register_curate_pack(commands, *curate);
 }
 
 }  // namespace kedge::cli

@@ -2,12 +2,15 @@
 // What the commands of `kedge curate` share: inputs, output, threads, progress, counts.
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/progress_line.h"
 #include "curate/annotate.h"
 
 namespace kedge::cli {
@@ -24,10 +27,35 @@ struct CurateOptions {
   [[nodiscard]] curate::Job job() const;
 };
 
+/// What people see while documents are worked on: a line of progress, and what was rejected.
+class CurateConsole {
+ public:
+  /// REQUIRES: this object outlives `events`.
+  void attach(const CurateOptions& options, curate::Events& events);
+  void close() { line_.close(); }
+
+ private:
+  ProgressLine line_{std::chrono::seconds(10)};
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
 /// Runs `work` with a pool, a progress line and Ctrl-C, and prints the counts.
 Status run_curate(const CurateOptions& options,
                   const std::function<Result<curate::Counts>(const curate::Job&, WorkerPool&, const curate::Events&,
                                                              const std::stop_token&)>& work);
+
+/// The same around any work over a job; whoever calls it tells the result.
+template <typename Work>
+auto run_counted(const CurateOptions& options, const Work& work) {
+  CurateConsole console;
+  curate::Events events;
+  console.attach(options, events);
+  WorkerPool pool(options.threads);
+  const InterruptStop interrupt;
+  auto result = work(options.job(), pool, events, interrupt.token());
+  console.close();
+  return result;
+}
 
 /// The same for an operator that annotates each document.
 Status run_operator(const CurateOptions& options, const curate::Operator& op);
@@ -42,5 +70,6 @@ void register_curate_langid(Commands& commands, CLI::App& curate);
 void register_curate_extract(Commands& commands, CLI::App& curate);
 void register_curate_run(Commands& commands, CLI::App& curate);
 void register_curate_survey(Commands& commands, CLI::App& curate);
+void register_curate_pack(Commands& commands, CLI::App& curate);
 
 }  // namespace kedge::cli

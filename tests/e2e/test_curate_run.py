@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -157,6 +158,25 @@ class CurateRun(unittest.TestCase):
         self.assertEqual(len(chosen[0]), 7)
         self.assertEqual(chosen[0], chosen[1])
         self.assertNotEqual(chosen[0], chosen[2])
+
+    def test_packs_tokens_as_megatron_reads_them(self):
+        (self.folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nship\nharbour\nwind\n")
+        (self.folder / "a.jsonl").write_text(
+            '{"id":1,"text":"ship wind"}\n{"id":2,"text":"harbour"}\nno\n{"id":3,"text":""}\n')
+        pack = ["pack", "--tokenizer", self.folder / "vocab.txt", "--input", self.folder / "a.jsonl", "--end-token",
+                "[SEP]", "--json", "--quiet", "--output"]
+        done = self.call(*pack, self.folder / "one")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(done.stdout),
+                         {"in": 4, "out": 3, "rejected": 1, "tokens": 6, "sequences": 3, "left_out_tokens": 0})
+        self.assertEqual(struct.unpack("<6H", (self.folder / "one.bin").read_bytes()), (5, 7, 3, 6, 3, 3))
+        index = (self.folder / "one.idx").read_bytes()
+        self.assertEqual(struct.unpack("<9sQBQQ3i3q4q", index),
+                         (b"MMIDIDX\0\0", 1, 8, 3, 4, 3, 2, 1, 0, 6, 10, 0, 1, 2, 3))
+        done = self.call(*pack, self.folder / "cut", "--length", "4", "--format", "array")
+        self.assertEqual(json.loads(done.stdout)["left_out_tokens"], 2)
+        self.assertEqual(struct.unpack("<4H", (self.folder / "cut.bin").read_bytes()), (5, 7, 3, 6))
+        self.assertFalse((self.folder / "cut.idx").exists())
 
 
 @unittest.skipUnless(SHARED.is_dir(), f"{SHARED} is not there: the recipes on real documents are NOT TESTED")
