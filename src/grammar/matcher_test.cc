@@ -3,6 +3,7 @@
 #include "grammar/matcher.h"
 
 #include <random>
+#include <thread>
 
 #include "grammar/grammar_for_tests.h"
 
@@ -222,6 +223,28 @@ TEST(Matcher, long_answers_keep_few_stacks) {
   ASSERT_TRUE(matcher.accept_bytes("["));
   for (int i = 0; i < 20'000; ++i) ASSERT_TRUE(matcher.accept_bytes("[[1],[[2]]],"));
   expect_exact(matcher, tokenizer, "...");
+}
+
+TEST(ConstraintCompiler, threads_share_grammars_and_masks) {
+  const ListTokenizer tokenizer = many_tokens();
+  const TokenId end = *tokenizer.eos();
+  ConstraintCompiler compiler(tokenizer, {&end, 1});
+  std::vector<std::vector<uint64_t>> masks(4);
+  std::vector<std::thread> threads;
+  for (std::vector<uint64_t>& mask : masks) {
+    threads.emplace_back([&compiler, &mask] {
+      const auto grammar = compiler.compile({ConstraintKind::json_object, ""});
+      Matcher matcher(grammar.value());
+      mask.resize(grammar.value()->vocabulary().mask_words());
+      for (const char c : std::string("{\"a\": [1, {\"b\": \"text")) {
+        matcher.fill_mask(mask);
+        ASSERT_TRUE(matcher.accept_bytes({&c, 1}));
+      }
+      matcher.fill_mask(mask);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::vector<uint64_t>& mask : masks) EXPECT_EQ(mask, masks[0]);
 }
 
 TEST(ConstraintCompiler, equal_sources_share_a_grammar) {

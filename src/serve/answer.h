@@ -27,6 +27,7 @@ struct AnswerPart {
   std::string text;
   std::vector<AnswerToken> tokens;  // with log-probabilities; empty when none were asked for
   FinishReason finish = FinishReason::none;
+  std::string reasoning;
   std::vector<ToolCallPiece> calls;
   bool has_called = false;  // in this part or one before it
 };
@@ -34,6 +35,7 @@ struct AnswerPart {
 /// Token counts and times of a whole answer.
 struct AnswerTotals {
   RequestTimings timings;  // summed over the requests
+  uint64_t reasoning_tokens = 0;
 };
 
 /// What all parts of one answer share.
@@ -74,7 +76,7 @@ std::unique_ptr<AnswerFormat> chat_format(AnswerHead head, const Tokenizer& toke
 /// OpenAI's text_completion. `tokenizer` outlives the format.
 std::unique_ptr<AnswerFormat> completion_format(AnswerHead head, const Tokenizer& tokenizer, bool logprobs);
 
-Json usage_json(uint64_t prompt_tokens, uint64_t completion_tokens);
+Json usage_json(uint64_t prompt_tokens, uint64_t completion_tokens, uint64_t reasoning_tokens = 0);
 /// Milliseconds and rates; the names are llama.cpp's.
 Json timings_json(const RequestTimings& timings);
 /// null while there is none.

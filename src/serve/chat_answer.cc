@@ -17,6 +17,7 @@ class ChatFormat final : public AnswerFormat {
 
   [[nodiscard]] Json whole_choice(const AnswerPart& part) const override {
     Json message = {{"role", "assistant"}, {"content", part.text}, {"refusal", nullptr}};
+    if (!part.reasoning.empty()) message["reasoning_content"] = part.reasoning;
     if (part.has_called) {
       if (part.text.empty()) message["content"] = nullptr;
       message["tool_calls"] = whole_calls(part.calls);
@@ -31,6 +32,7 @@ class ChatFormat final : public AnswerFormat {
     Json delta = Json::object();
     if (first) delta["role"] = "assistant";
     if (first || !part.text.empty()) delta["content"] = part.text;
+    if (!part.reasoning.empty()) delta["reasoning_content"] = part.reasoning;
     if (!part.calls.empty()) {
       if (part.text.empty() && first) delta["content"] = nullptr;
       delta["tool_calls"] = Json::array();
@@ -119,6 +121,7 @@ Json chat_answer_schema() {
   Json message = object_schema({{"role", {{"const", "assistant"}}},
                                 {"content", {{"type", Json::array({"string", "null"})}}},
                                 {"refusal", {{"type", "null"}}}});
+  message["properties"]["reasoning_content"] = {{"type", "string"}};
   const Json function = object_schema({{"name", {{"type", "string"}}}, {"arguments", {{"type", "string"}}}});
   message["properties"]["tool_calls"] = array_schema(
       object_schema({{"id", {{"type", "string"}}}, {"type", {{"const", "function"}}}, {"function", function}}));

@@ -7,6 +7,7 @@
 #include "serve/prompt.h"
 #include "serve/routes.h"
 #include "serve/tool_use.h"
+#include "text/chat_template.h"
 
 namespace kedge::serve {
 
@@ -20,9 +21,21 @@ ApiResult<GenerationJob> chat_job(const ServeContext& context, const net::Server
   KEDGE_ASSIGN(job.model, context.models.find(request.options.model));
   KEDGE_TRY(require_decoder(*job.model));
   KEDGE_TRY(prepare_constraint(request.options, *job.model));
+  const bool has_form = request.options.request.constraint.has_value();
   KEDGE_ASSIGN(job.tool_syntax, prepare_tools(request, *job.model));
   KEDGE_TRY(prepare_constraint(request.options, *job.model));
   KEDGE_ASSIGN(PreparedPrompt prompt, prepare_chat(request, *job.model));
+  const text::ChatTemplate& chat_template = *job.model->engine().chat_template();
+  job.reasoning = detect_reasoning(chat_template.source(), prompt.text);
+  if (job.reasoning) {
+    Request& engine_request = request.options.request;
+    const bool open_text = job.tool_syntax && request.tool_choice == ToolChoice::automatic && !has_form;
+    if (engine_request.constraint && !open_text) {
+      engine_request.constraint = behind_reasoning(*engine_request.constraint, *job.reasoning);
+      KEDGE_TRY(prepare_constraint(request.options, *job.model));
+    }
+    engine_request.skip_special = false;  // the marks may be special tokens
+  }
   // An answer may take what is left of the context, unless the client says otherwise.
   KEDGE_ASSIGN(Request engine, engine_request(request.options, std::numeric_limits<uint32_t>::max(),
                                               std::move(prompt.tokens), "messages", *job.model));

@@ -307,6 +307,89 @@ TEST_F(ChatRoutesTest, constraints_reach_the_engine) {
   EXPECT_FALSE(engine().last_request().constraint.has_value());
 }
 
+Json tools_of_weather() {
+  return {{{"type", "function"}, {"function", {{"name", "weather"}, {"parameters", {{"type", "object"}}}}}}};
+}
+
+TEST_F(ChatRoutesTest, tools_are_called) {
+  start();
+  engine().set_answer("Hm.<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Bern\"}}\n</tool_call>");
+  Json body = hello();
+  body["tools"] = tools_of_weather();
+  const Json choice = post(kChat, body).json["choices"][0];
+  EXPECT_EQ(choice["finish_reason"], "tool_calls");
+  EXPECT_EQ(choice["message"]["content"], "Hm.");
+  ASSERT_EQ(choice["message"]["tool_calls"].size(), 1U);
+  const Json& call = choice["message"]["tool_calls"][0];
+  EXPECT_TRUE(call["id"].get<std::string>().starts_with("call_"));
+  EXPECT_EQ(call["type"], "function");
+  EXPECT_EQ(call["function"], (Json{{"name", "weather"}, {"arguments", "{\"city\": \"Bern\"}"}}));
+  const Request request = engine().last_request();
+  EXPECT_FALSE(request.skip_special);
+  ASSERT_TRUE(request.constraint.has_value());
+  EXPECT_EQ(request.constraint->kind, ConstraintKind::structural_tag);
+}
+
+TEST_F(ChatRoutesTest, calls_are_streamed) {
+  start();
+  engine().set_answer("<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"a\": 1}}\n</tool_call>");
+  Json body = hello();
+  body["tools"] = tools_of_weather();
+  body["tool_choice"] = "required";
+  std::string arguments, finish;
+  size_t beginnings = 0;
+  for (const std::string& event : stream(kChat, body)) {
+    if (event == "[DONE]") continue;
+    const Json choice = parse_json(event, "chunk").value()["choices"][0];
+    if (!choice["finish_reason"].is_null()) finish = choice["finish_reason"].get<std::string>();
+    EXPECT_EQ(choice["delta"].value("content", Json("")).is_string() ? choice["delta"].value("content", "") : "", "");
+    for (const Json& call : choice["delta"].value("tool_calls", Json::array())) {
+      EXPECT_EQ(call["index"], 0);
+      if (call.contains("id")) {
+        ++beginnings;
+        EXPECT_EQ(call["function"], (Json{{"name", "weather"}, {"arguments", ""}}));
+        EXPECT_EQ(arguments, "");
+      } else {
+        arguments += call["function"]["arguments"].get<std::string>();
+      }
+    }
+  }
+  EXPECT_EQ(beginnings, 1U);
+  EXPECT_EQ(arguments, "{\"a\": 1}");
+  EXPECT_EQ(finish, "tool_calls");
+}
+
+TEST_F(ChatRoutesTest, tool_choice) {
+  start();
+  Json body = hello();
+  body["tools"] = tools_of_weather();
+  body["tool_choice"] = "none";
+  EXPECT_EQ(post(kChat, body).status, 200);
+  EXPECT_EQ(prompt().find("tools"), std::string::npos);
+  EXPECT_FALSE(engine().last_request().constraint.has_value());
+  const std::vector<std::pair<Json, std::string>> kWrong = {
+      {{{"tool_choice", "any"}}, "tool_choice"},
+      {{{"tool_choice", {{"type", "function"}, {"function", {{"name", "x"}}}}}}, "tool_choice"},
+      {{{"tool_choice", "required"}, {"tools", nullptr}}, "tool_choice"},
+      {{{"parallel_tool_calls", 1}}, "parallel_tool_calls"},
+      {{{"tools", {{{"type", "function"}, {"function", {{"name", ""}}}}}}}, "tools[0]"},
+      {{{"tools", {{{"type", "function"}, {"function", {{"name", "f"}, {"parameters", "x"}}}}}}},
+       "tools[0].function.parameters"},
+      {{{"tools",
+         {{{"type", "function"},
+           {"function", {{"name", "f"}, {"strict", true}, {"parameters", {{"unsupported", 1}}}}}}}}},
+       "tools[0].function.parameters"},
+  };
+  for (const auto& [change, param] : kWrong) {
+    Json wrong = hello();
+    wrong["tools"] = tools_of_weather();
+    wrong.update(change);
+    const ApiAnswer answer = post(kChat, wrong);
+    EXPECT_EQ(answer.status, 400) << to_text(change);
+    EXPECT_EQ(answer.error_param(), param) << answer.text;
+  }
+}
+
 TEST_F(ChatRoutesTest, broken_bodies_are_refused) {
   start();
   std::string deep = "{\"messages\":" + std::string(5000, '[') + std::string(5000, ']') + "}";

@@ -41,6 +41,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
         open_requests_(job_.requests.size()) {
     for (size_t i = 0; i < choices_.size(); ++i) {
       choices_[i].whole.choice = static_cast<uint32_t>(i);
+      if (job_.reasoning) choices_[i].reasoning.emplace(*job_.reasoning);
       if (job_.tool_syntax) choices_[i].tools.emplace(*job_.tool_syntax);
     }
   }
@@ -60,6 +61,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     size_t characters = 0;
     uint64_t token_count = 0;
     Clock::time_point first_token, last_token;
+    std::optional<ReasoningSplitter> reasoning;
     std::optional<ToolCallParser> tools;
   };
 
@@ -74,6 +76,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void handle_prompt_token(const Arrived& arrived);
   void begin_choice(Choice& choice, size_t request);
   void handle_token(Choice& choice, Arrived& arrived);
+  static void part_reasoning(ReasoningSplitter& splitter, AnswerPart& part);
   static void find_calls(ToolCallParser& parser, AnswerPart& part);
   void deliver(Choice& choice, AnswerPart part, bool first);
   void finish_request(const RequestTimings& timings);
@@ -238,6 +241,10 @@ void Generation::handle_token(Choice& choice, Arrived& arrived) {
   choice.characters += character_count(event.text);
   part.text = std::move(event.text);
   part.finish = event.finish;
+  if (choice.reasoning) {
+    if (event.token && choice.reasoning->inside()) ++totals_.reasoning_tokens;
+    part_reasoning(*choice.reasoning, part);
+  }
   if (choice.tools) find_calls(*choice.tools, part);
   if (event.finish != FinishReason::none) {
     --open_choices_;
@@ -247,6 +254,17 @@ void Generation::handle_token(Choice& choice, Arrived& arrived) {
     }
   }
   deliver(choice, std::move(part), !choice.begun);
+}
+
+void Generation::part_reasoning(ReasoningSplitter& splitter, AnswerPart& part) {
+  ReasoningSplitter::Pieces pieces = splitter.push(part.text);
+  if (part.finish != FinishReason::none) {
+    const ReasoningSplitter::Pieces last = splitter.finish();
+    pieces.reasoning += last.reasoning;
+    pieces.text += last.text;
+  }
+  part.reasoning = std::move(pieces.reasoning);
+  part.text = std::move(pieces.text);
 }
 
 /// What the text says in calls moves out of it.
@@ -268,12 +286,13 @@ void Generation::deliver(Choice& choice, AnswerPart part, bool first) {
     choice.whole.text += part.text;
     choice.whole.finish = part.finish;
     choice.whole.has_called = part.has_called;
+    choice.whole.reasoning += part.reasoning;
     choice.whole.calls.insert(choice.whole.calls.end(), part.calls.begin(), part.calls.end());
     choice.whole.tokens.insert(choice.whole.tokens.end(), part.tokens.begin(), part.tokens.end());
     return;
   }
   // Half of a character makes no chunk of its own.
-  const bool silent = part.text.empty() && part.tokens.empty() && part.calls.empty();
+  const bool silent = part.text.empty() && part.reasoning.empty() && part.tokens.empty() && part.calls.empty();
   if (!first && silent && part.finish == FinishReason::none) return;
   Json chunk = job_.format->chunk(part, first, job_.include_usage);
   if (part.finish != FinishReason::none && open_choices_ == 0) {

@@ -10,6 +10,7 @@
 #include "net/http_server.h"
 #include "serve/answer.h"
 #include "serve/context.h"
+#include "serve/reasoning.h"
 #include "serve/tool_syntax.h"
 
 namespace kedge::serve {
@@ -22,6 +23,7 @@ struct GenerationJob {
   bool stream = false;
   bool include_usage = false;
   std::optional<ToolSyntax> tool_syntax;  // calls written so become tool_calls
+  std::optional<Reasoning> reasoning;     // text marked so becomes reasoning_content
   std::unique_ptr<AnswerFormat> format;
   std::chrono::steady_clock::time_point arrival;
 };

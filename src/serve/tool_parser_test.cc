@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "core/file.h"
 #include "grammar/grammar_for_tests.h"
 
 namespace kedge::serve {
@@ -222,6 +225,30 @@ TEST(ToolSyntax, is_detected_from_the_template) {
   EXPECT_EQ(detect_tool_syntax("<start_of_turn>"), ToolSyntax::pythonic);
   EXPECT_EQ(detect_tool_syntax("<|tool|>"), ToolSyntax::phi);
   EXPECT_EQ(detect_tool_syntax("functools[{"), ToolSyntax::functools);
+}
+
+TEST(ToolSyntax, is_detected_from_real_templates) {
+  const std::filesystem::path folder =
+      std::filesystem::path(KEDGE_SOURCE_DIR) / ".." / "shared" / "data" / "models" / "templates";
+  if (!std::filesystem::exists(folder))
+    GTEST_SKIP() << "SKIPPED: the templates of real models are not beside the checkout";
+  const std::pair<const char*, ToolSyntax> kExpected[] = {{"llama-3.1-8b-instruct", ToolSyntax::llama_json},
+                                                          {"llama-3.3-70b-instruct", ToolSyntax::llama_json},
+                                                          {"mistral-nemo-2407", ToolSyntax::mistral_list},
+                                                          {"mistral-v3-with-system", ToolSyntax::mistral_list},
+                                                          {"mistral-small-3.2", ToolSyntax::mistral_args},
+                                                          {"ministral-3-14b-reasoning", ToolSyntax::mistral_args},
+                                                          {"phi-4-mini-tools", ToolSyntax::functools},
+                                                          {"phi-4-mini", ToolSyntax::phi},
+                                                          {"qwen2.5-7b-instruct", ToolSyntax::hermes},
+                                                          {"qwen3-0.6b", ToolSyntax::hermes},
+                                                          {"gemma-3-it", ToolSyntax::pythonic},
+                                                          {"gemma-2-2b-it", ToolSyntax::pythonic}};
+  for (const auto& [name, expected] : kExpected) {
+    const Result<std::string> source = read_file(folder / (std::string(name) + ".jinja"), size_t{1} << 20);
+    ASSERT_TRUE(source.ok()) << name;
+    EXPECT_EQ(detect_tool_syntax(source.value()), expected) << name;
+  }
 }
 
 }  // namespace

@@ -198,7 +198,9 @@ class Grammar(unittest.TestCase):
             for _ in range(chosen.randint(1, 4)):
                 atom = chosen.choice(["a", "b", "[a-f]", "[^a-c\\s]", r"\d", r"\w", r"\.", "\u00e9", "x{2,4}", "."])
                 if depth > 0 and chosen.random() < 0.4:
-                    atom = f"(?:{expression(depth - 1)})"
+                    # No star on a group: `re` would try every way to divide the text.
+                    parts.append(f"(?:{expression(depth - 1)})" + chosen.choice(["", "?", "{2}"]))
+                    continue
                 parts.append(atom + chosen.choice(["", "", "", "*", "+", "?", "{3}", "{1,5}"]) if "{" not in atom
                              else f"(?:{atom})")
             text = "".join(parts)
