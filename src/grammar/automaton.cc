@@ -10,6 +10,8 @@
 namespace kedge::grammar {
 namespace {
 
+constexpr size_t kMembersMax = 16'000'000;  // of the sets that deterministic states stand for, together
+
 Error too_many_states(size_t limit) {
   return {ErrorKind::invalid_input, fmt::format("it needs more than {} states, the limit", limit)};
 }
@@ -24,6 +26,8 @@ class Determinizer {
     intern({nfa_.start});
     for (uint32_t state = 0; state < dfa_.states.size(); ++state) {
       if (dfa_.states.size() > states_max_) return too_many_states(states_max_);
+      if (members_ > kMembersMax)
+        return Error{ErrorKind::invalid_input, "it is too ambiguous to be made deterministic"};
       expand(state);
     }
     return std::move(dfa_);
@@ -55,6 +59,7 @@ class Determinizer {
     close(set);
     const auto [it, added] = ids_.try_emplace(set, static_cast<uint32_t>(dfa_.states.size()));
     if (!added) return it->second;
+    members_ += set.size();
     StateSet alike;
     bool accepting = false;
     for (const uint32_t state : set) {
@@ -130,6 +135,7 @@ class Determinizer {
   Dfa dfa_;
   std::vector<uint32_t> mark_;
   uint32_t round_ = 0;
+  size_t members_ = 0;
   std::unordered_map<StateSet, uint32_t, VectorHash> ids_, alike_ids_;
   std::vector<const StateSet*> sets_;  // into ids_, whose nodes stay where they are
 };

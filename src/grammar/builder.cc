@@ -1,5 +1,7 @@
 #include "grammar/builder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -99,9 +101,17 @@ RuleId Builder::add_rule(std::string name) {
   return static_cast<RuleId>(rules_.size() - 1);
 }
 
+Status Builder::spend(size_t nfa_states, size_t dfa_states) const {
+  work_ += nfa_states + 16 * dfa_states;
+  if (work_ <= limits_.work_max) return Done{};
+  return Error{ErrorKind::invalid_input,
+               fmt::format("it takes more work than the limit of {} states together", limits_.work_max)};
+}
+
 Result<Dfa> Builder::to_dfa(ExpressionId expression) const {
   KEDGE_ASSIGN(const Nfa nfa, build_nfa(*this, expression, {}));
   KEDGE_ASSIGN(Dfa dfa, determinize(nfa, limits_.states_max));
+  KEDGE_TRY(spend(nfa.states.size(), dfa.states.size()));
   trim(dfa, {});
   minimize(dfa);
   return dfa;

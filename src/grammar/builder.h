@@ -67,6 +67,9 @@ class Builder {
   void define(RuleId rule, ExpressionId expression) { rules_[rule].expression = expression; }
   [[nodiscard]] bool is_defined(RuleId rule) const { return rules_[rule].expression != kNone; }
 
+  /// Counts the states of an automaton that was made. Fails with invalid_input past Limits::work_max.
+  [[nodiscard]] Status spend(size_t nfa_states, size_t dfa_states) const;
+
   /// The automaton of an expression without rules and tokens, minimized. Fails with invalid_input past a limit.
   [[nodiscard]] Result<Dfa> to_dfa(ExpressionId expression) const;
 
@@ -89,6 +92,7 @@ class Builder {
   std::vector<Rule> rules_;
   std::vector<Dfa> automata_;
   bool overfull_ = false;
+  mutable size_t work_ = 0;
 };
 
 }  // namespace kedge::grammar

@@ -19,6 +19,7 @@ inline Limits fuzz_limits() {
           .nfa_states_max = 5'000,
           .states_max = 2'000,
           .table_entries_max = size_t{1} << 18,
+          .work_max = 100'000,
           .literals_max = 100};
 }
 

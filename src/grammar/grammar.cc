@@ -138,6 +138,7 @@ class Compiler {
       if (!nfa.ok()) return refuse(nfa.error());
       Result<Dfa> dfa = determinize(nfa.value(), left);
       if (!dfa.ok()) return refuse(dfa.error());
+      KEDGE_TRY(builder_.spend(nfa.value().states.size(), dfa.value().states.size()));
       automata_[rule] = std::move(dfa).value();
       left -= std::min(left, automata_[rule].states.size());
     }

@@ -383,6 +383,7 @@ class SchemaParser {
       if (!next.ok()) return refuse(next.error());
       common = intersect(common.value(), next.value(), b_.limits().states_max);
       if (!common.ok()) return refuse(common.error());
+      if (const Status spent = b_.spend(0, common.value().states.size()); !spent.ok()) return refuse(spent.error());
     }
     return b_.automaton(std::move(common).value());
   }
@@ -627,6 +628,7 @@ class SchemaParser {
         KEDGE_ASSIGN(taken.names, intersect(names, matched, b_.limits().states_max));
       }
       KEDGE_ASSIGN(names, subtract(names, matched, b_.limits().states_max));
+      KEDGE_TRY(b_.spend(0, names.states.size()));
       return Done{};
     };
     if (const Status status = run(); !status.ok()) taken.status = schema_error(path, status.error().message);

@@ -15,6 +15,7 @@ struct Limits {
   size_t nfa_states_max = 1'000'000;  // of one rule
   size_t states_max = 200'000;        // of all rules together
   size_t table_entries_max = size_t{1} << 24;
+  size_t work_max = 8'000'000;   // states made on the way, deterministic ones counted 16 times
   size_t literals_max = 10'000;  // values of an enum, choices
 };
 

@@ -217,6 +217,14 @@ TEST(ToolSyntax, constrained_calls_are_found) {
   }
 }
 
+TEST(ToolSyntax, calls_are_written_out) {
+  const Json calls =
+      Json::parse(R"([{"function": {"name": "f", "arguments": {"a": "x", "b": [1]}}}, {"function": {"name": "g"}}])");
+  EXPECT_EQ(calls_text(ToolSyntax::pythonic, calls), "[f(a=\"x\", b=[1]), g()]");
+  EXPECT_EQ(parse(ToolSyntax::hermes, {calls_text(ToolSyntax::hermes, calls)}),
+            (Found{"", {{"f", "{\"a\":\"x\",\"b\":[1]}"}, {"g", "{}"}}}));
+}
+
 TEST(ToolSyntax, is_detected_from_the_template) {
   EXPECT_EQ(detect_tool_syntax("... <tool_call> ..."), ToolSyntax::hermes);
   EXPECT_EQ(detect_tool_syntax("{{- \"[TOOL_CALLS][\" }}"), ToolSyntax::mistral_list);

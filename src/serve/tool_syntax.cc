@@ -178,6 +178,30 @@ std::string tool_instructions(ToolSyntax syntax, const Json& tools) {
          "else.";
 }
 
+std::string calls_text(ToolSyntax syntax, const Json& calls) {
+  std::string text;
+  for (const Json& call : calls) {
+    const Json& function = call["function"];
+    const Json name = function.value("name", Json(""));
+    const Json arguments = function.value("arguments", Json::object());
+    if (syntax != ToolSyntax::pythonic) {
+      text += text.empty() ? "" : "\n";
+      text += "<tool_call>\n" + to_text({{"name", name}, {"arguments", arguments}}) + "\n</tool_call>";
+      continue;
+    }
+    text += text.empty() ? "" : ", ";
+    text += (name.is_string() ? name.get<std::string>() : std::string()) + "(";
+    const size_t begin = text.size();
+    if (arguments.is_object()) {
+      for (const auto& [key, value] : arguments.items()) {
+        text += (text.size() == begin ? "" : ", ") + key + "=" + to_text(value);
+      }
+    }
+    text += ")";
+  }
+  return syntax == ToolSyntax::pythonic ? "[" + text + "]" : text;
+}
+
 Constraint tool_constraint(ToolSyntax syntax, const std::vector<Tool>& tools, const ToolRules& rules) {
   const Json tag = {{"type", "structural_tag"}, {"format", make_format(syntax, tools, rules)}};
   return {ConstraintKind::structural_tag, to_text(tag)};

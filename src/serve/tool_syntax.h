@@ -26,6 +26,9 @@ ToolSyntax detect_tool_syntax(std::string_view template_source);
 bool template_knows_tools(std::string_view template_source);
 std::string tool_instructions(ToolSyntax syntax, const Json& tools);
 
+/// Calls that a model made, as it wrote them where its template knows no tools: pythonic, or as Hermes does.
+std::string calls_text(ToolSyntax syntax, const Json& calls);
+
 struct Tool {
   std::string name;
   Json parameters;  // a JSON Schema

@@ -29,6 +29,37 @@ ApiResult<Json> parameters_of(const Json& function, const std::string& path, Ser
   return wrong_field(path, fmt::format("'{}': {}", path, prepared.error().message));
 }
 
+/// Phi-4-mini's template reads the tools from the system message, as text.
+void put_into_system_message(ChatRequest& request) {
+  Json functions = Json::array();
+  for (const Json& tool : request.tools) functions.push_back(tool["function"]);
+  if (request.messages.empty() || request.messages[0]["role"] != "system") {
+    request.messages.insert(request.messages.begin(), Json{{"role", "system"}, {"content", ""}});
+  }
+  request.messages[0]["tools"] = to_text(functions);
+}
+
+/// Templates that know nothing of tools refuse their messages: calls become text, results become the user's words.
+void write_out_calls(Json& messages, ToolSyntax syntax) {
+  Json plain = Json::array();
+  for (Json& message : messages) {
+    const bool result = message["role"] == "tool" || message["role"] == "function";
+    std::string text = message["content"].get<std::string>();
+    if (message.contains("tool_calls")) {
+      if (!text.empty()) text += "\n";
+      text += calls_text(syntax, message["tool_calls"]);
+    }
+    if (result) text = "Result of the call: " + text;
+    const Json role = result ? Json("user") : message["role"];
+    if (!plain.empty() && plain.back()["role"] == role && role == "user") {
+      plain.back()["content"] = plain.back()["content"].get<std::string>() + "\n" + text;
+    } else {
+      plain.push_back({{"role", role}, {"content", text}});
+    }
+  }
+  messages = std::move(plain);
+}
+
 void tell_of_tools(ChatRequest& request, ToolSyntax syntax) {
   for (Json& message : request.messages) {
     if (message["role"] != "user") continue;
@@ -61,7 +92,12 @@ ApiResult<std::optional<ToolSyntax>> prepare_tools(ChatRequest& request, ServedM
   engine_request.constraint = tool_constraint(syntax, tools, rules);
   engine_request.skip_special = false;  // some marks of calls are special tokens
   request.options.constraint_field = "tools";
-  if (!template_knows_tools(chat_template->source())) tell_of_tools(request, syntax);
+  if (chat_template->source().find("message['tools']") != std::string::npos) {
+    put_into_system_message(request);
+  } else if (!template_knows_tools(chat_template->source())) {
+    tell_of_tools(request, syntax);
+    write_out_calls(request.messages, syntax);
+  }
   return std::optional(syntax);
 }
 
