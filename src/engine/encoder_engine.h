@@ -22,6 +22,7 @@ class EncoderEngine final : public Engine {
   Result<RequestId> submit(Request request, OnToken on_token, OnDone on_done) override;
   void cancel(RequestId id) override { jobs_->cancel(id); }
   [[nodiscard]] size_t pending_count() const override { return jobs_->pending_count(); }
+  [[nodiscard]] EngineStats stats() const override;
 
   Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) override;
   Result<ContinuationScore> score(std::span<const TokenId> context, std::span<const TokenId> continuation) override;

@@ -71,7 +71,7 @@ std::unique_ptr<AnswerFormat> chat_format(AnswerHead head, const Tokenizer& toke
 /// OpenAI's text_completion. `tokenizer` outlives the format.
 std::unique_ptr<AnswerFormat> completion_format(AnswerHead head, const Tokenizer& tokenizer, bool logprobs);
 
-Json usage_json(uint64_t prompt_tokens, uint64_t completion_tokens);
+Json usage_json(const RequestTimings& timings);
 /// Milliseconds and rates; the names are llama.cpp's.
 Json timings_json(const RequestTimings& timings);
 /// null while there is none.

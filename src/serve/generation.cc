@@ -267,10 +267,13 @@ void Generation::finish_request(const RequestTimings& timings) {
   sum.decode_ms += timings.decode_ms;
   sum.prompt_tokens += timings.prompt_tokens;
   sum.new_tokens += timings.new_tokens;
+  sum.cached_tokens += timings.cached_tokens;
   ModelMetrics& metrics = job_.model->metrics();
   metrics.queue_seconds.observe(timings.queue_ms / 1000);
   metrics.prompt_tokens.add(timings.prompt_tokens);
   metrics.generation_tokens.add(timings.new_tokens);
+  metrics.request_prompt_tokens.observe(static_cast<double>(timings.prompt_tokens));
+  metrics.request_generation_tokens.observe(static_cast<double>(timings.new_tokens));
   if (--open_requests_ > 0) return;
   metrics.request_seconds.observe(seconds_between(job_.arrival, Clock::now()));
   if (over_) return;
