@@ -5,6 +5,11 @@
 #include <utility>
 
 namespace kedge::engine {
+namespace {
+
+constexpr int64_t kLogitsForAWorker = 1 << 17;  // fewer are looked at before another worker has woken up
+
+}  // namespace
 
 Batch::Batch(const Runtime& runtime, const GenerationContext& context, const SchedulerLimits& limits,
              Speculation speculation)
@@ -191,6 +196,19 @@ models::TokenRun Batch::prefill_run(Part& part) {
           .output_from = part.chunk.count - part.rows};
 }
 
+std::span<float> Batch::forward(models::Phase phase) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::span<float> logits = runtime_.decoder->forward(*runtime_.workers, phase, runs_);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  counters_.pass_seconds += seconds;
+  if (phase == models::Phase::decode) {
+    int64_t tokens = 0;
+    for (const Part& part : parts_) tokens += part.chunk.count + part.chunk.drafts;
+    decode_times_.observe(tokens, seconds);
+  }
+  return logits;
+}
+
 void Batch::decode(std::span<const Chunk> chunks) {
   if (chunks.empty()) return;
   parts_.clear();
@@ -199,12 +217,7 @@ void Batch::decode(std::span<const Chunk> chunks) {
     Part& part = parts_.emplace_back(Part{.sequence = &sequence_of(chunk.key), .chunk = chunk});
     runs_.push_back(decode_run(part));
   }
-  int64_t tokens = 0;
-  for (const Part& part : parts_) tokens += part.chunk.count + part.chunk.drafts;
-  const auto start = std::chrono::steady_clock::now();
-  const std::span<float> logits = runtime_.decoder->forward(*runtime_.workers, models::Phase::decode, runs_);
-  decode_times_.observe(tokens, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  sample(logits);
+  sample(forward(models::Phase::decode));
   for (Part& part : parts_) take_tokens(part);
 }
 
@@ -215,7 +228,8 @@ void Batch::sample(std::span<float> logits) {
     rows.push_back(logits.first(static_cast<size_t>(part.rows) * vocabulary()));
     logits = logits.subspan(rows.back().size());
   }
-  runtime_.workers->parallel_for(static_cast<int64_t>(parts_.size()), 1, [&](int64_t begin, int64_t end, unsigned) {
+  const int64_t grain = std::max<int64_t>(1, kLogitsForAWorker / static_cast<int64_t>(vocabulary()));
+  runtime_.workers->parallel_for(static_cast<int64_t>(parts_.size()), grain, [&](int64_t begin, int64_t end, unsigned) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
       if (!rows[i].empty()) parts_[i].sequence->choose_drafted(rows[i], vocabulary(), parts_[i].sampled);
     }
@@ -241,7 +255,7 @@ void Batch::prefill(std::span<const Chunk> chunks) {
     Part& part = parts_.emplace_back(Part{.sequence = &sequence_of(chunk.key), .chunk = chunk});
     runs_.push_back(prefill_run(part));
   }
-  std::span<float> logits = runtime_.decoder->forward(*runtime_.workers, models::Phase::prefill, runs_);
+  std::span<float> logits = forward(models::Phase::prefill);
   for (Part& part : parts_) {
     Sequence& sequence = *part.sequence;
     const ActiveRequest& request = sequence.request();

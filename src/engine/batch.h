@@ -21,7 +21,8 @@ struct BatchCounters {
   std::atomic<uint64_t> preemptions = 0;
   std::atomic<uint64_t> prefix_queries = 0, prefix_hits = 0;  // tokens of prompts that were looked up and found
   std::atomic<uint64_t> draft_tokens = 0, accepted_tokens = 0;
-  std::atomic<double> kv_usage = 0;  // of the group of pages that is used most
+  std::atomic<double> pass_seconds = 0;  // within forward passes
+  std::atomic<double> kv_usage = 0;      // of the group of pages that is used most
 };
 
 /// Lives on the engine thread.
@@ -63,6 +64,7 @@ class Batch final : private SchedulerHost {
   void block(SequenceKey key);
   [[nodiscard]] static bool begins_with_root(const Sequence& sequence);
   [[nodiscard]] static bool prefilling_for_logprobs(const Sequence& sequence);
+  std::span<float> forward(models::Phase phase);
   void decode(std::span<const Chunk> chunks);
   void prefill(std::span<const Chunk> chunks);
   void add_forks(Sequence& first, std::span<const float> logits);

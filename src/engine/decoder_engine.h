@@ -24,6 +24,7 @@ class DecoderEngine final : public Engine {
   void cancel(RequestId id) override { thread_->cancel(id); }
   [[nodiscard]] size_t pending_count() const override { return thread_->pending_count(); }
   [[nodiscard]] EngineStats stats() const override;
+  [[nodiscard]] const BatchCounters& counters() const { return thread_->counters(); }
 
   Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) override;
   Result<ContinuationScore> score(std::span<const TokenId> context, std::span<const TokenId> continuation) override;
