@@ -13,7 +13,11 @@ constexpr int64_t kLogitsForAWorker = 1 << 17;  // fewer are looked at before an
 
 Batch::Batch(const Runtime& runtime, const GenerationContext& context, const SchedulerLimits& limits,
              Speculation speculation)
-    : runtime_(runtime), context_(context), scheduler_(limits, *this), speculation_(speculation) {}
+    : runtime_(runtime),
+      context_(context),
+      scheduler_(limits, *this),
+      speculation_(speculation),
+      scratch_(runtime.workers->size()) {}
 
 void Batch::add(std::shared_ptr<Submission> submission) {
   auto request = std::make_unique<ActiveRequest>(std::move(submission), context_, *runtime_.kv_pool);
@@ -229,11 +233,13 @@ void Batch::sample(std::span<float> logits) {
     logits = logits.subspan(rows.back().size());
   }
   const int64_t grain = std::max<int64_t>(1, kLogitsForAWorker / static_cast<int64_t>(vocabulary()));
-  runtime_.workers->parallel_for(static_cast<int64_t>(parts_.size()), grain, [&](int64_t begin, int64_t end, unsigned) {
-    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      if (!rows[i].empty()) parts_[i].sequence->choose_drafted(rows[i], vocabulary(), parts_[i].sampled);
-    }
-  });
+  runtime_.workers->parallel_for(
+      static_cast<int64_t>(parts_.size()), grain, [&](int64_t begin, int64_t end, unsigned worker) {
+        for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+          if (!rows[i].empty())
+            parts_[i].sequence->choose_drafted(rows[i], vocabulary(), scratch_[worker], parts_[i].sampled);
+        }
+      });
 }
 
 /// The keys and values of guesses that were wrong are beyond the sequence's length: what comes writes over them.
@@ -281,7 +287,7 @@ void Batch::after_prompt(Part& part, std::span<float> logits) {
   if (request.request().new_tokens_max == 0) {
     end(sequence, FinishReason::length);
   } else {
-    take(sequence, sequence.choose(last));
+    take(sequence, sequence.choose(last, scratch_.front()));
   }
 }
 
@@ -317,7 +323,7 @@ void Batch::begin_forks(std::span<const SequenceKey> admitted) {
     if (request.request().new_tokens_max == 0) {
       end(sequence, FinishReason::length);
     } else {
-      take(sequence, sequence.choose(logits));
+      take(sequence, sequence.choose(logits, scratch_.front()));
     }
   }
 }

@@ -93,6 +93,7 @@ class Batch final : private SchedulerHost {
   std::unordered_map<SequenceKey, Sequence*> sequences_;  // that the scheduler knows
   std::vector<Part> parts_;                               // of the pass at hand
   std::vector<models::TokenRun> runs_;
+  std::vector<std::vector<float>> scratch_;  // of each worker: a row of logits, where log-probabilities are wanted
   bool decoding_ = false;
   SequenceKey blocked_key_ = 0;  // of the last sequence that found no room, when so many pages were free
   std::vector<int64_t> blocked_pages_;

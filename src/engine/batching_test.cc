@@ -92,7 +92,7 @@ struct Shape {
   size_t families = 6;  // prompts that begin alike
 };
 
-constexpr Shape kDemoShape = {.prompt_max = 150, .new_tokens_max = 40, .vocabulary = 2040};
+constexpr Shape kDemoShape = {.prompt_max = 100, .new_tokens_max = 24, .vocabulary = 2040};
 
 std::vector<Request> mixed_requests(size_t count, const Shape& shape, uint64_t seed) {
   std::mt19937_64 random(seed);
@@ -219,81 +219,81 @@ class BatchingTest : public testing::Test {
     EXPECT_EQ(tight->stats().kv_usage, 0.0);
   }
 
+  /// A small checkpoint without a tokenizer.
+  void write_tiny_model(const Json& changes = Json::object()) {
+    Json config = models::tiny_llama_config();
+    config.update(changes);
+    ASSERT_TRUE(models::write_checkpoint(folder_.path(), config, models::tiny_llama_shapes()));
+  }
+
+  static EngineOptions tiny_options(KvCache kv_cache = KvCache::automatic) {
+    EngineOptions options = small(kv_cache, Compute::f32);
+    options.without_tokenizer = true;
+    return options;
+  }
+
   models::TemporaryFolder folder_;
 };
 
 TEST_F(BatchingTest, two_hundred_mixed_requests_give_the_same_alone_and_together) {
-  ASSERT_TRUE(models::write_checkpoint(folder_.path(), models::tiny_llama_config(), models::tiny_llama_shapes()));
-  EngineOptions options = small(KvCache::automatic, Compute::f32);
-  options.without_tokenizer = true;
-  expect_same_alone_and_together(folder_.path(), options, {.prompt_max = 180}, 200);
+  write_tiny_model();
+  expect_same_alone_and_together(folder_.path(), tiny_options(), {.prompt_max = 180}, 200);
 }
 
 TEST_F(BatchingTest, with_texts_and_stop_strings_too) {
-  expect_same_alone_and_together(kDemo, small(KvCache::automatic, Compute::f32), kDemoShape, 60);
+  expect_same_alone_and_together(kDemo, small(KvCache::automatic, Compute::f32), kDemoShape, 30);
 }
 
 TEST_F(BatchingTest, in_sixteen_bits_too) {
-  expect_same_alone_and_together(kDemo, small(KvCache::bf16, Compute::bf16), kDemoShape, 40);
+  expect_same_alone_and_together(kDemo, small(KvCache::bf16, Compute::bf16), kDemoShape, 20);
 }
 
 TEST_F(BatchingTest, with_keys_and_values_of_eight_bits_too) {
-  expect_same_alone_and_together(kDemo, small(KvCache::int8, Compute::automatic), kDemoShape, 40);
+  expect_same_alone_and_together(kDemo, small(KvCache::int8, Compute::automatic), kDemoShape, 20);
 }
 
 TEST_F(BatchingTest, with_windows_too) {
-  Json config = models::tiny_llama_config();
-  config.update({{"model_type", "mistral"}, {"sliding_window", 40}});
-  ASSERT_TRUE(models::write_checkpoint(folder_.path(), config, models::tiny_llama_shapes()));
-  EngineOptions options = small(KvCache::automatic, Compute::f32);
-  options.without_tokenizer = true;
-  expect_same_alone_and_together(folder_.path(), options, {.prompt_max = 180}, 200);
+  write_tiny_model({{"model_type", "mistral"}, {"sliding_window", 40}});
+  expect_same_alone_and_together(folder_.path(), tiny_options(), {.prompt_max = 180}, 100);
 }
 
 TEST_F(BatchingTest, where_the_rope_factors_change_too) {
-  Json config = models::tiny_llama_config();
-  config["original_max_position_embeddings"] = 100;
-  config["rope_scaling"] = {
+  const Json scaling = {
       {"type", "longrope"}, {"short_factor", {1.0, 1.1, 1.2, 1.3}}, {"long_factor", {1.5, 2.0, 4.0, 8.0}}};
-  ASSERT_TRUE(models::write_checkpoint(folder_.path(), config, models::tiny_llama_shapes()));
-  EngineOptions options = small(KvCache::automatic, Compute::f32);
-  options.without_tokenizer = true;
-  expect_same_alone_and_together(folder_.path(), options, {.prompt_max = 150}, 100);
+  write_tiny_model({{"original_max_position_embeddings", 100}, {"rope_scaling", scaling}});
+  expect_same_alone_and_together(folder_.path(), tiny_options(), {.prompt_max = 150}, 100);
 }
 
 TEST_F(BatchingTest, where_every_length_has_its_own_rope_too) {
-  Json config = models::tiny_llama_config();
-  config["max_position_embeddings"] = 256;
-  config["rope_scaling"] = {{"type", "dynamic"}, {"factor", 4.0}, {"original_max_position_embeddings", 64}};
-  ASSERT_TRUE(models::write_checkpoint(folder_.path(), config, models::tiny_llama_shapes()));
-  EngineOptions options = small(KvCache::automatic, Compute::f32);
-  options.without_tokenizer = true;
-  expect_same_alone_and_together(folder_.path(), options, {.prompt_max = 150}, 100);
+  const Json scaling = {{"type", "dynamic"}, {"factor", 4.0}, {"original_max_position_embeddings", 64}};
+  write_tiny_model({{"rope_scaling", scaling}});
+  expect_same_alone_and_together(folder_.path(), tiny_options(), {.prompt_max = 150}, 100);
 }
 
 TEST_F(BatchingTest, answers_that_outgrow_the_cache_wait_and_are_computed_again_exactly) {
+  write_tiny_model();
   for (const KvCache type : {KvCache::f32, KvCache::int8}) {
-    EngineOptions options = small(type, Compute::f32);
-    options.kv_tokens = 300;
+    EngineOptions options = tiny_options(type);
+    options.kv_tokens = 256;
     options.sequences_max = 6;
-    const auto engine = open(kDemo, options);
+    const auto engine = open(folder_.path(), options);
     ASSERT_NE(engine, nullptr);
-    std::vector<Request> requests = mixed_requests(8, kDemoShape, 2);
+    std::vector<Request> requests = mixed_requests(16, {}, 2);
     for (Request& request : requests) {
       request.prompt_tokens.resize(40, 9);
-      request.new_tokens_max = 250;
+      request.new_tokens_max = 200;
       request.ignore_eos = true;
       request.stop_tokens.clear();
-      request.stop_strings.clear();
     }
     const std::vector<Seen> expected = alone(*engine, requests);
     expect_same(together(*engine, requests), expected);
-    EXPECT_GT(engine->stats().preemptions, 0U);  // six times ten pages do not fit into 24
+    EXPECT_GT(engine->stats().preemptions, 0U);  // six times eight pages do not fit into 22
   }
 }
 
 TEST_F(BatchingTest, guesses_change_no_token) {
-  std::vector<Request> requests = mixed_requests(50, {.prompt_max = 60, .new_tokens_max = 60, .vocabulary = 2040}, 4);
+  write_tiny_model();
+  std::vector<Request> requests = mixed_requests(80, {.prompt_max = 40, .new_tokens_max = 80}, 4);
   for (size_t i = 0; i < requests.size(); ++i) {
     // Texts that repeat themselves, and answers that do.
     std::vector<TokenId>& prompt = requests[i].prompt_tokens;
@@ -302,12 +302,12 @@ TEST_F(BatchingTest, guesses_change_no_token) {
     requests[i].sampling.temperature = i % 2 == 0 ? 0.0F : 0.3F;
     requests[i].ignore_eos = i % 4 != 0;
   }
-  EngineOptions options = small(KvCache::automatic, Compute::f32);
+  EngineOptions options = tiny_options();
   options.speculation = Speculation::off;
-  const auto plain = open(kDemo, options);
+  const auto plain = open(folder_.path(), options);
   options.speculation = Speculation::ngram;
   options.sequences_max = 16;
-  const auto guessing = open(kDemo, options);
+  const auto guessing = open(folder_.path(), options);
   ASSERT_TRUE(plain != nullptr && guessing != nullptr);
   const std::vector<Seen> expected = alone(*plain, requests);
   expect_same(alone(*guessing, requests), expected);

@@ -121,15 +121,17 @@ Status DecoderEngine::make_plan() {
     info.context_tokens = std::min<int64_t>(info.context_tokens, options_.context_tokens);
   }
   info.sequences_max = sequences_max();
+  info.thread_count = options_.thread_count > 0 ? options_.thread_count : WorkerPool::physical_core_count();
   plan_.available_bytes = available_memory_bytes();
   for (const auto& [dtype, bytes] : info.dtype_bytes) plan_.weights_bytes += bytes;
   const PassLimits limits = pass_limits();
   const uint64_t logits = static_cast<uint64_t>(limits.outputs * spec().vocabulary_size) * sizeof(float);
   plan_.activation_bytes = models::Decoder::buffer_bytes(spec(), limits.tokens, limits.outputs) - logits;
-  plan_.scratch_bytes = logits;
+  // A row for each worker, and one for each request whose answers have not all begun.
+  const auto rows = static_cast<uint64_t>(sequences_max()) + info.thread_count;
+  plan_.scratch_bytes = logits + rows * static_cast<uint64_t>(spec().vocabulary_size) * sizeof(float);
   KEDGE_TRY(plan_layout());
   KEDGE_TRY(plan_kv_cache());
-  info.thread_count = options_.thread_count > 0 ? options_.thread_count : WorkerPool::physical_core_count();
   return Done{};
 }
 

@@ -36,18 +36,19 @@ void Sequence::restart() {
   prefill_tokens_ = token_count();
 }
 
-SampledToken Sequence::choose(std::span<float> logits) {
-  const Request& request = request_.request();
-  SampledToken sampled;
-  if (request.top_logprobs < 0) {
-    // What constrains the next token masks the logits here, and takes the token after.
-    sampled.token = sampler_.sample(logits);
-    return sampled;
+SampledToken Sequence::choose(std::span<float> logits, std::vector<float>& scratch) {
+  const int32_t top = request_.request().top_logprobs;
+  std::span<float> choices = logits;
+  if (top >= 0) {
+    scratch.assign(logits.begin(), logits.end());
+    choices = scratch;
   }
-  scratch_.assign(logits.begin(), logits.end());
-  sampled.token = sampler_.sample(scratch_);
-  sampled.logprob = logprob_of(logits, sampled.token);
-  sampled.top_logprobs = top_logprobs(logits, request.top_logprobs);
+  // What constrains the next token masks `choices` here, and takes the token that was chosen.
+  SampledToken sampled{.token = sampler_.sample(choices)};
+  if (top >= 0) {
+    sampled.logprob = logprob_of(logits, sampled.token);
+    sampled.top_logprobs = top_logprobs(logits, top);
+  }
   return sampled;
 }
 
@@ -62,10 +63,11 @@ int64_t Sequence::guess(const PassTimes& times, int64_t pass_tokens, int64_t mos
   return matched_ == 0 ? 0 : best_draft_count(times, record_.chance(matched_), pass_tokens, most);
 }
 
-void Sequence::choose_drafted(std::span<float> rows, size_t vocabulary, std::vector<SampledToken>& chosen) {
+void Sequence::choose_drafted(std::span<float> rows, size_t vocabulary, std::vector<float>& scratch,
+                              std::vector<SampledToken>& chosen) {
   const size_t count = rows.size() / vocabulary;
   for (size_t row = 0; row < count; ++row) {
-    chosen.push_back(choose(rows.subspan(row * vocabulary, vocabulary)));
+    chosen.push_back(choose(rows.subspan(row * vocabulary, vocabulary), scratch));
     const bool guessed = row + 1 < drafted_.size() && chosen.back().token == drafted_[row + 1];
     if (row + 1 == count || !guessed) break;
   }

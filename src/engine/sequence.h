@@ -59,8 +59,9 @@ class Sequence {
   /// Every token so far is a prompt's from now on: they are to be computed anew (LongRoPE's change of factors).
   void restart();
 
-  /// Chooses the token that follows from `logits`, which are lost. May run beside other sequences' choices.
-  SampledToken choose(std::span<float> logits);
+  /// Chooses the token that follows from `logits`, which are lost; `scratch` holds a copy where they are wanted too.
+  /// May run beside other sequences' choices.
+  SampledToken choose(std::span<float> logits, std::vector<float>& scratch);
   /// Appends a token and says what it brings. True when the answer goes on.
   bool append(SampledToken sampled, TokenEvent& event);
   /// The event that ends the answer without a token of its own.
@@ -75,7 +76,8 @@ class Sequence {
   }
   /// Chooses the tokens that follow: from the row behind the last token, and from each next one while the token that
   /// was chosen is the one that was guessed. So they are those that would have been chosen one by one.
-  void choose_drafted(std::span<float> rows, size_t vocabulary, std::vector<SampledToken>& chosen);
+  void choose_drafted(std::span<float> rows, size_t vocabulary, std::vector<float>& scratch,
+                      std::vector<SampledToken>& chosen);
 
  private:
   [[nodiscard]] bool ends_answer(TokenId token) const;
@@ -94,7 +96,6 @@ class Sequence {
   GuessRecord record_;
   std::vector<TokenId> drafted_;  // the last token and the guess
   size_t matched_ = 0;            // tokens before the guess that were found; 0: there is none
-  std::vector<float> scratch_;    // the logits that a sampler may change, where others are wanted too
 };
 
 /// What sequences need to know of their model.

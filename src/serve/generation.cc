@@ -234,6 +234,8 @@ void Generation::handle_token(Choice& choice, Arrived& arrived) {
   part.finish = event.finish;
   if (event.finish != FinishReason::none) {
     --open_choices_;
+    ModelMetrics& metrics = job_.model->metrics();
+    (event.finish == FinishReason::length ? metrics.finished_by_length : metrics.finished_by_stop).add();
     if (choice.token_count > 1) {
       const double seconds = seconds_between(choice.first_token, choice.last_token);
       job_.model->metrics().output_token_seconds.observe(seconds / static_cast<double>(choice.token_count - 1));

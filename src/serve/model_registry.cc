@@ -31,6 +31,10 @@ constexpr double kTokenBounds[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 200
 ModelMetrics metrics_of(const std::string& name, MetricsRegistry& metrics) {
   const MetricLabels labels{{"model_name", name}};
   const std::span<const double> bounds = latency_bounds();
+  const auto finished = [&](const char* reason) -> Counter& {
+    return metrics.counter("request_finish_total", "Answers that ended, by what ended them.",
+                           {{"model_name", name}, {"finish_reason", reason}});
+  };
   return {metrics.counter("prompt_tokens_total", "Prompt tokens of finished requests.", labels),
           metrics.counter("generation_tokens_total", "Tokens generated.", labels),
           metrics.counter("request_success_total", "Requests that were answered.", labels),
@@ -41,7 +45,9 @@ ModelMetrics metrics_of(const std::string& name, MetricsRegistry& metrics) {
           metrics.histogram("time_per_output_token_seconds", "Time per token after the first.", bounds, labels),
           metrics.histogram("e2e_request_latency_seconds", "From a request's arrival to its end.", bounds, labels),
           metrics.histogram("request_prompt_tokens", "Prompt tokens of a request.", kTokenBounds, labels),
-          metrics.histogram("request_generation_tokens", "Tokens generated for a request.", kTokenBounds, labels)};
+          metrics.histogram("request_generation_tokens", "Tokens generated for a request.", kTokenBounds, labels),
+          finished("stop"),
+          finished("length")};
 }
 
 /// NIM's names are printed, and vLLM's for the same.

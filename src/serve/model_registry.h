@@ -27,6 +27,8 @@ struct ModelMetrics {
   Histogram& request_seconds;
   Histogram& request_prompt_tokens;
   Histogram& request_generation_tokens;
+  Counter& finished_by_stop;    // answers that ended by themselves
+  Counter& finished_by_length;  // and those that were cut
 };
 
 /// One model with its engine. Thread-safe.
