@@ -108,7 +108,7 @@ bool Batch::admit(SequenceKey key, bool first) {
     const auto found = static_cast<uint64_t>(sequence.kv().length());
     counters_.prefix_queries += static_cast<uint64_t>(request.prompt_count());
     counters_.prefix_hits += found;
-    if (sequence.new_token_count() == 0 && sequence.index() == 0) request.timings.cached_tokens = found;
+    if (!request.running()) request.timings.cached_tokens = found;
   }
   request.started();
   return true;
