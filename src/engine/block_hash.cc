@@ -1,5 +1,6 @@
 #include "engine/block_hash.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <random>
@@ -67,7 +68,7 @@ std::vector<BlockHash> hash_blocks(const HashKey& key, std::span<const TokenId> 
   const auto size = static_cast<size_t>(block_tokens);
   std::vector<std::byte> input(sizeof(salt.rope) + salt.text.size());
   std::memcpy(input.data(), &salt.rope, sizeof(salt.rope));
-  std::memcpy(input.data() + sizeof(salt.rope), salt.text.data(), salt.text.size());
+  std::ranges::copy(std::as_bytes(std::span(salt.text)), input.begin() + sizeof(salt.rope));
   BlockHash chain = siphash128(key, input);
   input.resize(sizeof(chain) + size * sizeof(TokenId));
   std::vector<BlockHash> hashes;
