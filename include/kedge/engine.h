@@ -43,6 +43,12 @@ enum class Gemm : uint8_t {
   onednn  // oneDNN's, for weights in f32, bf16 and INT8 with one scale a row, which are laid out anew in memory
 };
 
+/// How next tokens are guessed ahead of the model. Guesses are checked, several at a time: they change no token.
+enum class Speculation : uint8_t {
+  off,
+  ngram  // what followed the last tokens where they stood before, in the prompt or the answer
+};
+
 struct SamplingOptions {
   float temperature = 1.0F;         // 0 means greedy
   int32_t top_k = 0;                // 0: all
@@ -65,9 +71,12 @@ struct Request {
   std::vector<std::string> stop_strings;  // the text before the first one is the answer
   bool include_stop_string = false;
   bool ignore_eos = false;
-  bool skip_special = true;              // special tokens leave no text
-  int32_t top_logprobs = -1;             // per new token: -1 none, 0 the token's own, n also the n likeliest
-  bool prompt_logprobs = false;          // one event per prompt token first (OpenAI's echo with logprobs)
+  bool skip_special = true;      // special tokens leave no text
+  int32_t top_logprobs = -1;     // per new token: -1 none, 0 the token's own, n also the n likeliest
+  bool prompt_logprobs = false;  // one event per prompt token first (OpenAI's echo with logprobs)
+  int32_t priority = 0;          // lower ones go first
+  std::string client;            // whose request it is: clients take turns
+  std::string cache_salt;        // keys and values are shared only with requests of the same one
   std::optional<Constraint> constraint;  // on each answer, which ends (FinishReason::stop) when nothing may follow
 };
 
@@ -90,8 +99,9 @@ struct TokenEvent {
 };
 
 struct RequestTimings {
-  double queue_ms = 0, prefill_ms = 0, decode_ms = 0;
+  double queue_ms = 0, prefill_ms = 0, decode_ms = 0;  // until it runs, until its first token, until its last one
   uint64_t prompt_tokens = 0, new_tokens = 0;
+  uint64_t cached_tokens = 0;  // of the prompt, whose keys and values were there already
 };
 
 /// Called when every sequence of a request has finished, after its last event.
@@ -130,6 +140,7 @@ struct ModelInfo {
   std::string kv_cache;  // as compute, or "int4"; empty: the model keeps none
   std::string isa;
   unsigned thread_count = 0;
+  int64_t sequences_max = 1;       // that run together
   bool packed_from_cache = false;  // packed_bytes of the plan are mapped from the cache
   std::string packed_not_stored;   // why they could not be kept there; empty: they could, or need not
 };
@@ -138,11 +149,15 @@ struct EngineOptions {
   Compute compute = Compute::automatic;
   Gemm gemm = Gemm::automatic;
   KvCache kv_cache = KvCache::automatic;
-  uint64_t kv_cache_bytes = 0;        // 0: enough for one full context, at most a quarter of the free memory
-  uint32_t context_tokens = 0;        // 0: the model's own
-  uint64_t kv_tokens = 0;             // tokens of all sequences together that it must hold; 0: one full context
-  uint32_t sequences_max = 0;         // sequences that step together (measure); 0: as many as requests need
-  uint32_t batch_tokens_max = 512;    // prompt tokens per forward pass
+  uint64_t kv_cache_bytes = 0;      // 0: as much as kv_tokens asks for, at most a quarter of the free memory
+  uint32_t context_tokens = 0;      // 0: the model's own
+  uint64_t kv_tokens = 0;           // tokens of all sequences together that it must hold; 0: one full context, or
+                                    // 1024 for each of sequences_max
+  uint32_t sequences_max = 0;       // sequences that run together; 0: 8
+  uint32_t batch_tokens_max = 512;  // prompt tokens per forward pass
+  uint32_t mixed_tokens_max = 256;  // prompt tokens of a step in which others decode: bounds the time between tokens
+  bool prefix_cache = true;         // prompts that begin alike share keys and values
+  Speculation speculation = Speculation::ngram;
   unsigned thread_count = 0;          // 0: one per physical core
   bool quantize_activations = false;  // as a quantized checkpoint's settings say (W8A8, FP8), on any `compute`
   bool plan_only = false;             // check and plan, map nothing that needs memory (kedge inspect)
@@ -198,6 +213,22 @@ struct Measurement {
   WorkloadCost cost;            // of one repeat
 };
 
+/// What an engine does now and has done.
+struct EngineStats {
+  /// A histogram: how many took at most so long, with their sum.
+  struct Times {
+    std::vector<double> bounds;               // in seconds, ascending
+    std::vector<uint64_t> cumulative_counts;  // one per bound, then one for all
+    double sum = 0;
+  };
+  size_t running = 0, waiting = 0;                 // requests
+  double kv_usage = 0;                             // share of the KV cache that requests hold, 0 to 1
+  uint64_t preemptions = 0;                        // sequences that had to wait for pages and were computed again
+  uint64_t prefix_queries = 0, prefix_hits = 0;    // tokens of prompts that were looked up and found
+  uint64_t draft_tokens = 0, accepted_tokens = 0;  // guessed ahead, and of these what came
+  Times step_seconds;
+};
+
 namespace text {
 class ChatTemplate;
 }
@@ -218,7 +249,8 @@ class Engine {
   [[nodiscard]] virtual const Tokenizer* tokenizer() const = 0;
   [[nodiscard]] virtual const text::ChatTemplate* chat_template() const = 0;
 
-  /// Queues a request; the callbacks run on the engine thread and must not block.
+  /// Queues a request; the callbacks run on the engine thread and must not block. Requests run together, and none
+  /// changes another's tokens.
   /// Fails with invalid_input when the prompt can never fit the context or an option is out of range.
   virtual Result<RequestId> submit(Request request, OnToken on_token, OnDone on_done) = 0;
 
@@ -231,6 +263,8 @@ class Engine {
 
   /// Requests queued and running.
   [[nodiscard]] virtual size_t pending_count() const = 0;
+
+  [[nodiscard]] virtual EngineStats stats() const = 0;
 
   /// Logits (and hidden states) at every position of one prompt, fed in chunks of `chunk_tokens` (0: all at once).
   virtual Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) = 0;

@@ -100,6 +100,28 @@ void ModelOptions::add_loading_to(CLI::App& command) {
   command.add_option("--chat-template", chat_template, "a Jinja file to use instead of the model's own template");
 }
 
+void ModelOptions::add_scheduling_to(CLI::App& command, uint32_t sequences_default) {
+  sequences = sequences_default;
+  command.add_option("--max-num-seqs", sequences, "sequences that run together; the KV cache is planned for them")
+      ->check(CLI::Range(1U, 1U << 14))
+      ->default_str(sequences_default > 0 ? std::to_string(sequences_default) : "8, and room for one");
+  command.add_option("--max-num-batched-tokens", batch_tokens, "tokens of a forward pass over prompts")
+      ->check(CLI::Range(1U, 1U << 16))
+      ->capture_default_str();
+  command
+      .add_option("--max-mixed-tokens", mixed_tokens,
+                  "prompt tokens of a step in which others decode: fewer, and their tokens come more evenly")
+      ->check(CLI::Range(1U, 1U << 16))
+      ->capture_default_str();
+  command.add_flag("--prefix-cache,!--no-prefix-cache", prefix_cache,
+                   "prompts that begin alike share keys and values (the default)");
+  command
+      .add_option("--speculative", speculative,
+                  "guess tokens ahead, from what followed the same words before, and check several at once")
+      ->check(CLI::IsMember({"ngram", "off"}))
+      ->capture_default_str();
+}
+
 EngineOptions ModelOptions::engine_options() const {
   EngineOptions options;
   options.compute = compute == "f32"    ? Compute::f32
@@ -116,6 +138,11 @@ EngineOptions ModelOptions::engine_options() const {
   options.thread_count = threads;
   options.context_tokens = context_tokens;
   options.kv_cache_bytes = kv_cache_bytes;
+  options.sequences_max = sequences;
+  options.batch_tokens_max = batch_tokens;
+  options.mixed_tokens_max = mixed_tokens;
+  options.prefix_cache = prefix_cache;
+  options.speculation = speculative == "off" ? Speculation::off : Speculation::ngram;
   options.chat_template_file = chat_template;
   if (packed_cache != "none")
     options.packed_cache_folder = packed_cache.empty() ? packed_cache_root() : fs::path(packed_cache);

@@ -29,11 +29,18 @@ struct ModelOptions {
   std::string chat_template;
   std::string packed_cache;
   uint64_t packed_cache_bytes_max = uint64_t{64} << 30;
+  uint32_t sequences = 0;
+  uint32_t batch_tokens = 512;
+  uint32_t mixed_tokens = 256;
+  bool prefix_cache = true;
+  std::string speculative = "ngram";
 
   /// Adds MODEL and the options. `optional`: MODEL may be left out.
   void add_to(CLI::App& command, bool optional = false);
   /// The options without MODEL.
   void add_loading_to(CLI::App& command);
+  /// How requests run together. `sequences_default`: of --max-num-seqs; 0: EngineOptions'.
+  void add_scheduling_to(CLI::App& command, uint32_t sequences_default);
   [[nodiscard]] EngineOptions engine_options() const;
   [[nodiscard]] Result<std::unique_ptr<Engine>> open() const;
 };

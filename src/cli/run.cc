@@ -107,6 +107,7 @@ void register_run(Commands& commands) {
       commands.add("run", "answer a prompt, or chat on the terminal", [options] { return run(*options); });
   options->model.model = "demo";
   options->model.add_to(*command, true);
+  options->model.add_scheduling_to(*command, 0);
   options->prompt_option =
       command->add_option("-p,--prompt", options->prompt, "the prompt; left out: standard input, or a chat");
   command->add_option("--system", options->system, "the system message");

@@ -16,6 +16,8 @@
 namespace kedge::cli {
 namespace {
 
+constexpr uint32_t kSequencesDefault = 64;
+
 struct ServeOptions {
   std::vector<std::string> models;
   std::vector<std::string> names;
@@ -143,6 +145,7 @@ void register_serve(Commands& commands) {
       ->capture_default_str();
   command->add_flag("--json", options->json, "print {\"url\", \"models\"} on standard output when ready");
   options->loading.add_loading_to(*command);
+  options->loading.add_scheduling_to(*command, kSequencesDefault);
 }
 
 }  // namespace kedge::cli

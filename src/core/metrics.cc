@@ -49,6 +49,17 @@ std::string printed_value(double value) {
   return fmt::format("{}", value);
 }
 
+void print_histogram(const std::string& name, const std::string& labels, std::span<const double> bounds,
+                     const Histogram::Snapshot& values, std::string& out) {
+  const std::string separator = labels.empty() ? "" : ",";
+  for (size_t i = 0; i <= bounds.size(); ++i) {
+    const std::string bound = i < bounds.size() ? printed_value(bounds[i]) : "+Inf";
+    out += fmt::format("{}_bucket{{{}{}le=\"{}\"}} {}\n", name, labels, separator, bound, values.cumulative_counts[i]);
+  }
+  out += fmt::format("{}_sum{} {}\n", name, braced(labels), printed_value(values.sum));
+  out += fmt::format("{}_count{} {}\n", name, braced(labels), values.cumulative_counts.back());
+}
+
 }  // namespace
 
 Histogram::Histogram(std::span<const double> bounds)
@@ -113,35 +124,54 @@ void MetricsRegistry::gauge(std::string_view name, std::string_view help, const 
   series_of(name, help, Kind::gauge, labels).gauge = std::move(read);
 }
 
+void MetricsRegistry::counter(std::string_view name, std::string_view help, const MetricLabels& labels,
+                              std::function<uint64_t()> read) {
+  const std::scoped_lock lock(mutex_);
+  series_of(name, help, Kind::counter, labels).read_counter = std::move(read);
+}
+
+void MetricsRegistry::histogram(std::string_view name, std::string_view help, const MetricLabels& labels,
+                                std::function<HistogramReading()> read) {
+  const std::scoped_lock lock(mutex_);
+  series_of(name, help, Kind::histogram, labels).read_histogram = std::move(read);
+}
+
+void MetricsRegistry::also_as(std::string_view name, std::string_view other) {
+  const std::scoped_lock lock(mutex_);
+  other_names_.emplace(other, name);
+}
+
 void MetricsRegistry::print_series(const std::string& name, const std::string& labels, const Series& series,
                                    std::string& out) {
-  if (series.counter) {
-    out += fmt::format("{}{} {}\n", name, braced(labels), series.counter->value());
+  if (series.counter || series.read_counter) {
+    const uint64_t value = series.counter ? series.counter->value() : series.read_counter();
+    out += fmt::format("{}{} {}\n", name, braced(labels), value);
   } else if (series.gauge) {
     out += fmt::format("{}{} {}\n", name, braced(labels), printed_value(series.gauge()));
   } else if (series.histogram) {
-    const Histogram::Snapshot snapshot = series.histogram->snapshot();
-    const std::span<const double> bounds = series.histogram->bounds();
-    const std::string separator = labels.empty() ? "" : ",";
-    for (size_t i = 0; i <= bounds.size(); ++i) {
-      const std::string bound = i < bounds.size() ? printed_value(bounds[i]) : "+Inf";
-      out +=
-          fmt::format("{}_bucket{{{}{}le=\"{}\"}} {}\n", name, labels, separator, bound, snapshot.cumulative_counts[i]);
-    }
-    out += fmt::format("{}_sum{} {}\n", name, braced(labels), printed_value(snapshot.sum));
-    out += fmt::format("{}_count{} {}\n", name, braced(labels), snapshot.cumulative_counts.back());
+    print_histogram(name, labels, series.histogram->bounds(), series.histogram->snapshot(), out);
+  } else if (series.read_histogram) {
+    const HistogramReading reading = series.read_histogram();
+    if (!reading.bounds.empty()) print_histogram(name, labels, reading.bounds, reading.values, out);
   }
 }
 
-std::string MetricsRegistry::prometheus_text() const {
+void MetricsRegistry::print_family(const std::string& name, const Family& family, std::string& out) {
   static constexpr std::string_view kKindNames[] = {"counter", "gauge", "histogram"};
+  out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, escaped(family.help, false), name,
+                     kKindNames[static_cast<size_t>(family.kind)]);
+  for (const auto& [labels, series] : family.series) print_series(name, labels, series, out);
+}
+
+std::string MetricsRegistry::prometheus_text() const {
   const std::scoped_lock lock(mutex_);
-  std::string out;
-  for (const auto& [name, family] : families_) {
-    out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, escaped(family.help, false), name,
-                       kKindNames[static_cast<size_t>(family.kind)]);
-    for (const auto& [labels, series] : family.series) print_series(name, labels, series, out);
+  std::map<std::string_view, const Family*> named;
+  for (const auto& [name, family] : families_) named[name] = &family;
+  for (const auto& [other, name] : other_names_) {
+    if (const auto family = families_.find(name); family != families_.end()) named[other] = &family->second;
   }
+  std::string out;
+  for (const auto& [name, family] : named) print_family(std::string(name), *family, out);
   return out;
 }
 

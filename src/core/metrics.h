@@ -66,6 +66,19 @@ class MetricsRegistry {
   /// A gauge whose value is read when the metrics are printed. `read` must not call the registry.
   void gauge(std::string_view name, std::string_view help, const MetricLabels& labels, std::function<double()> read);
 
+  /// A counter and a histogram that are kept elsewhere, read as a gauge is.
+  void counter(std::string_view name, std::string_view help, const MetricLabels& labels,
+               std::function<uint64_t()> read);
+  struct HistogramReading {
+    std::vector<double> bounds;  // strictly ascending
+    Histogram::Snapshot values;
+  };
+  void histogram(std::string_view name, std::string_view help, const MetricLabels& labels,
+                 std::function<HistogramReading()> read);
+
+  /// Prints the metric under `other` too, now or when it comes: two programs may ask for it by two names.
+  void also_as(std::string_view name, std::string_view other);
+
   /// The text exposition format, version 0.0.4. Names in alphabetical order, series in the order of their labels.
   [[nodiscard]] std::string prometheus_text() const;
 
@@ -75,6 +88,8 @@ class MetricsRegistry {
     std::unique_ptr<Counter> counter;
     std::unique_ptr<Histogram> histogram;
     std::function<double()> gauge;
+    std::function<uint64_t()> read_counter;
+    std::function<HistogramReading()> read_histogram;
   };
   struct Family {
     Kind kind = Kind::counter;
@@ -83,10 +98,12 @@ class MetricsRegistry {
   };
 
   Series& series_of(std::string_view name, std::string_view help, Kind kind, const MetricLabels& labels);
+  static void print_family(const std::string& name, const Family& family, std::string& out);
   static void print_series(const std::string& name, const std::string& labels, const Series& series, std::string& out);
 
   mutable std::mutex mutex_;
   std::map<std::string, Family, std::less<>> families_;
+  std::map<std::string, std::string, std::less<>> other_names_;  // of a family, by the other name
 };
 
 inline constexpr size_t kMetricSeriesMax = 1000;

@@ -49,6 +49,20 @@ TEST(Metrics, label_sets_are_limited) {
   EXPECT_NE(registry.prometheus_text().find("c{l=\"other\"} 50\n"), std::string::npos);
 }
 
+TEST(Metrics, prints_what_is_kept_elsewhere_and_under_other_names) {
+  MetricsRegistry registry;
+  uint64_t count = 3;
+  registry.also_as("c_total", "other:c_total");
+  registry.also_as("nothing", "other:nothing");
+  registry.counter("c_total", "C.", {{"l", "x"}}, [&] { return count; });
+  registry.histogram("h", "H.", {}, [] { return MetricsRegistry::HistogramReading{{0.5}, {{2, 3}, 1.25}}; });
+  ++count;
+  EXPECT_EQ(registry.prometheus_text(),
+            "# HELP c_total C.\n# TYPE c_total counter\nc_total{l=\"x\"} 4\n"
+            "# HELP h H.\n# TYPE h histogram\nh_bucket{le=\"0.5\"} 2\nh_bucket{le=\"+Inf\"} 3\nh_sum 1.25\nh_count 3\n"
+            "# HELP other:c_total C.\n# TYPE other:c_total counter\nother:c_total{l=\"x\"} 4\n");
+}
+
 TEST(Metrics, counts_from_many_threads) {
   MetricsRegistry registry;
   std::vector<std::thread> threads;

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <random>
+#include <utility>
 
 #include "core/memory_info.h"
 #include "core/topology.h"
@@ -19,7 +21,10 @@ namespace {
 constexpr uint32_t kSequenceCountMax = 128;
 constexpr size_t kStopStringsMax = 64;
 constexpr int32_t kTopLogprobsMax = 100;
-constexpr int64_t kOutputsMax = 64;  // rows of logits of one forward pass, but for measured ones
+constexpr int64_t kOutputsMax = 64;  // rows of logits of one forward pass, but for more sequences
+constexpr int64_t kSequencesDefault = 8;
+constexpr uint32_t kSequencesMax = 1 << 14;
+constexpr int64_t kSequenceTokens = 1024;  // of the KV cache for each sequence, where several were asked for
 constexpr uint64_t kKvTokensMax = uint64_t{1} << 34;
 
 cpu::KvType choose_kv_type(KvCache asked, cpu::MatmulCompute compute) {
@@ -41,10 +46,6 @@ cpu::KvType choose_kv_type(KvCache asked, cpu::MatmulCompute compute) {
 uint64_t fresh_seed() {
   std::random_device device;
   return (static_cast<uint64_t>(device()) << 32) | device();
-}
-
-double milliseconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
 /// Copies the hidden states of consecutive chunks behind each other.
@@ -93,13 +94,13 @@ Result<std::unique_ptr<Engine>> DecoderEngine::open(LoadedModel model, const Eng
 }
 
 int64_t DecoderEngine::sequences_max() const {
-  return std::max<int64_t>(options_.sequences_max, kSequencesMax);
+  return options_.sequences_max > 0 ? options_.sequences_max : kSequencesDefault;
 }
 
 DecoderEngine::PassLimits DecoderEngine::pass_limits() const {
   const int64_t chunk = std::min<int64_t>(options_.batch_tokens_max, model_.info.context_tokens);
-  const int64_t outputs = std::min<int64_t>(kOutputsMax, std::max<int64_t>(chunk, kSequencesMax));
   const int64_t sequences = sequences_max();
+  const int64_t outputs = std::min<int64_t>(kOutputsMax, std::max<int64_t>(chunk, kSequencesDefault));
   return {.chunk = chunk, .tokens = std::max(chunk, sequences), .outputs = std::max(outputs, sequences)};
 }
 
@@ -114,18 +115,23 @@ Status DecoderEngine::make_plan() {
                     info.name)};
   }
   if (options_.batch_tokens_max == 0) options_.batch_tokens_max = 512;
+  if (options_.mixed_tokens_max == 0) options_.mixed_tokens_max = options_.batch_tokens_max;
+  options_.sequences_max = std::min(options_.sequences_max, kSequencesMax);
   if (options_.context_tokens > 0) {
     info.context_tokens = std::min<int64_t>(info.context_tokens, options_.context_tokens);
   }
+  info.sequences_max = sequences_max();
+  info.thread_count = options_.thread_count > 0 ? options_.thread_count : WorkerPool::physical_core_count();
   plan_.available_bytes = available_memory_bytes();
   for (const auto& [dtype, bytes] : info.dtype_bytes) plan_.weights_bytes += bytes;
   const PassLimits limits = pass_limits();
   const uint64_t logits = static_cast<uint64_t>(limits.outputs * spec().vocabulary_size) * sizeof(float);
   plan_.activation_bytes = models::Decoder::buffer_bytes(spec(), limits.tokens, limits.outputs) - logits;
-  plan_.scratch_bytes = logits;
+  // A row for each worker, and one for each request whose answers have not all begun.
+  const auto rows = static_cast<uint64_t>(sequences_max()) + info.thread_count;
+  plan_.scratch_bytes = logits + rows * static_cast<uint64_t>(spec().vocabulary_size) * sizeof(float);
   KEDGE_TRY(plan_layout());
   KEDGE_TRY(plan_kv_cache());
-  info.thread_count = options_.thread_count > 0 ? options_.thread_count : WorkerPool::physical_core_count();
   return Done{};
 }
 
@@ -136,7 +142,9 @@ Status DecoderEngine::plan_kv_cache() {
   info.kv_cache = cpu::name_of(type);
   const uint64_t budget = options_.kv_cache_bytes > 0 ? options_.kv_cache_bytes : plan_.available_bytes / 4;
   const int64_t sequences = sequences_max() + 1, chunk = pass_limits().chunk;
-  int64_t tokens = asked ? static_cast<int64_t>(std::min(options_.kv_tokens, kKvTokensMax)) : info.context_tokens;
+  int64_t tokens = info.context_tokens;
+  if (options_.sequences_max > 0) tokens = std::max(tokens, sequences_max() * std::min(tokens, kSequenceTokens));
+  if (asked) tokens = static_cast<int64_t>(std::min(options_.kv_tokens, kKvTokensMax));
   layout_ = KvLayout::plan(spec(), type, tokens, sequences, chunk);
   while (!asked && layout_.bytes() > budget && tokens > kPageTokens) {
     tokens = std::max(kPageTokens, tokens / 2 + tokens / 4);
@@ -149,7 +157,7 @@ Status DecoderEngine::plan_kv_cache() {
                  fmt::format("{}: the KV cache needs at least {} bytes ({} tokens), and --kv-cache-bytes allows {}",
                              info.name, layout_.bytes(), tokens, budget)};
   }
-  if (!asked) info.context_tokens = tokens;
+  if (!asked) info.context_tokens = std::min(info.context_tokens, tokens);
   return Done{};
 }
 
@@ -195,16 +203,23 @@ Status DecoderEngine::allocate() {
   model_.info.packed_from_cache = decoder_->laid_out().file != nullptr;
   if (decoder_->laid_out().not_stored) model_.info.packed_not_stored = decoder_->laid_out().not_stored->message;
   KEDGE_ASSIGN(kv_pool_, KvPool::create(layout_));
-  context_ = {.runtime = {decoder_.get(), kv_pool_.get(), workers_.get(), limits.chunk, limits.outputs},
-              .tokenizer = model_.tokenizer.get(),
+  runtime_ = {decoder_.get(), kv_pool_.get(), workers_.get(), limits.chunk, limits.outputs};
+  context_ = {.tokenizer = model_.tokenizer.get(),
               .end_tokens = model_.settings.end_tokens,
-              .context_tokens = model_.info.context_tokens};
+              .context_tokens = std::min(model_.info.context_tokens, static_cast<int64_t>(plan_.kv_tokens))};
   if (model_.tokenizer != nullptr) {
     constraints_ = std::make_unique<grammar::ConstraintCompiler>(*model_.tokenizer, model_.settings.end_tokens);
   }
+  const SchedulerLimits scheduling{.sequences = sequences_max(),
+                                   .step_tokens = limits.chunk,
+                                   .mixed_prefill = std::min<int64_t>(options_.mixed_tokens_max, limits.chunk),
+                                   .outputs = limits.outputs};
   // Where every core has a worker, this thread, which is the first one, must not wander onto another's.
   const bool full = workers_->size() > 1 && workers_->size() == topology().cores.size();
-  jobs_ = std::make_unique<JobThread>(full ? topology().cores.front().cpu : -1);
+  thread_ = std::make_unique<EngineThread>(
+      runtime_, context_,
+      EngineThread::Options{
+          .limits = scheduling, .speculation = options_.speculation, .cpu = full ? topology().cores.front().cpu : -1});
   return Done{};
 }
 
@@ -227,10 +242,11 @@ Status DecoderEngine::check_tokens(std::span<const TokenId> tokens) const {
 Status DecoderEngine::check_request(const Request& request) const {
   KEDGE_TRY(check_tokens(request.prompt_tokens));
   KEDGE_TRY(check_sampling(request.sampling, spec().vocabulary_size));
-  if (request.new_tokens_max > 0 && std::cmp_greater_equal(request.prompt_tokens.size(), model_.info.context_tokens)) {
+  const size_t room = request.prompt_tokens.size() + (request.new_tokens_max > 0 ? 1 : 0);
+  if (std::cmp_greater(room, context_.context_tokens)) {
     return Error{ErrorKind::invalid_input,
                  fmt::format("the prompt has {} tokens, which leaves no room in the context of {}",
-                             request.prompt_tokens.size(), model_.info.context_tokens)};
+                             request.prompt_tokens.size(), context_.context_tokens)};
   }
   if (request.sequence_count < 1 || request.sequence_count > kSequenceCountMax) {
     return Error{ErrorKind::invalid_input,
@@ -247,21 +263,59 @@ Status DecoderEngine::check_request(const Request& request) const {
   return Done{};
 }
 
+std::vector<BlockHash> DecoderEngine::hashes_of(const Request& request) const {
+  if (!options_.prefix_cache) return {};
+  const int64_t rope = runtime_.rope_key(static_cast<int64_t>(request.prompt_tokens.size()));
+  return hash_blocks(hash_key_, request.prompt_tokens, kPageTokens, {.rope = rope, .text = request.cache_salt});
+}
+
 Result<RequestId> DecoderEngine::submit(Request request, OnToken on_token, OnDone on_done) {
   KEDGE_TRY(check_request(request));
-  std::shared_ptr<const grammar::BoundGrammar> constraint;
+  auto submission = std::make_shared<Submission>();
   if (request.constraint) {
-    KEDGE_ASSIGN(constraint, compile(*request.constraint));
+    KEDGE_ASSIGN(submission->constraint, compile(*request.constraint));
   }
-  const uint64_t seed = request.sampling.seed.value_or(fresh_seed());
-  const auto queued = std::chrono::steady_clock::now();
-  return jobs_->add([this, request = std::move(request), constraint = std::move(constraint), seed, queued,
-                     on_token = std::move(on_token), on_done = std::move(on_done)](const std::atomic<bool>& cancelled) {
-    const double queue_ms = milliseconds_since(queued);
-    RequestTimings timings = Generation(context_, {request, constraint, seed}, on_token, cancelled).run();
-    timings.queue_ms = queue_ms;
-    if (on_done) on_done(timings);
+  submission->queued = std::chrono::steady_clock::now();
+  submission->seed = request.sampling.seed.value_or(fresh_seed());
+  submission->hashes = hashes_of(request);
+  submission->request = std::move(request);
+  submission->on_token = std::move(on_token);
+  submission->on_done = std::move(on_done);
+  return thread_->submit(std::move(submission));
+}
+
+EngineStats DecoderEngine::stats() const {
+  const BatchCounters& counters = thread_->counters();
+  return {.running = counters.running,
+          .waiting = counters.waiting,
+          .kv_usage = counters.kv_usage,
+          .preemptions = counters.preemptions,
+          .prefix_queries = counters.prefix_queries,
+          .prefix_hits = counters.prefix_hits,
+          .draft_tokens = counters.draft_tokens,
+          .accepted_tokens = counters.accepted_tokens,
+          .step_seconds = thread_->step_stats().snapshot()};
+}
+
+Status DecoderEngine::feed_between_steps(Feed feed, const std::function<void(int64_t)>& on_chunk,
+                                         const OnLogits& on_logits) {
+  feed.make_room = [this] { return thread_->make_room(); };
+  Status status = Done{};
+  std::optional<SequenceKv> kv;
+  int64_t fed = 0;
+  thread_->run_task(TaskKind::between_steps, [&](int64_t tokens_max) {
+    if (!kv) kv.emplace(*kv_pool_);
+    const Result<int64_t> count = feed_chunk(runtime_, *kv, feed, {fed, tokens_max, on_chunk}, on_logits);
+    if (count.ok()) {
+      fed += count.value();
+      if (std::cmp_less(fed, feed.tokens.size())) return false;
+    } else {
+      status = count.error();
+    }
+    kv.reset();  // on this thread, which owns the pages
+    return true;
   });
+  return status;
 }
 
 Status DecoderEngine::prepare(const Constraint& constraint) {
@@ -279,33 +333,23 @@ Result<std::shared_ptr<const grammar::BoundGrammar>> DecoderEngine::compile(cons
 
 Result<ForwardOutput> DecoderEngine::forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) {
   KEDGE_TRY(check_tokens(prompt));
-  return jobs_->run_and_wait([&] { return forward_now(prompt, chunk_tokens, hidden); });
-}
-
-Result<ForwardOutput> DecoderEngine::forward_now(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) {
   ForwardOutput output{.token_count = static_cast<int64_t>(prompt.size()),
                        .vocabulary_size = spec().vocabulary_size,
                        .hidden_size = spec().hidden_size};
   HiddenCollector collector{
       .states = std::vector<std::vector<float>>(hidden ? static_cast<size_t>(spec().layer_count) + 1 : 0),
       .hidden_size = static_cast<size_t>(spec().hidden_size)};
-  SequenceKv kv(*kv_pool_);
-  int64_t chunk = std::min<int64_t>(context_.runtime.batch_tokens_max, context_.runtime.outputs_max);
-  if (chunk_tokens > 0) chunk = std::min<int64_t>(chunk, chunk_tokens);
-  // One feed a chunk: the collector must know how many tokens a pass has.
-  for (size_t first = 0; first < prompt.size(); first += static_cast<size_t>(chunk)) {
-    const std::span<const TokenId> part =
-        prompt.subspan(first, std::min<size_t>(static_cast<size_t>(chunk), prompt.size() - first));
-    collector.chunk_tokens = part.size();
-    const Feed piece{.tokens = part,
-                     .length = output.token_count,
-                     .outputs = Outputs::all,
-                     .sink = hidden ? HiddenCollector::receive : nullptr,
-                     .sink_context = &collector};
-    KEDGE_TRY(feed(context_.runtime, kv, piece, [&](int64_t, std::span<const float> logits) {
-      output.logits.insert(output.logits.end(), logits.begin(), logits.end());
-    }));
-  }
+  const Feed whole{.tokens = prompt,
+                   .length = output.token_count,
+                   .chunk_tokens = chunk_tokens,
+                   .outputs = Outputs::all,
+                   .sink = hidden ? HiddenCollector::receive : nullptr,
+                   .sink_context = &collector};
+  KEDGE_TRY(feed_between_steps(
+      whole, [&](int64_t count) { collector.chunk_tokens = static_cast<size_t>(count); },
+      [&](int64_t, std::span<const float> logits) {
+        output.logits.insert(output.logits.end(), logits.begin(), logits.end());
+      }));
   output.hidden = std::move(collector.states);
   return output;
 }
@@ -319,21 +363,15 @@ Result<ContinuationScore> DecoderEngine::score(std::span<const TokenId> context,
                  fmt::format("context and continuation have {} tokens, and the context holds {}",
                              context.size() + continuation.size(), model_.info.context_tokens)};
   }
-  return jobs_->run_and_wait([&] { return score_now(context, continuation); });
-}
-
-Result<ContinuationScore> DecoderEngine::score_now(std::span<const TokenId> context,
-                                                   std::span<const TokenId> continuation) {
   std::vector<TokenId> tokens(context.begin(), context.end());
   tokens.insert(tokens.end(), continuation.begin(), continuation.end() - 1);  // the last one is only predicted
-  SequenceKv kv(*kv_pool_);
   ContinuationScore score;
   const auto vocabulary = static_cast<size_t>(spec().vocabulary_size);
   const Feed whole{.tokens = tokens,
                    .length = static_cast<int64_t>(tokens.size()),
                    .outputs = Outputs::all,
                    .outputs_from = static_cast<int64_t>(context.size()) - 1};
-  KEDGE_TRY(feed(context_.runtime, kv, whole, [&](int64_t, std::span<const float> logits) {
+  KEDGE_TRY(feed_between_steps(whole, {}, [&](int64_t, std::span<const float> logits) {
     for (size_t row = 0; row < logits.size() / vocabulary; ++row) {
       const std::span<const float> values = logits.subspan(row * vocabulary, vocabulary);
       const TokenId target = continuation[score.token_logprobs.size()];
@@ -347,33 +385,29 @@ Result<ContinuationScore> DecoderEngine::score_now(std::span<const TokenId> cont
 }
 
 Result<Measurement> DecoderEngine::measure(const Workload& workload, const std::stop_token& stop) {
-  return jobs_->run_and_wait([&]() -> Result<Measurement> {
+  std::optional<Result<Measurement>> measurement;
+  thread_->run_task(TaskKind::alone, [&](int64_t) {
+    kv_pool_->forget_prefixes();
     if (!kv_filled_) fill_pages(*workers_, *kv_pool_);
     kv_filled_ = true;
-    return time_workload(context_.runtime, workload, stop);
+    measurement = time_workload(runtime_, workload, stop);
+    return true;
   });
+  return std::move(*measurement);
 }
 
 Result<std::vector<std::vector<float>>> DecoderEngine::embed(std::span<const std::vector<TokenId>> sequences,
                                                              const EmbedOptions& options) {
   for (const std::vector<TokenId>& sequence : sequences) KEDGE_TRY(check_tokens(sequence));
-  return jobs_->run_and_wait([&]() -> Result<std::vector<std::vector<float>>> {
-    std::vector<std::vector<float>> vectors;
-    for (const std::vector<TokenId>& sequence : sequences) {
-      KEDGE_ASSIGN(std::vector<float> vector, embed_now(sequence, options));
-      vectors.push_back(std::move(vector));
-    }
-    return vectors;
-  });
-}
-
-Result<std::vector<float>> DecoderEngine::embed_now(std::span<const TokenId> tokens, const EmbedOptions& options) {
-  const auto last_layer = static_cast<size_t>(spec().layer_count);
-  KEDGE_ASSIGN(const ForwardOutput output, forward_now(tokens, 0, true));
   const Pooling pooling = options.pooling == Pooling::from_model ? Pooling::last : options.pooling;
-  std::vector<float> vector = pool_states(output.hidden[last_layer], spec().hidden_size, pooling);
-  if (options.normalize.value_or(true)) normalize_vector(vector);
-  return vector;
+  std::vector<std::vector<float>> vectors;
+  for (const std::vector<TokenId>& sequence : sequences) {
+    KEDGE_ASSIGN(const ForwardOutput output, forward(sequence, 0, true));
+    const auto last_layer = static_cast<size_t>(spec().layer_count);
+    vectors.push_back(pool_states(output.hidden[last_layer], spec().hidden_size, pooling));
+    if (options.normalize.value_or(true)) normalize_vector(vectors.back());
+  }
+  return vectors;
 }
 
 Result<std::vector<float>> DecoderEngine::rerank(std::span<const std::vector<TokenId>>) {

@@ -1,12 +1,12 @@
 #pragma once
-// The engine over a decoder: requests run in turn on one thread.
+// The engine over a decoder: requests run together on one thread.
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <vector>
 
-#include "engine/generation.h"
-#include "engine/job_thread.h"
+#include "engine/engine_thread.h"
 #include "engine/loader.h"
 #include "grammar/constraint_compiler.h"
 
@@ -23,8 +23,10 @@ class DecoderEngine final : public Engine {
 
   Result<RequestId> submit(Request request, OnToken on_token, OnDone on_done) override;
   Status prepare(const Constraint& constraint) override;
-  void cancel(RequestId id) override { jobs_->cancel(id); }
-  [[nodiscard]] size_t pending_count() const override { return jobs_->pending_count(); }
+  void cancel(RequestId id) override { thread_->cancel(id); }
+  [[nodiscard]] size_t pending_count() const override { return thread_->pending_count(); }
+  [[nodiscard]] EngineStats stats() const override;
+  [[nodiscard]] const BatchCounters& counters() const { return thread_->counters(); }
 
   Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) override;
   Result<ContinuationScore> score(std::span<const TokenId> context, std::span<const TokenId> continuation) override;
@@ -55,9 +57,9 @@ class DecoderEngine final : public Engine {
   [[nodiscard]] Status check_tokens(std::span<const TokenId> tokens) const;
   [[nodiscard]] Status check_request(const Request& request) const;
   Result<std::shared_ptr<const grammar::BoundGrammar>> compile(const Constraint& constraint);
-  Result<ForwardOutput> forward_now(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden);
-  Result<ContinuationScore> score_now(std::span<const TokenId> context, std::span<const TokenId> continuation);
-  Result<std::vector<float>> embed_now(std::span<const TokenId> tokens, const EmbedOptions& options);
+  /// Feeds a prompt between the steps of the requests. `on_chunk` sees each chunk's token count before its pass.
+  Status feed_between_steps(Feed feed, const std::function<void(int64_t)>& on_chunk, const OnLogits& on_logits);
+  [[nodiscard]] std::vector<BlockHash> hashes_of(const Request& request) const;
 
   LoadedModel model_;
   EngineOptions options_;
@@ -67,9 +69,11 @@ class DecoderEngine final : public Engine {
   std::unique_ptr<models::Decoder> decoder_;
   std::unique_ptr<KvPool> kv_pool_;
   bool kv_filled_ = false;  // with made-up numbers, for measure
+  Runtime runtime_;
   GenerationContext context_;
   std::unique_ptr<grammar::ConstraintCompiler> constraints_;  // null without a tokenizer
-  std::unique_ptr<JobThread> jobs_;                           // last: stops before what it uses goes
+  HashKey hash_key_ = random_hash_key();
+  std::unique_ptr<EngineThread> thread_;  // last: stops before what it uses goes
 };
 
 /// L2-normalises in place; a zero vector stays.

@@ -47,6 +47,12 @@ Error EncoderEngine::no_text_model(const char* what) const {
                                               model_.info.name, model_.info.architecture, what)};
 }
 
+EngineStats EncoderEngine::stats() const {
+  const size_t pending = pending_count();
+  const size_t running = std::min<size_t>(pending, 1);
+  return {.running = running, .waiting = pending - running};
+}
+
 Result<RequestId> EncoderEngine::submit(Request, OnToken, OnDone) {
   return no_text_model("generate text");
 }

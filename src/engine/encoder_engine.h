@@ -23,6 +23,7 @@ class EncoderEngine final : public Engine {
   Status prepare(const Constraint& constraint) override;
   void cancel(RequestId id) override { jobs_->cancel(id); }
   [[nodiscard]] size_t pending_count() const override { return jobs_->pending_count(); }
+  [[nodiscard]] EngineStats stats() const override;
 
   Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) override;
   Result<ContinuationScore> score(std::span<const TokenId> context, std::span<const TokenId> continuation) override;

@@ -71,20 +71,87 @@ Result<std::unique_ptr<KvPool>> KvPool::create(KvLayout layout) {
     for (size_t i = 0; i < pages; ++i) free_pages[i] = static_cast<int32_t>(pages - 1 - i);
     pool->free_.push_back(std::move(free_pages));
     pool->references_.emplace_back(pages, 0);
+    pool->prefixes_.emplace_back(sizes.pages[group]);
   }
   return pool;
 }
 
 int32_t KvPool::take(size_t group) {
-  if (free_[group].empty()) return -1;
-  const int32_t page = free_[group].back();
-  free_[group].pop_back();
+  int32_t page = -1;
+  if (free_[group].empty()) {
+    page = prefixes_[group].give_up();
+    if (page < 0) return -1;
+  } else {
+    page = free_[group].back();
+    free_[group].pop_back();
+  }
   references_[group][static_cast<size_t>(page)] = 1;
   return page;
 }
 
+void KvPool::share(size_t group, int32_t page) {
+  if (references_[group][static_cast<size_t>(page)]++ == 0) prefixes_[group].hold(page);
+}
+
 void KvPool::drop(size_t group, int32_t page) {
-  if (--references_[group][static_cast<size_t>(page)] == 0) free_[group].push_back(page);
+  if (--references_[group][static_cast<size_t>(page)] > 0) return;
+  if (prefixes_[group].named(page)) {
+    prefixes_[group].release(page);
+  } else {
+    free_[group].push_back(page);
+  }
+}
+
+PrefixMatch KvPool::match(std::span<const BlockHash> hashes) const {
+  size_t blocks = hashes.size();
+  std::vector<std::vector<int32_t>> found(layout_.groups.size());
+  for (size_t group = 0; group < found.size(); ++group) {
+    if (layout_.groups[group].window > 0) continue;
+    size_t count = 0;
+    for (; count < blocks; ++count) {
+      found[group].push_back(prefixes_[group].find(hashes[count]));
+      if (found[group].back() < 0) break;
+    }
+    blocks = count;
+  }
+  for (size_t group = 0; group < found.size(); ++group) {
+    if (layout_.groups[group].window == 0) continue;
+    for (size_t i = 0; i < blocks; ++i) found[group].push_back(prefixes_[group].find(hashes[i]));
+  }
+  // A window needs no more than the pages that the next token sees: where one of them is missing, end before it.
+  const auto first_seen = [](int64_t window, size_t end) {
+    return static_cast<size_t>(std::max<int64_t>(0, static_cast<int64_t>(end) * kPageTokens - window + 1) /
+                               kPageTokens);
+  };
+  for (bool whole = false; !whole;) {
+    whole = true;
+    for (size_t group = 0; group < found.size(); ++group) {
+      const int64_t window = layout_.groups[group].window;
+      for (size_t i = blocks; window > 0 && i > first_seen(window, blocks); --i) {
+        if (found[group][i - 1] >= 0) continue;
+        blocks = i - 1;
+        whole = false;
+      }
+    }
+  }
+  for (size_t group = 0; group < found.size(); ++group) {
+    const int64_t window = layout_.groups[group].window;
+    found[group].resize(blocks);
+    if (window > 0) std::fill_n(found[group].begin(), std::min(blocks, first_seen(window, blocks)), -1);
+  }
+  return {static_cast<int64_t>(blocks) * kPageTokens, std::move(found)};
+}
+
+void KvPool::publish(size_t group, const BlockHash& hash, int32_t page) {
+  if (!prefixes_[group].named(page)) prefixes_[group].publish(hash, page);
+}
+
+void KvPool::forget_prefixes() {
+  for (size_t group = 0; group < prefixes_.size(); ++group) {
+    PrefixCache& cache = prefixes_[group];
+    for (int32_t page = cache.give_up(); page >= 0; page = cache.give_up()) free_[group].push_back(page);
+    cache.forget_held();
+  }
 }
 
 SequenceKv::SequenceKv(KvPool& pool) : pool_(pool), tables_(pool.layout().groups.size()) {
@@ -140,6 +207,7 @@ void SequenceKv::advance(int64_t count) {
 void SequenceKv::share_from(const SequenceKv& other) {
   tables_ = other.tables_;
   length_ = other.length_;
+  published_ = other.published_;
   for (size_t group = 0; group < tables_.size(); ++group) {
     for (const int32_t page : tables_[group]) {
       if (page >= 0) pool_.share(group, page);
@@ -147,14 +215,38 @@ void SequenceKv::share_from(const SequenceKv& other) {
   }
 }
 
-void SequenceKv::clear() {
+void SequenceKv::share_from(const PrefixMatch& match) {
+  tables_ = match.pages;
+  length_ = match.tokens;
+  published_ = match.tokens / kPageTokens;
   for (size_t group = 0; group < tables_.size(); ++group) {
     for (const int32_t page : tables_[group]) {
-      if (page >= 0) pool_.drop(group, page);
+      if (page >= 0) pool_.share(group, page);
     }
-    tables_[group].clear();
+  }
+}
+
+void SequenceKv::publish(std::span<const BlockHash> hashes, int64_t tokens) {
+  const int64_t full = std::min(static_cast<int64_t>(hashes.size()), tokens / kPageTokens);
+  for (; published_ < full; ++published_) {
+    const auto index = static_cast<size_t>(published_);
+    for (size_t group = 0; group < tables_.size(); ++group) {
+      const int32_t page = tables_[group][index];
+      if (page >= 0) pool_.publish(group, hashes[index], page);
+    }
+  }
+}
+
+/// Last pages first: of a prefix that is given up page by page, the beginning lives longest.
+void SequenceKv::clear() {
+  for (size_t group = 0; group < tables_.size(); ++group) {
+    std::vector<int32_t>& table = tables_[group];
+    for (; !table.empty(); table.pop_back()) {
+      if (table.back() >= 0) pool_.drop(group, table.back());
+    }
   }
   length_ = 0;
+  published_ = 0;
 }
 
 cpu::KvView SequenceKv::layer(int64_t layer_index) {
@@ -170,6 +262,12 @@ cpu::KvView SequenceKv::layer(int64_t layer_index) {
     values_[i] = page == nullptr ? nullptr : page + layer_bytes / 2;
   }
   return {layout.type, kPageTokens, layout.kv_heads, layout.head_size, keys_, values_};
+}
+
+int64_t SequenceKv::pages_to_grow(size_t group, int64_t count, int64_t chunk) const {
+  const int64_t window = pool_.layout().groups[group].window;
+  const int64_t grown = pages_of(length_ + count) - length_ / kPageTokens;
+  return window == 0 ? grown : std::min(grown, pages_of(window + chunk) + 2);
 }
 
 int64_t SequenceKv::pages_for(const KvLayout& layout, size_t group, int64_t length, int64_t count) {

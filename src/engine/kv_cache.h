@@ -1,6 +1,7 @@
 #pragma once
 // The paged KV cache (Kwon et al. 2023): one pool of fixed pages per group of layers that share a window, and the page
-// tables of sequences. Pages are shared between sequences by reference count and copied when one of them writes.
+// tables of sequences. Pages are shared between sequences by reference count and copied when one of them writes. Full
+// pages of prompts have names, by which later prompts that begin alike find them (prefix_cache.h).
 
 #include <cstdint>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "core/aligned.h"
+#include "engine/prefix_cache.h"
 #include "kedge/result.h"
 #include "models/decoder.h"
 #include "models/spec.h"
@@ -37,6 +39,12 @@ struct KvLayout {
   [[nodiscard]] uint64_t bytes() const;
 };
 
+/// The pages that hold the first `tokens` tokens of a prompt.
+struct PrefixMatch {
+  int64_t tokens = 0;                       // a multiple of kPageTokens
+  std::vector<std::vector<int32_t>> pages;  // of each group, by page index; -1: no later query sees it
+};
+
 /// All pages. Not thread-safe: the engine thread's alone.
 class KvPool {
  public:
@@ -44,12 +52,24 @@ class KvPool {
   static Result<std::unique_ptr<KvPool>> create(KvLayout layout);
 
   [[nodiscard]] const KvLayout& layout() const { return layout_; }
-  [[nodiscard]] int64_t free_pages(size_t group) const { return static_cast<int64_t>(free_[group].size()); }
+  /// Pages that nobody holds, those that the prefix cache keeps included.
+  [[nodiscard]] int64_t free_pages(size_t group) const {
+    return static_cast<int64_t>(free_[group].size()) + prefixes_[group].released_count();
+  }
 
-  /// A page with one reference, or -1 when none is free.
+  /// A page with one reference: a free one, else the one that the prefix cache gives up. -1 when all are held.
   int32_t take(size_t group);
-  void share(size_t group, int32_t page) { ++references_[group][static_cast<size_t>(page)]; }
+  /// One more reference.
+  void share(size_t group, int32_t page);
   void drop(size_t group, int32_t page);
+
+  /// The longest beginning of a prompt with these block hashes that is there in every group.
+  [[nodiscard]] PrefixMatch match(std::span<const BlockHash> hashes) const;
+  /// Names a full page that the caller holds. Nothing happens when it has a name, or another page has this one.
+  void publish(size_t group, const BlockHash& hash, int32_t page);
+  /// The pages' contents are about to be lost.
+  void forget_prefixes();
+
   [[nodiscard]] bool shared(size_t group, int32_t page) const {
     return references_[group][static_cast<size_t>(page)] > 1;
   }
@@ -64,6 +84,7 @@ class KvPool {
   std::vector<PageBuffer> buffers_;
   std::vector<std::vector<int32_t>> free_;
   std::vector<std::vector<int32_t>> references_;
+  std::vector<PrefixCache> prefixes_;  // of each group
 };
 
 /// The pages of one sequence.
@@ -82,11 +103,20 @@ class SequenceKv final : public models::SequenceCache {
 
   /// Shares every page of `other`, whose length it takes. REQUIRES: this one is empty.
   void share_from(const SequenceKv& other);
+  /// The same with the pages of a prefix.
+  void share_from(const PrefixMatch& match);
+
+  /// Names the full pages below `tokens` positions for prompts to come. REQUIRES: all of them hold what a prompt's
+  /// forward passes wrote, of the tokens that were hashed.
+  void publish(std::span<const BlockHash> hashes, int64_t tokens);
 
   void clear();
   [[nodiscard]] int64_t length() const { return length_; }
 
   cpu::KvView layer(int64_t layer_index) override;
+
+  /// Pages of `group` that all of `count` more positions take, fed at most `chunk` at once.
+  [[nodiscard]] int64_t pages_to_grow(size_t group, int64_t count, int64_t chunk) const;
 
   /// Pages of `group` that `count` more positions may take, copies of shared pages included.
   static int64_t pages_for(const KvLayout& layout, size_t group, int64_t length, int64_t count);
@@ -101,6 +131,7 @@ class SequenceKv final : public models::SequenceCache {
 
   KvPool& pool_;
   int64_t length_ = 0;
+  int64_t published_ = 0;                     // full pages that have been offered to the prefix cache
   std::vector<std::vector<int32_t>> tables_;  // of each group: page ids by page index, -1 where freed
   std::vector<Place> places_;                 // of each layer
   std::vector<std::byte*> keys_, values_;     // of the last view

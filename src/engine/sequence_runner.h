@@ -22,6 +22,9 @@ struct Runtime {
 
   /// The rope regime of a sequence of `length` tokens (RopeSpec::regime), of all ropes together.
   [[nodiscard]] int regime(int64_t length) const;
+  /// Equal for lengths whose positions are rotated alike (dynamic NTK scaling: each past the original context is a case
+  /// of its own).
+  [[nodiscard]] int64_t rope_key(int64_t length) const;
 };
 
 /// Which positions of a feed have their logits computed.
@@ -39,9 +42,21 @@ struct Feed {
   models::HiddenSink sink = nullptr;
   void* sink_context = nullptr;
   const std::atomic<bool>* cancelled = nullptr;
+  std::function<bool()> make_room;  // frees pages when they ran out; false when it cannot; may be empty
 };
 
-/// Appends the feed's tokens to `kv`, chunk by chunk. Fails with unavailable when pages run out, cancelled on request.
+/// Where a chunk begins in the feed, and how long it may be.
+struct FeedStep {
+  int64_t first = 0, tokens_max = 0;
+  std::function<void(int64_t count)> on_chunk;  // before its pass; may be empty
+};
+
+/// Feeds one chunk and returns how many it fed. Fails
+/// with unavailable when pages run out, cancelled on request.
+Result<int64_t> feed_chunk(const Runtime& runtime, SequenceKv& kv, const Feed& feed, const FeedStep& step,
+                           const OnLogits& on_logits);
+
+/// Appends all of the feed's tokens to `kv`, which is empty or holds what comes before them. Fails as feed_chunk does.
 Status feed(const Runtime& runtime, SequenceKv& kv, const Feed& feed, const OnLogits& on_logits);
 
 }  // namespace kedge::engine

@@ -94,8 +94,8 @@ void Decoder::run_layer(WorkerPool& pool, std::span<const TokenRun> runs, int64_
   std::ranges::copy(buffers_.hidden.first(states.size()), states.begin());
 }
 
-std::span<const float> Decoder::forward(WorkerPool& pool, Phase phase, std::span<const TokenRun> runs, HiddenSink sink,
-                                        void* sink_context) {
+std::span<float> Decoder::forward(WorkerPool& pool, Phase phase, std::span<const TokenRun> runs, HiddenSink sink,
+                                  void* sink_context) {
   begin(phase, runs);
   embed(runs);
   fill_rope(runs);

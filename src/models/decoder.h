@@ -67,10 +67,10 @@ class Decoder {
   /// Bytes of the work buffers that `open` will take.
   static uint64_t buffer_bytes(const DecoderSpec& spec, int64_t tokens_max, int64_t outputs_max);
 
-  /// Runs the batch and returns logits [outputs, vocabulary_size] in the order of the runs; valid until the next call.
-  /// REQUIRES: at most tokens_max tokens and outputs_max outputs.
-  std::span<const float> forward(WorkerPool& pool, Phase phase, std::span<const TokenRun> runs,
-                                 HiddenSink sink = nullptr, void* sink_context = nullptr);
+  /// Runs the batch and returns logits [outputs, vocabulary_size] in the order of the runs; valid until the next call,
+  /// and the caller's to change. REQUIRES: at most tokens_max tokens and outputs_max outputs.
+  std::span<float> forward(WorkerPool& pool, Phase phase, std::span<const TokenRun> runs, HiddenSink sink = nullptr,
+                           void* sink_context = nullptr);
 
   /// Runs one layer alone over `states` [tokens of the batch, hidden_size], in place; the rows that enter its products
   /// go to `sink`, which may be null. REQUIRES: at most tokens_max tokens.

@@ -37,7 +37,7 @@ Json AnswerFormat::whole(const std::vector<AnswerPart>& choices, const AnswerTot
   Json json = head_json(whole_object());
   json["choices"] = Json::array();
   for (const AnswerPart& part : choices) json["choices"].push_back(whole_choice(part));
-  json["usage"] = usage_json(totals.timings.prompt_tokens, totals.timings.new_tokens, totals.reasoning_tokens);
+  json["usage"] = usage_json(totals.timings, totals.reasoning_tokens);
   json["timings"] = timings_json(totals.timings);
   return json;
 }
@@ -52,15 +52,15 @@ Json AnswerFormat::chunk(const AnswerPart& part, bool first, bool usage_follows)
 Json AnswerFormat::usage_chunk(const AnswerTotals& totals) const {
   Json json = head_json(chunk_object());
   json["choices"] = Json::array();
-  json["usage"] = usage_json(totals.timings.prompt_tokens, totals.timings.new_tokens, totals.reasoning_tokens);
+  json["usage"] = usage_json(totals.timings, totals.reasoning_tokens);
   return json;
 }
 
-Json usage_json(uint64_t prompt_tokens, uint64_t completion_tokens, uint64_t reasoning_tokens) {
-  return {{"prompt_tokens", prompt_tokens},
-          {"completion_tokens", completion_tokens},
-          {"total_tokens", prompt_tokens + completion_tokens},
-          {"prompt_tokens_details", {{"cached_tokens", 0}}},
+Json usage_json(const RequestTimings& timings, uint64_t reasoning_tokens) {
+  return {{"prompt_tokens", timings.prompt_tokens},
+          {"completion_tokens", timings.new_tokens},
+          {"total_tokens", timings.prompt_tokens + timings.new_tokens},
+          {"prompt_tokens_details", {{"cached_tokens", timings.cached_tokens}}},
           {"completion_tokens_details", {{"reasoning_tokens", reasoning_tokens}}}};
 }
 

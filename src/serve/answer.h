@@ -76,7 +76,7 @@ std::unique_ptr<AnswerFormat> chat_format(AnswerHead head, const Tokenizer& toke
 /// OpenAI's text_completion. `tokenizer` outlives the format.
 std::unique_ptr<AnswerFormat> completion_format(AnswerHead head, const Tokenizer& tokenizer, bool logprobs);
 
-Json usage_json(uint64_t prompt_tokens, uint64_t completion_tokens, uint64_t reasoning_tokens = 0);
+Json usage_json(const RequestTimings& timings, uint64_t reasoning_tokens = 0);
 /// Milliseconds and rates; the names are llama.cpp's.
 Json timings_json(const RequestTimings& timings);
 /// null while there is none.

@@ -39,6 +39,7 @@ ApiResult<GenerationJob> chat_job(const ServeContext& context, const net::Server
   // An answer may take what is left of the context, unless the client says otherwise.
   KEDGE_ASSIGN(Request engine, engine_request(request.options, std::numeric_limits<uint32_t>::max(),
                                               std::move(prompt.tokens), "messages", *job.model));
+  engine.client = client_of(http);
   job.requests.push_back(std::move(engine));
   job.stream = request.options.stream;
   job.include_usage = request.options.include_usage;

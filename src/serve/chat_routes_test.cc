@@ -36,7 +36,7 @@ TEST_F(ChatRoutesTest, answers) {
   EXPECT_EQ(json["usage"]["prompt_tokens"], expected_prompt.size());
   EXPECT_EQ(json["usage"]["completion_tokens"], 6);
   EXPECT_EQ(json["usage"]["total_tokens"], expected_prompt.size() + 6);
-  EXPECT_EQ(json["usage"]["prompt_tokens_details"]["cached_tokens"], 0);
+  EXPECT_EQ(json["usage"]["prompt_tokens_details"]["cached_tokens"], 2);
   EXPECT_EQ(json["timings"]["predicted_ms"], 4);
   EXPECT_EQ(json["timings"]["predicted_per_second"], 1500);
 }

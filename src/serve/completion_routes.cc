@@ -23,6 +23,7 @@ ApiResult<GenerationJob> completion_job(const ServeContext& context, const net::
     KEDGE_ASSIGN(PreparedPrompt prepared, prepare_prompt(prompt, "prompt", *job.model));
     KEDGE_ASSIGN(Request engine, engine_request(request.options, kDefaultNewTokensMax, std::move(prepared.tokens),
                                                 "prompt", *job.model));
+    engine.client = client_of(http);
     job.requests.push_back(std::move(engine));
     if (request.echo) job.echo_texts.push_back(std::move(prepared.text));
   }

@@ -171,6 +171,18 @@ class FakeEngine final : public Engine {
     const std::scoped_lock lock(mutex_);
     return jobs_.size();
   }
+  [[nodiscard]] EngineStats stats() const override {
+    const size_t pending = pending_count(), running = std::min<size_t>(pending, 1);
+    return {.running = running,
+            .waiting = pending - running,
+            .kv_usage = 0.25,
+            .preemptions = 3,
+            .prefix_queries = 40,
+            .prefix_hits = 32,
+            .draft_tokens = 9,
+            .accepted_tokens = 7,
+            .step_seconds = {{0.5}, {2, 3}, 1.5}};
+  }
   Result<ForwardOutput> forward(std::span<const TokenId>, uint32_t, bool) override { return ForwardOutput(); }
   Result<ContinuationScore> score(std::span<const TokenId>, std::span<const TokenId>) override {
     return ContinuationScore();
@@ -252,7 +264,7 @@ class FakeEngine final : public Engine {
       if (i == 0) event.logprob.reset();
       job.on_token(event);
     }
-    RequestTimings timings{1, 2, 4, request.prompt_tokens.size(), 0};
+    RequestTimings timings{1, 2, 4, request.prompt_tokens.size(), 0, 2};
     for (uint32_t sequence = 0; sequence < request.sequence_count; ++sequence) {
       timings.new_tokens += generate_sequence(job, sequence);
     }

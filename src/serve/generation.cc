@@ -248,6 +248,8 @@ void Generation::handle_token(Choice& choice, Arrived& arrived) {
   if (choice.tools) find_calls(*choice.tools, part);
   if (event.finish != FinishReason::none) {
     --open_choices_;
+    ModelMetrics& metrics = job_.model->metrics();
+    (event.finish == FinishReason::length ? metrics.finished_by_length : metrics.finished_by_stop).add();
     if (choice.token_count > 1) {
       const double seconds = seconds_between(choice.first_token, choice.last_token);
       job_.model->metrics().output_token_seconds.observe(seconds / static_cast<double>(choice.token_count - 1));
@@ -309,10 +311,13 @@ void Generation::finish_request(const RequestTimings& timings) {
   sum.decode_ms += timings.decode_ms;
   sum.prompt_tokens += timings.prompt_tokens;
   sum.new_tokens += timings.new_tokens;
+  sum.cached_tokens += timings.cached_tokens;
   ModelMetrics& metrics = job_.model->metrics();
   metrics.queue_seconds.observe(timings.queue_ms / 1000);
   metrics.prompt_tokens.add(timings.prompt_tokens);
   metrics.generation_tokens.add(timings.new_tokens);
+  metrics.request_prompt_tokens.observe(static_cast<double>(timings.prompt_tokens));
+  metrics.request_generation_tokens.observe(static_cast<double>(timings.new_tokens));
   if (--open_requests_ > 0) return;
   metrics.request_seconds.observe(seconds_between(job_.arrival, Clock::now()));
   if (over_) return;

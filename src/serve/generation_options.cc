@@ -114,6 +114,11 @@ Fields<Options> basic_fields() {
                              [](Options& o, bool on) { o.request.ignore_eos = on; }),
       boolean_field<Options>("skip_special_tokens", "Special tokens leave no text (the default).",
                              [](Options& o, bool on) { o.request.skip_special = on; }),
+      integer_field<Options>("priority", -kPriorityMax, kPriorityMax, "Lower ones go first; 0 is the rule.",
+                             [](Options& o, int64_t n) { o.request.priority = static_cast<int32_t>(n); }),
+      string_field<Options>("cache_salt",
+                            "Keys and values of the prompt are shared only with requests of the same salt.",
+                            [](Options& o, std::string salt) { o.request.cache_salt = std::move(salt); }),
   };
 }
 

@@ -16,6 +16,7 @@ inline constexpr size_t kStopStringsMax = 16;
 inline constexpr size_t kStopTokensMax = 64;
 inline constexpr size_t kLogitBiasMax = 1024;
 inline constexpr int64_t kTopLogprobsMax = 20;
+inline constexpr int64_t kPriorityMax = 1000;
 
 /// What a request asks of the engine, before its prompt is known.
 struct GenerationOptions {

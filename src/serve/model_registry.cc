@@ -26,9 +26,15 @@ std::string fingerprint_of(const std::string& name, const ModelInfo& info) {
   return fmt::format("fp_{:010x}", hash & 0xFFFFFFFFFFU);
 }
 
+constexpr double kTokenBounds[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000};
+
 ModelMetrics metrics_of(const std::string& name, MetricsRegistry& metrics) {
   const MetricLabels labels{{"model_name", name}};
   const std::span<const double> bounds = latency_bounds();
+  const auto finished = [&](const char* reason) -> Counter& {
+    return metrics.counter("request_finish_total", "Answers that ended, by what ended them.",
+                           {{"model_name", name}, {"finish_reason", reason}});
+  };
   return {metrics.counter("prompt_tokens_total", "Prompt tokens of finished requests.", labels),
           metrics.counter("generation_tokens_total", "Tokens generated.", labels),
           metrics.counter("request_success_total", "Requests that were answered.", labels),
@@ -37,7 +43,26 @@ ModelMetrics metrics_of(const std::string& name, MetricsRegistry& metrics) {
           metrics.histogram("time_to_first_token_seconds", "From the request's arrival to its first token.", bounds,
                             labels),
           metrics.histogram("time_per_output_token_seconds", "Time per token after the first.", bounds, labels),
-          metrics.histogram("e2e_request_latency_seconds", "From a request's arrival to its end.", bounds, labels)};
+          metrics.histogram("e2e_request_latency_seconds", "From a request's arrival to its end.", bounds, labels),
+          metrics.histogram("request_prompt_tokens", "Prompt tokens of a request.", kTokenBounds, labels),
+          metrics.histogram("request_generation_tokens", "Tokens generated for a request.", kTokenBounds, labels),
+          finished("stop"),
+          finished("length")};
+}
+
+/// NIM's names are printed, and vLLM's for the same.
+void add_other_names(MetricsRegistry& metrics) {
+  for (const char* name :
+       {"num_requests_running", "num_requests_waiting", "gpu_cache_usage_perc", "prompt_tokens_total",
+        "generation_tokens_total", "request_success_total", "time_to_first_token_seconds",
+        "time_per_output_token_seconds", "e2e_request_latency_seconds", "request_prompt_tokens",
+        "request_generation_tokens", "request_queue_time_seconds", "prefix_cache_queries_total",
+        "prefix_cache_hits_total", "num_preemptions_total", "spec_decode_num_draft_tokens_total",
+        "spec_decode_num_accepted_tokens_total"}) {
+    metrics.also_as(name, fmt::format("vllm:{}", name));
+  }
+  metrics.also_as("gpu_cache_usage_perc", "vllm:kv_cache_usage_perc");
+  metrics.also_as("time_per_output_token_seconds", "vllm:inter_token_latency_seconds");
 }
 
 }  // namespace
@@ -49,6 +74,10 @@ ServedModel::ServedModel(std::string name, std::unique_ptr<Engine> engine, size_
       created_(unix_seconds()),
       fingerprint_(fingerprint_of(name_, engine_->info())),
       metrics_(metrics_of(name_, metrics)) {
+  add_metrics(metrics);
+}
+
+void ServedModel::add_metrics(MetricsRegistry& metrics) {
   const MetricLabels labels{{"model_name", name_}};
   const MemoryPlan& plan = engine_->plan();
   const auto constant = [&](std::string_view gauge, std::string_view help, uint64_t value) {
@@ -58,11 +87,33 @@ ServedModel::ServedModel(std::string name, std::unique_ptr<Engine> engine, size_
   constant("kedge_kv_cache_bytes", "Memory of the KV cache.", plan.kv_cache_bytes);
   constant("kedge_kv_cache_tokens", "Tokens that the KV cache holds.", plan.kv_tokens);
   constant("kedge_memory_planned_bytes", "All memory that the model was planned to take.", plan.total_bytes());
-  constant("num_request_max", "Requests that are taken before clients are asked to wait.", queue_max_ + 1);
+  constant("num_request_max", "Requests that are taken before clients are asked to wait.", places_max());
   metrics.gauge("num_requests_running", "Requests that the engine computes.", labels,
                 [this] { return static_cast<double>(load().running); });
   metrics.gauge("num_requests_waiting", "Requests in the engine's queue.", labels,
                 [this] { return static_cast<double>(load().waiting); });
+  if (engine_->info().kind != ModelKind::decoder) return;
+  metrics.gauge("gpu_cache_usage_perc", "Share of the KV cache that requests hold; 1: all of it.", labels,
+                [this] { return engine_->stats().kv_usage; });
+  const auto count = [&](std::string_view name, std::string_view help, uint64_t EngineStats::*member) {
+    metrics.counter(name, help, labels, [this, member] { return engine_->stats().*member; });
+  };
+  count("num_preemptions_total", "Sequences that gave up their pages and were computed again.",
+        &EngineStats::preemptions);
+  count("prefix_cache_queries_total", "Tokens of prompts that were looked up.", &EngineStats::prefix_queries);
+  count("prefix_cache_hits_total", "Of these, tokens whose keys and values were there.", &EngineStats::prefix_hits);
+  count("spec_decode_num_draft_tokens_total", "Tokens guessed ahead.", &EngineStats::draft_tokens);
+  count("spec_decode_num_accepted_tokens_total", "Of these, tokens that came.", &EngineStats::accepted_tokens);
+  metrics.histogram("kedge_step_seconds", "Time of a step: one forward pass of each phase at most.", labels, [this] {
+    EngineStats::Times times = engine_->stats().step_seconds;
+    return MetricsRegistry::HistogramReading{std::move(times.bounds), {std::move(times.cumulative_counts), times.sum}};
+  });
+  add_other_names(metrics);
+}
+
+/// Those that run and those that wait.
+size_t ServedModel::places_max() const {
+  return queue_max_ + static_cast<size_t>(engine_->info().sequences_max);
 }
 
 int64_t ServedModel::context_tokens() const {
@@ -77,7 +128,7 @@ ServedModel::Place::~Place() {
 
 ApiResult<ServedModel::Place> ServedModel::admit() {
   const size_t taken = places_taken_.fetch_add(1);
-  if (taken <= queue_max_) return Place(*this);
+  if (taken < places_max()) return Place(*this);
   places_taken_.fetch_sub(1);
   ApiError error = api_error(429, fmt::format("{} requests for the model '{}' already wait, the most that this server "
                                               "allows; try again later",
@@ -90,11 +141,9 @@ ApiResult<ServedModel::Place> ServedModel::admit() {
   return error;
 }
 
-// The engine works off its requests in turn.
 ServedModel::Load ServedModel::load() const {
-  const size_t pending = engine_->pending_count() + lane_.waiting_count();
-  const size_t running = std::min<size_t>(pending, 1);
-  return {running, pending - running};
+  const EngineStats stats = engine_->stats();
+  return {stats.running, stats.waiting + lane_.waiting_count()};
 }
 
 Status ServedModel::warm_up() {

@@ -25,6 +25,10 @@ struct ModelMetrics {
   Histogram& first_token_seconds;
   Histogram& output_token_seconds;
   Histogram& request_seconds;
+  Histogram& request_prompt_tokens;
+  Histogram& request_generation_tokens;
+  Counter& finished_by_stop;    // answers that ended by themselves
+  Counter& finished_by_length;  // and those that were cut
 };
 
 /// One model with its engine. Thread-safe.
@@ -54,7 +58,7 @@ class ServedModel {
    private:
     ServedModel* model_;
   };
-  /// Fails with 429 when `queue_max` requests already wait behind the running one.
+  /// Fails with 429 when `queue_max` requests already wait behind those that run.
   ApiResult<Place> admit();
 
   struct Load {
@@ -67,6 +71,8 @@ class ServedModel {
   Status warm_up();
 
  private:
+  void add_metrics(MetricsRegistry& metrics);
+  [[nodiscard]] size_t places_max() const;
   Status warm_up_decoder();
 
   const std::string name_;

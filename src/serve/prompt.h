@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "net/http_server_message.h"
 #include "serve/chat_request.h"
 #include "serve/completion_request.h"
 #include "serve/model_registry.h"
@@ -25,6 +26,9 @@ ApiResult<PreparedPrompt> prepare_prompt(const Prompt& prompt, const std::string
 /// Fails with 400 context_length_exceeded.
 ApiResult<Request> engine_request(const GenerationOptions& options, uint32_t default_new_tokens_max,
                                   std::vector<TokenId> tokens, const std::string& param, ServedModel& model);
+
+/// Whose request it is, for turns: the API key that came with it.
+std::string client_of(const net::ServerRequest& request);
 
 /// 400 unless the model generates text.
 ApiStatus require_decoder(ServedModel& model);

@@ -295,6 +295,32 @@ class Load(DemoCase):
         self.assertEqual(self.server.metric("num_requests_running"), 0)
 
 
+    def test_a_prompt_that_begins_alike_is_not_computed_twice(self):
+        system = {"role": "system", "content": "You tell stories about boats and foxes. " * 20}
+        options = {"model": "demo", "temperature": 0, "max_tokens": 20}
+        hits = self.server.metric("prefix_cache_hits_total")
+        first, again = (self.client.chat.completions.create(messages=[system, *question()], **options)
+                        for _ in range(2))
+        self.assertEqual(again.choices[0].message.content, first.choices[0].message.content)
+        cached = again.usage.prompt_tokens_details.cached_tokens
+        self.assertGreater(cached, again.usage.prompt_tokens - 33)
+        self.assertEqual(self.server.metric("prefix_cache_hits_total") - hits,
+                         cached + first.usage.prompt_tokens_details.cached_tokens)
+        other = self.client.chat.completions.create(messages=[system, *question()], **options,
+                                                    extra_body={"cache_salt": "mine", "priority": -1})
+        self.assertEqual(other.usage.prompt_tokens_details.cached_tokens, 0)
+        self.assertEqual(other.choices[0].message.content, first.choices[0].message.content)
+
+    def test_metrics_have_the_names_of_others(self):
+        for name in ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc",
+                     "prefix_cache_queries_total",
+                     "num_preemptions_total", "time_to_first_token_seconds_count",
+                     "time_per_output_token_seconds_count", "spec_decode_num_draft_tokens_total"):
+            self.assertIsNotNone(self.server.metric("vllm:" + name), name)
+        self.assertEqual(self.server.metric("gpu_cache_usage_perc"), 0)
+        self.assertIsNotNone(self.server.metric("kedge_step_seconds_count"))
+
+
 class Operation(unittest.TestCase):
     def start(self, *arguments):
         server = Server(*arguments)
@@ -344,7 +370,7 @@ class Operation(unittest.TestCase):
         self.assertEqual(len(server.client(api_key="sesame").models.list().data), 1)
 
     def test_a_full_queue_asks_to_come_back(self):
-        server = self.start("--queue-max", "1")
+        server = self.start("--queue-max", "1", "--max-num-seqs", "1")
         options = {"model": "demo", "prompt": "a", "max_tokens": 900, "n": 8, "extra_body": {"ignore_eos": True}}
         client = server.client()
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
