@@ -71,12 +71,12 @@ struct Request {
   std::vector<std::string> stop_strings;  // the text before the first one is the answer
   bool include_stop_string = false;
   bool ignore_eos = false;
-  bool skip_special = true;      // special tokens leave no text
-  int32_t top_logprobs = -1;     // per new token: -1 none, 0 the token's own, n also the n likeliest
-  bool prompt_logprobs = false;  // one event per prompt token first (OpenAI's echo with logprobs)
-  int32_t priority = 0;          // lower ones go first
-  std::string client;            // whose request it is: clients take turns
-  std::string cache_salt;        // keys and values are shared only with requests of the same one
+  bool skip_special = true;              // special tokens leave no text
+  int32_t top_logprobs = -1;             // per new token: -1 none, 0 the token's own, n also the n likeliest
+  bool prompt_logprobs = false;          // one event per prompt token first (OpenAI's echo with logprobs)
+  int32_t priority = 0;                  // lower ones go first
+  std::string client;                    // whose request it is: clients take turns
+  std::string cache_salt;                // keys and values are shared only with requests of the same one
   std::optional<Constraint> constraint;  // on each answer, which ends (FinishReason::stop) when nothing may follow
 };
 

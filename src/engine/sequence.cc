@@ -56,6 +56,7 @@ SampledToken Sequence::choose(std::span<float> logits, ChoiceScratch& scratch) {
   const TokenId token = sampler_.sample(choices);
   if (constraint_ && !ends_answer(token)) constraint_->accept(token);
   sampled.token = token;
+  sampled.exhausts = constraint_ && constraint_->exhausted();
   if (top >= 0) {
     sampled.logprob = logprob_of(logits, token);
     sampled.top_logprobs = top_logprobs(logits, top);
@@ -80,7 +81,7 @@ void Sequence::choose_drafted(std::span<float> rows, size_t vocabulary, ChoiceSc
   for (size_t row = 0; row < count; ++row) {
     chosen.push_back(choose(rows.subspan(row * vocabulary, vocabulary), scratch));
     const bool guessed = row + 1 < drafted_.size() && chosen.back().token == drafted_[row + 1];
-    if (row + 1 == count || !guessed || ends_answer(*chosen.back().token) || exhausted()) break;
+    if (row + 1 == count || !guessed || ends_answer(*chosen.back().token) || chosen.back().exhausts) break;
   }
   if (matched_ == 0) return;
   // Without a draft the first guess is still compared: so a sequence learns when guessing begins to pay.
@@ -115,9 +116,9 @@ bool Sequence::append(SampledToken sampled, TokenEvent& event) {
   if (stream_) event.text = matcher_.push(stream_->push(token));
   if (matcher_.stopped()) {
     event.finish = FinishReason::stop;
-  } else if (exhausted() || new_token_count() >= request.new_tokens_max ||
+  } else if (sampled.exhausts || new_token_count() >= request.new_tokens_max ||
              token_count() >= request_.context().context_tokens) {
-    event.finish = exhausted() ? FinishReason::stop : FinishReason::length;
+    event.finish = sampled.exhausts ? FinishReason::stop : FinishReason::length;
     if (stream_) event.text += matcher_.push(stream_->flush());
     event.text += matcher_.flush();
     if (matcher_.stopped()) event.finish = FinishReason::stop;

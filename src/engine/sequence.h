@@ -44,6 +44,7 @@ struct ChoiceScratch {
 /// A token that was sampled, with what was asked about it.
 struct SampledToken {
   std::optional<TokenId> token;  // nothing: the constraint allows none
+  bool exhausts = false;         // the constraint: nothing may follow
   std::optional<TokenLogprob> logprob;
   std::vector<TokenLogprob> top_logprobs;
 };
@@ -91,7 +92,6 @@ class Sequence {
   [[nodiscard]] bool ends_answer(TokenId token) const;
   /// Leaves `choices` the tokens that the constraint allows; false when there are none.
   bool constrain(std::span<float> choices, ChoiceScratch& scratch) const;
-  [[nodiscard]] bool exhausted() const { return constraint_ && constraint_->exhausted(); }
 
   ActiveRequest& request_;
   const uint32_t index_;
