@@ -8,7 +8,8 @@
 namespace kedge::curate {
 namespace {
 
-constexpr size_t kAllPairsMax = 256;  // a larger bucket is compared along its order, not each with each
+constexpr size_t kComparedBetween = 1 << 10;  // comparisons between two calls of let_go
+constexpr size_t kAllPairsMax = 256;          // a larger bucket is compared along its order, not each with each
 
 void link_equal(const KeyStore& store, UnionFind& sets) {
   std::vector<std::pair<TextHash, uint32_t>> sorted;
@@ -29,6 +30,7 @@ class Linker {
   void band(size_t band) {
     sorted_.clear();
     for (uint32_t i = 0; i < store_.documents(); ++i) sorted_.emplace_back(store_.key(i, band), i);
+    store_.let_go();
     std::sort(sorted_.begin(), sorted_.end());
     for (size_t begin = 0; begin < sorted_.size();) {
       size_t end = begin + 1;
@@ -57,6 +59,7 @@ class Linker {
   void compare(uint32_t a, uint32_t b) {
     if (sets_.find(a) == sets_.find(b)) return;
     if (!compared_.insert(uint64_t{a} << 32 | b).second) return;
+    if (compared_.size() % kComparedBetween == 0) store_.let_go();
     const auto first = store_.shingles(a), second = store_.shingles(b);
     const auto least = static_cast<double>(std::min(first.size(), second.size()));
     const auto most = static_cast<double>(std::max(first.size(), second.size()));

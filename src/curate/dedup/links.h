@@ -26,6 +26,8 @@ class KeyStore {
   [[nodiscard]] virtual TextHash hash(uint32_t document) const = 0;
   [[nodiscard]] virtual uint64_t key(uint32_t document, size_t band) const = 0;
   [[nodiscard]] virtual std::span<const uint64_t> shingles(uint32_t document) const = 0;
+  /// Called now and then: memory that only mirrors files may go.
+  virtual void let_go() const {}
 };
 
 /// Equal texts, or documents that share a band's key (with verify: and are as similar as asked for). Memory: 4 bytes a

@@ -77,6 +77,11 @@ class MappedKeys final : public KeyStore {
     const uint64_t begin = local == 0 ? 0 : ends[local - 1];
     return numbers_in(*shard.shingles).subspan(begin, ends[local] - begin);
   }
+  void let_go() const override {
+    for (const ShardKeys& shard : shards_) {
+      for (const auto& file : {shard.keys, shard.offsets, shard.shingles}) file->forget(file->bytes());
+    }
+  }
   [[nodiscard]] const std::vector<ShardKeys>& shards() const { return shards_; }
 
  private:
