@@ -30,6 +30,8 @@ struct RouteSpec {
 // One file per group.
 std::vector<RouteSpec> chat_routes(const ServeContext& context);
 std::vector<RouteSpec> completion_routes(const ServeContext& context);
+std::vector<RouteSpec> render_routes(const ServeContext& context);
+std::vector<RouteSpec> token_routes(const ServeContext& context);
 std::vector<RouteSpec> embedding_routes(const ServeContext& context);
 std::vector<RouteSpec> ranking_routes(const ServeContext& context);
 std::vector<RouteSpec> model_routes(const ServeContext& context);

@@ -1,0 +1,64 @@
+#include "serve/chat_job.h"
+
+#include <chrono>
+#include <limits>
+
+#include "serve/constraint_fields.h"
+#include "serve/tool_use.h"
+#include "text/chat_template.h"
+
+namespace kedge::serve {
+
+namespace {
+
+/// Marks of reasoning are looked for in the answer, and a constraint leaves room for them.
+ApiStatus prepare_reasoning(GenerationOptions& options, GenerationJob& job, const std::string& prompt, bool open_text) {
+  job.reasoning = detect_reasoning(job.model->engine().chat_template()->source(), prompt);
+  if (!job.reasoning) return Done{};
+  Request& request = options.request;
+  if (request.constraint && !open_text) {
+    request.constraint = behind_reasoning(*request.constraint, *job.reasoning);
+    KEDGE_TRY(prepare_constraint(options, *job.model));
+  }
+  request.skip_special = false;  // the marks may be special tokens
+  return Done{};
+}
+
+}  // namespace
+
+ApiResult<RenderedChat> render_chat(ChatRequest& request, ServedModel& model) {
+  RenderedChat rendered;
+  KEDGE_ASSIGN(rendered.tool_syntax, prepare_tools(request, model));
+  KEDGE_ASSIGN(rendered.prompt, prepare_chat(request, model));
+  return rendered;
+}
+
+ApiResult<GenerationJob> chat_job(const ServeContext& context, ChatRequest& request, std::string client) {
+  GenerationJob job;
+  job.arrival = std::chrono::steady_clock::now();
+  KEDGE_ASSIGN(job.model, context.models.find(request.options.model));
+  KEDGE_TRY(require_decoder(*job.model));
+  KEDGE_TRY(prepare_constraint(request.options, *job.model));
+  const bool has_form = request.options.request.constraint.has_value();
+  KEDGE_ASSIGN(RenderedChat rendered, render_chat(request, *job.model));
+  KEDGE_TRY(prepare_constraint(request.options, *job.model));
+  job.tool_syntax = rendered.tool_syntax;
+  const bool open_text = job.tool_syntax && request.tool_choice == ToolChoice::automatic && !has_form;
+  KEDGE_TRY(prepare_reasoning(request.options, job, rendered.prompt.text, open_text));
+  // An answer may take what is left of the context, unless the client says otherwise.
+  KEDGE_ASSIGN(Request engine, engine_request(request.options, std::numeric_limits<uint32_t>::max(),
+                                              std::move(rendered.prompt.tokens), "messages", *job.model));
+  engine.client = std::move(client);
+  job.requests.push_back(std::move(engine));
+  job.stream = request.options.stream;
+  job.include_usage = request.options.include_usage;
+  return job;
+}
+
+AnswerHead answer_head(std::string_view id_prefix, const ServedModel& model) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return {random_id(id_prefix), std::chrono::duration_cast<std::chrono::seconds>(now).count(), model.name(),
+          model.fingerprint()};
+}
+
+}  // namespace kedge::serve

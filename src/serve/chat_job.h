@@ -1,0 +1,26 @@
+#pragma once
+// A chat request made ready: what its prompt is, and how it runs.
+
+#include <string>
+
+#include "serve/chat_request.h"
+#include "serve/generation.h"
+#include "serve/prompt.h"
+
+namespace kedge::serve {
+
+/// The prompt as the model's template writes it, tools told of; the request gets the constraint that its tools make.
+/// Fails with 400: no template, it refuses, a tool's schema is not supported.
+struct RenderedChat {
+  PreparedPrompt prompt;
+  std::optional<ToolSyntax> tool_syntax;
+};
+ApiResult<RenderedChat> render_chat(ChatRequest& request, ServedModel& model);
+
+/// All of the job but its `format`. `client`: whose request it is, for turns.
+ApiResult<GenerationJob> chat_job(const ServeContext& context, ChatRequest& request, std::string client);
+
+/// Id, time and model of an answer that begins now.
+AnswerHead answer_head(std::string_view id_prefix, const ServedModel& model);
+
+}  // namespace kedge::serve
