@@ -21,9 +21,9 @@ struct RouteSpec {
   std::vector<ModelKind> kinds;   // of the models that answer; empty: none does, and it answers while draining too
   Json request_schema = nullptr;  // null: no body
   std::string response_type = "application/json";
-  Json response_schema = nullptr;   // of a 200 answer; null: not JSON
-  bool may_stream = false;          // also answers with server-sent events
-  std::vector<int> error_statuses;  // besides those that every route has
+  Json response_schema = nullptr;                                         // of a 200 answer; null: not JSON
+  bool may_stream = false;                                                // also answers with server-sent events
+  std::vector<int> error_statuses;                                        // besides those that every route has
   std::function<void(ServeContext&, net::ServerRequest, std::shared_ptr<net::Responder>)> handle;
 };
 
@@ -34,8 +34,10 @@ std::vector<RouteSpec> render_routes(const ServeContext& context);
 std::vector<RouteSpec> token_routes(const ServeContext& context);
 std::vector<RouteSpec> embedding_routes(const ServeContext& context);
 std::vector<RouteSpec> ranking_routes(const ServeContext& context);
+std::vector<RouteSpec> rerank_routes(const ServeContext& context);
 std::vector<RouteSpec> model_routes(const ServeContext& context);
 std::vector<RouteSpec> status_routes(const ServeContext& context);
+std::vector<RouteSpec> about_routes(const ServeContext& context);
 std::vector<RouteSpec> page_routes(const ServeContext& context);
 
 /// All of the above. /openapi.json is among them and describes those that some model answers.

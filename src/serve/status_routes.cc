@@ -62,9 +62,11 @@ std::vector<RouteSpec> status_routes(const ServeContext& /*context*/) {
   routes.push_back(get("/v1/health/ready", "health_ready", "Whether requests are answered now", handle_ready));
   routes.back().response_schema = health;
   routes.back().error_statuses = {503};
-  routes.push_back(get("/metrics", "metrics", "Prometheus metrics", handle_metrics));
-  routes.back().needs_key = true;
-  routes.back().response_type = "text/plain";
+  for (const auto& [pattern, id] : {std::pair("/metrics", "metrics"), std::pair("/v1/metrics", "metrics_v1")}) {
+    routes.push_back(get(pattern, id, "Prometheus metrics", handle_metrics));
+    routes.back().needs_key = true;
+    routes.back().response_type = "text/plain";
+  }
   for (const auto& [pattern, id] : {std::pair("/version", "version"), std::pair("/v1/version", "version_v1")}) {
     routes.push_back(get(pattern, id, "The version of the server", handle_version));
     routes.back().response_schema = object_schema({{"release", text}, {"version", text}, {"api", text}});
