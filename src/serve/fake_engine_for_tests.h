@@ -271,6 +271,12 @@ class FakeEngine final : public Engine {
     job.on_done(timings);
   }
 
+  static std::string until(const std::string& answer, const Request& request) {
+    const size_t found = answer.find(request.stop_strings[0]);
+    const size_t kept = request.include_stop_string ? request.stop_strings[0].size() : 0;
+    return found == std::string::npos ? answer : answer.substr(0, found + kept);
+  }
+
   uint64_t generate_sequence(const Job& job, uint32_t sequence) {
     std::string answer;
     size_t fail_after = 0;
@@ -283,7 +289,7 @@ class FakeEngine final : public Engine {
     TokenEvent last;
     last.sequence_index = sequence;
     last.finish = FinishReason::stop;
-    if (!job.request.stop_strings.empty()) answer = answer.substr(0, answer.find(job.request.stop_strings[0]));
+    if (!job.request.stop_strings.empty()) answer = until(answer, job.request);
     if (answer.size() > job.request.new_tokens_max) {
       answer.resize(job.request.new_tokens_max);
       last.finish = FinishReason::length;

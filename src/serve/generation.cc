@@ -23,6 +23,10 @@ size_t character_count(std::string_view text) {
   return count;
 }
 
+void refuse(const GenerationJob& job, net::Responder& responder, const ApiError& error) {
+  responder.send(job.writer ? job.writer->error(error) : error_response(error));
+}
+
 /// The engine's callbacks only queue; a worker thread turns what they queued into JSON. The engine never waits, and a
 /// client that reads slowly gets its tokens in fewer, larger writes.
 class Generation : public std::enable_shared_from_this<Generation> {
@@ -119,13 +123,14 @@ void Generation::start() {
     if (!id.ok()) {
       cancel();
       job_.model->metrics().failures.add();
-      responder_->send(error_response(api_error(id.error())));
+      refuse(job_, *responder_, api_error(id.error()));
       return;
     }
     const std::scoped_lock lock(mutex_);
     ids_.push_back(id.value());
   }
   if (job_.stream) responder_->start_stream(net::sse_stream_head());
+  if (job_.stream && job_.writer) responder_->write(job_.writer->begin());
   responder_->on_gone([weak = weak_from_this()] {
     if (const auto generation = weak.lock()) generation->cancel();
   });
@@ -296,6 +301,11 @@ void Generation::deliver(Choice& choice, AnswerPart part, bool first) {
   // Half of a character makes no chunk of its own.
   const bool silent = part.text.empty() && part.reasoning.empty() && part.tokens.empty() && part.calls.empty();
   if (!first && silent && part.finish == FinishReason::none) return;
+  if (job_.writer) {
+    const std::string events = job_.writer->part(std::move(part));
+    if (!events.empty()) responder_->write(events);
+    return;
+  }
   Json chunk = job_.format->chunk(part, first, job_.include_usage);
   if (part.finish != FinishReason::none && open_choices_ == 0) {
     last_chunk_ = std::move(chunk);
@@ -331,6 +341,15 @@ void Generation::finish_request(const RequestTimings& timings) {
 }
 
 void Generation::finish_answer() {
+  if (job_.writer) {
+    if (job_.stream) {
+      responder_->write(job_.writer->end(totals_));
+      responder_->finish();
+    } else {
+      responder_->send(json_response(job_.writer->whole(std::move(choices_.front().whole), totals_)));
+    }
+    return;
+  }
   if (!job_.stream) {
     std::vector<AnswerPart> parts;
     parts.reserve(choices_.size());
@@ -348,12 +367,15 @@ void Generation::finish_answer() {
 void Generation::fail(const ApiError& error) {
   over_ = true;
   job_.model->metrics().failures.add();
-  if (job_.stream) {
+  if (job_.stream && job_.writer) {
+    responder_->write(job_.writer->failure(error));
+    responder_->finish();
+  } else if (job_.stream) {
     send_event(error_json(error));
     responder_->write(net::sse_event("[DONE]"));
     responder_->finish();
   } else {
-    responder_->send(error_response(error));
+    refuse(job_, *responder_, error);
   }
   cancel();
 }
@@ -363,7 +385,7 @@ void Generation::fail(const ApiError& error) {
 void start_generation(ServeContext& context, GenerationJob job, std::shared_ptr<net::Responder> responder) {
   ApiResult<ServedModel::Place> place = job.model->admit();
   if (!place.ok()) {
-    responder->send(error_response(place.error()));
+    refuse(job, *responder, place.error());
     return;
   }
   std::make_shared<Generation>(context, std::move(job), std::move(place).value(), std::move(responder))->start();

@@ -9,6 +9,7 @@
 
 #include "net/http_server.h"
 #include "serve/answer.h"
+#include "serve/answer_writer.h"
 #include "serve/context.h"
 #include "serve/reasoning.h"
 #include "serve/tool_syntax.h"
@@ -25,6 +26,7 @@ struct GenerationJob {
   std::optional<ToolSyntax> tool_syntax;  // calls written so become tool_calls
   std::optional<Reasoning> reasoning;     // text marked so becomes reasoning_content
   std::unique_ptr<AnswerFormat> format;
+  std::unique_ptr<AnswerWriter> writer;  // instead of `format`; one request with one sequence
   std::chrono::steady_clock::time_point arrival;
 };
 

@@ -70,7 +70,9 @@ Json responses_of(const RouteSpec& route, bool asks_for_key) {
   for (const int status : statuses) {
     // Readiness answers in its own form also when the answer is no.
     const bool own_form = route.tag == "operations";
-    const Json schema = own_form ? route.response_schema : Json{{"$ref", "#/components/schemas/Error"}};
+    const Json common =
+        route.error_schema.is_null() ? Json{{"$ref", "#/components/schemas/Error"}} : route.error_schema;
+    const Json schema = own_form ? route.response_schema : common;
     responses[std::to_string(status)] = {{"description", status_text(status)},
                                          {"content", {{"application/json", {{"schema", schema}}}}}};
   }

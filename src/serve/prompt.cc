@@ -101,7 +101,8 @@ ApiResult<Request> engine_request(const GenerationOptions& options, uint32_t def
 }
 
 std::string client_of(const net::ServerRequest& request) {
-  const std::string* const header = net::find_header(request.headers, "Authorization");
+  const std::string* header = net::find_header(request.headers, "Authorization");
+  if (header == nullptr) header = net::find_header(request.headers, "x-api-key");
   return header == nullptr ? std::string() : *header;
 }
 

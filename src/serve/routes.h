@@ -24,12 +24,15 @@ struct RouteSpec {
   Json response_schema = nullptr;                                         // of a 200 answer; null: not JSON
   bool may_stream = false;                                                // also answers with server-sent events
   std::vector<int> error_statuses;                                        // besides those that every route has
+  Json error_schema = nullptr;                                            // null: OpenAI's, as error_response writes it
+  net::ServerResponse (*refuse)(const ApiError& error) = error_response;  // before `handle` sees a request
   std::function<void(ServeContext&, net::ServerRequest, std::shared_ptr<net::Responder>)> handle;
 };
 
 // One file per group.
 std::vector<RouteSpec> chat_routes(const ServeContext& context);
 std::vector<RouteSpec> completion_routes(const ServeContext& context);
+std::vector<RouteSpec> anthropic_routes(const ServeContext& context);
 std::vector<RouteSpec> render_routes(const ServeContext& context);
 std::vector<RouteSpec> token_routes(const ServeContext& context);
 std::vector<RouteSpec> embedding_routes(const ServeContext& context);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/check.h"
+#include "serve/anthropic_request.h"
 #include "serve/chat_request.h"
 #include "serve/completion_request.h"
 
@@ -49,6 +50,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const ApiResult<CompletionRequest> completion = read_completion_request(body.value()); check(completion)) {
     check_request(completion.value().options.request);
     KEDGE_CHECK(!completion.value().prompts.empty());
+  }
+  for (const bool counts_only : {false, true}) {
+    const ApiResult<ChatRequest> message = read_anthropic_request(body.value(), counts_only);
+    if (!check(message)) continue;
+    check_request(message.value().options.request);
+    for (const kedge::Json& entry : message.value().messages) {
+      KEDGE_CHECK(entry["role"].is_string() && entry["content"].is_string());
+    }
+    static_cast<void>(template_variables(message.value(), {}));
   }
   return 0;
 }

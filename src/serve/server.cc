@@ -27,6 +27,8 @@ bool same_key(std::string_view given, std::string_view wanted) {
 }
 
 bool has_key(const net::ServerRequest& request, const std::string& key) {
+  const std::string* plain = net::find_header(request.headers, "x-api-key");  // Anthropic's clients
+  if (plain != nullptr && same_key(*plain, key)) return true;
   static constexpr std::string_view kScheme = "bearer ";
   const std::string* header = net::find_header(request.headers, "Authorization");
   if (header == nullptr || header->size() <= kScheme.size()) return false;
@@ -100,7 +102,7 @@ class ApiServer final : public Server {
           [this, route = std::move(route)](net::ServerRequest request, std::shared_ptr<net::Responder> responder) {
             complete_.wait();
             if (const std::optional<ApiError> error = refusal(context_, route, request)) {
-              responder->send(error_response(*error));
+              responder->send(route.refuse(*error));
             } else {
               route.handle(context_, std::move(request), std::move(responder));
             }
