@@ -241,13 +241,39 @@ TEST_F(ServerTest, the_document_has_every_route_that_some_model_answers) {
   start({{"fake", ModelKind::decoder}, {"ranker", ModelKind::reranker}});
   const Json document = get("/openapi.json").json;
   EXPECT_EQ(document["openapi"], "3.1.0");
-  for (const char* path : {"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/ranking", "/v1/models",
-                           "/v1/models/{model}", "/v1/retrieval/{model}/reranking", "/v1/health/live",
-                           "/v1/health/ready", "/metrics", "/version", "/openapi.json", "/"}) {
+  for (const char* path : {"/v1/chat/completions",
+                           "/v1/completions",
+                           "/v1/embeddings",
+                           "/v1/ranking",
+                           "/v1/models",
+                           "/v1/models/{model}",
+                           "/v1/retrieval/{model}/reranking",
+                           "/v1/health/live",
+                           "/v1/health/ready",
+                           "/metrics",
+                           "/version",
+                           "/openapi.json",
+                           "/",
+                           "/tokenize",
+                           "/detokenize",
+                           "/v1/chat/completions/render",
+                           "/v1/completions/render",
+                           "/apply-template",
+                           "/v1/messages",
+                           "/v1/messages/count_tokens",
+                           "/v1/rerank",
+                           "/v2/rerank",
+                           "/rerank",
+                           "/v1/metadata",
+                           "/v1/license",
+                           "/v1/manifest",
+                           "/v1/metrics"}) {
     EXPECT_TRUE(document["paths"].contains(path)) << path;
   }
   const Json& schema = document["paths"][kChat]["post"]["requestBody"]["content"]["application/json"]["schema"];
   EXPECT_EQ(schema["properties"]["temperature"]["maximum"], 2);
+  const Json& refused = document["paths"]["/v1/messages"]["post"]["responses"]["400"]["content"]["application/json"];
+  EXPECT_EQ(refused["schema"]["properties"]["type"]["const"], "error") << "Anthropic's form";
   EXPECT_EQ(schema["required"], Json::array({"messages", "model"}));
   EXPECT_EQ(schema["properties"]["model"]["enum"], Json::array({"fake"}));
 }
