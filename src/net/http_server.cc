@@ -82,6 +82,7 @@ class BeastServer final : public HttpServer {
   [[nodiscard]] size_t connection_count() const override { return core_->connection_count(); }
 
   void post(std::function<void()> task) override {
+    const std::scoped_lock lock(post_mutex_);
     if (!stopped_) asio::post(core_->workers, std::move(task));
   }
 
@@ -103,7 +104,11 @@ class BeastServer final : public HttpServer {
       for (const auto& connection : core_->connections()) connection->cut_soon();
       core_->wait_for_none(std::chrono::steady_clock::time_point::max());
     }
-    stopped_ = true;
+    {
+      // A task that came in between would lie there for ever, with all that it holds.
+      const std::scoped_lock no_more_tasks(post_mutex_);
+      stopped_ = true;
+    }
     core_->workers.join();
     work_.reset();
     for (std::thread& thread : threads_) thread.join();
@@ -145,6 +150,7 @@ class BeastServer final : public HttpServer {
   asio::steady_timer retry_;
   bool stopping_ = false;  // on the strand
   std::atomic<bool> stopped_{false};
+  std::mutex post_mutex_;
   std::mutex stop_mutex_;
   std::vector<std::thread> threads_;
   uint16_t port_ = 0;
