@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
+
+#include "serve/fields.h"
 
 namespace kedge::serve {
 
@@ -110,6 +113,30 @@ void start_encoding(ServeContext& context, EncoderJob<std::vector<float>> job,
 
 void start_encoding(ServeContext& context, EncoderJob<float> job, std::shared_ptr<net::Responder> responder) {
   start(context, std::move(job), std::move(responder));
+}
+
+ApiResult<EncoderJob<float>> scoring_job(ServedModel& model, const std::string& query,
+                                         const std::vector<std::string>& passages, std::string_view param) {
+  Engine& engine = model.engine();
+  if (engine.info().kind != ModelKind::reranker) {
+    return wrong_field("model", fmt::format("'{}' is not a ranking model", model.name()));
+  }
+  EncoderJob<float> job;
+  job.model = &model;
+  for (size_t i = 0; i < passages.size(); ++i) {
+    Result<std::vector<TokenId>> tokens = engine.encode_for_rerank(query, passages[i]);
+    if (!tokens.ok()) return api_error(tokens.error(), item_path(param, i));
+    job.sequences.push_back(std::move(tokens).value());
+  }
+  job.compute = [](Engine& e, std::span<const std::vector<TokenId>> batch) { return e.rerank(batch); };
+  return job;
+}
+
+std::vector<size_t> ranked(const std::vector<float>& scores) {
+  std::vector<size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return scores[a] > scores[b]; });
+  return order;
 }
 
 }  // namespace kedge::serve

@@ -38,6 +38,14 @@ struct EncoderJob {
   std::function<Result<std::vector<Value>>(Engine&, std::span<const std::vector<TokenId>>)> compute;
   std::function<Json(const std::vector<Value>& values, uint64_t token_count)> finish;
 };
+
+/// A query beside each of `passages`, to be scored; `finish` is left to the caller. `param` names the passages in
+/// errors.
+ApiResult<EncoderJob<float>> scoring_job(ServedModel& model, const std::string& query,
+                                         const std::vector<std::string>& passages, std::string_view param);
+/// Indices of scores, best first; of equal ones the first.
+std::vector<size_t> ranked(const std::vector<float>& scores);
+
 void start_encoding(ServeContext& context, EncoderJob<std::vector<float>> job,
                     std::shared_ptr<net::Responder> responder);
 void start_encoding(ServeContext& context, EncoderJob<float> job, std::shared_ptr<net::Responder> responder);

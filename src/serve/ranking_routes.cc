@@ -1,9 +1,6 @@
 // POST /v1/ranking (NIM's form) and its alias /v1/retrieval/{model}/reranking
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <numeric>
-
 #include "serve/answer.h"
 #include "serve/answer_schema.h"
 #include "serve/encoder_input.h"
@@ -66,11 +63,8 @@ const Fields<RankingRequest>& ranking_fields() {
 }
 
 Json rankings_json(const std::vector<float>& scores, uint64_t token_count) {
-  std::vector<size_t> order(scores.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return scores[a] > scores[b]; });
   Json rankings = Json::array();
-  for (const size_t index : order) rankings.push_back({{"index", index}, {"logit", scores[index]}});
+  for (const size_t index : ranked(scores)) rankings.push_back({{"index", index}, {"logit", scores[index]}});
   return {{"rankings", std::move(rankings)},
           {"usage", {{"prompt_tokens", token_count}, {"total_tokens", token_count}}}};
 }
@@ -80,18 +74,8 @@ ApiResult<EncoderJob<float>> ranking_job(const ServeContext& context, const net:
   RankingRequest request;
   KEDGE_TRY(read_fields(body, ranking_fields(), request));
   const std::string* path_model = net::find_value(http.parameters, "model");
-  EncoderJob<float> job;
-  KEDGE_ASSIGN(job.model, context.models.find(path_model != nullptr ? *path_model : request.model));
-  Engine& engine = job.model->engine();
-  if (engine.info().kind != ModelKind::reranker) {
-    return wrong_field("model", fmt::format("'{}' is not a ranking model", job.model->name()));
-  }
-  for (size_t i = 0; i < request.passages.size(); ++i) {
-    Result<std::vector<TokenId>> tokens = engine.encode_for_rerank(request.query, request.passages[i]);
-    if (!tokens.ok()) return api_error(tokens.error(), item_path("passages", i));
-    job.sequences.push_back(std::move(tokens).value());
-  }
-  job.compute = [](Engine& e, std::span<const std::vector<TokenId>> batch) { return e.rerank(batch); };
+  KEDGE_ASSIGN(ServedModel* const model, context.models.find(path_model != nullptr ? *path_model : request.model));
+  KEDGE_ASSIGN(EncoderJob<float> job, scoring_job(*model, request.query, request.passages, "passages"));
   job.finish = rankings_json;
   return job;
 }

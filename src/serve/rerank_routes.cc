@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "serve/answer.h"
 #include "serve/answer_schema.h"
@@ -77,9 +76,7 @@ double relevance(float score) {
 }
 
 Json results_json(const RerankRequest& request, const std::vector<float>& scores) {
-  std::vector<size_t> order(scores.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return scores[a] > scores[b]; });
+  std::vector<size_t> order = ranked(scores);
   order.resize(std::min(order.size(), request.count_max));
   Json results = Json::array();
   for (const size_t index : order) {
@@ -94,20 +91,10 @@ ApiResult<EncoderJob<float>> rerank_job(const ServeContext& context, const net::
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   RerankRequest request;
   KEDGE_TRY(read_fields(body, rerank_fields(), request));
-  EncoderJob<float> job;
-  KEDGE_ASSIGN(job.model, context.models.find(request.model));
-  Engine& engine = job.model->engine();
-  if (engine.info().kind != ModelKind::reranker) {
-    return wrong_field("model", fmt::format("'{}' is not a ranking model", job.model->name()));
-  }
-  for (size_t i = 0; i < request.documents.size(); ++i) {
-    Result<std::vector<TokenId>> tokens = engine.encode_for_rerank(request.query, request.documents[i]);
-    if (!tokens.ok()) return api_error(tokens.error(), item_path("documents", i));
-    job.sequences.push_back(std::move(tokens).value());
-  }
-  job.compute = [](Engine& e, std::span<const std::vector<TokenId>> batch) { return e.rerank(batch); };
-  job.finish = [request = std::move(request), name = job.model->name()](const std::vector<float>& scores,
-                                                                        uint64_t token_count) -> Json {
+  KEDGE_ASSIGN(ServedModel* const model, context.models.find(request.model));
+  KEDGE_ASSIGN(EncoderJob<float> job, scoring_job(*model, request.query, request.documents, "documents"));
+  job.finish = [request = std::move(request), name = model->name()](const std::vector<float>& scores,
+                                                                    uint64_t token_count) -> Json {
     return {{"id", random_id("rerank-")},
             {"model", name},
             {"results", results_json(request, scores)},
