@@ -33,15 +33,13 @@ Result<TokenId> end_token_of(const PackCommand& command, const Tokenizer& tokeni
 Status pack(PackCommand& command) {
   KEDGE_ASSIGN(const auto tokenizer, Tokenizer::open(command.tokenizer));
   KEDGE_ASSIGN(command.settings.end_token, end_token_of(command, *tokenizer));
-  curate::PackCounts counts;
-  CurateOptions told = command.common;
   const auto work = [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
-                        const std::stop_token& stop) -> Result<curate::PackCounts> {
+                        const std::stop_token& stop) {
     return curate::pack_tokens(job, *tokenizer, command.settings, pool, events, stop);
   };
-  KEDGE_ASSIGN(counts, run_counted(told, work));
+  KEDGE_ASSIGN(const curate::PackCounts counts, run_counted(command.common, work));
   const auto& [documents, tokens, sequences, left_out] = counts;
-  if (told.json) {
+  if (command.common.json) {
     return write_json({{"in", documents.in},
                        {"out", documents.out},
                        {"rejected", documents.rejected},

@@ -25,13 +25,7 @@ struct ExplainCommand {
 };
 
 Status stats(const CurateOptions& options) {
-  WorkerPool pool(options.threads);
-  const InterruptStop interrupt;
-  curate::Events events;
-  events.on_reject = [](const data::Reject& reject) {
-    say("kedge: rejected " + one_line(reject.where + ": " + reject.reason));
-  };
-  KEDGE_ASSIGN(const Json json, curate::survey(options.job(), pool, events, interrupt.token()));
+  KEDGE_ASSIGN(const Json json, run_counted(options, curate::survey));
   return options.json ? write_json(json) : write_output(json.dump(2) + "\n");
 }
 

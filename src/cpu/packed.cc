@@ -16,6 +16,7 @@ static_assert(kPackedRows == kPanelOutputs);
 int64_t panels_of(int64_t rows) {
   return (rows + kPanelOutputs - 1) / kPanelOutputs;
 }
+
 constexpr int64_t kHeadColumnsMax = 256;
 static_assert(kPackedTileColumns % kHeadColumnsMax == 0);
 

@@ -18,7 +18,6 @@ constexpr uint64_t kIndexVersion = 1;
 constexpr uint8_t kInt32Code = 4;
 constexpr uint8_t kUint16Code = 8;
 constexpr size_t kUint16VocabularyMax = 65500;  // Megatron-LM's own border
-constexpr size_t kWriteBytes = size_t{1} << 20;
 
 template <typename Number>
 void append_number(std::string& out, Number value) {
@@ -32,30 +31,22 @@ class TokenWriter {
   TokenWriter(data::LineFile file, bool narrow) : file_(std::move(file)), narrow_(narrow) {}
 
   Status add(std::span<const TokenId> tokens) {
+    bytes_.clear();
     for (const TokenId token : tokens) {
       if (narrow_) {
-        append_number(pending_, static_cast<uint16_t>(token));
+        append_number(bytes_, static_cast<uint16_t>(token));
       } else {
-        append_number(pending_, token);
+        append_number(bytes_, token);
       }
     }
-    return pending_.size() < kWriteBytes ? Status(Done{}) : flush();
+    return file_.write(bytes_);
   }
-  Status commit() {
-    KEDGE_TRY(flush());
-    return file_.commit();
-  }
+  Status commit() { return file_.commit(); }
 
  private:
-  Status flush() {
-    KEDGE_TRY(file_.write(pending_));
-    pending_.clear();
-    return Done{};
-  }
-
   data::LineFile file_;
   bool narrow_;
-  std::string pending_;
+  std::string bytes_;  // of the tokens at hand
 };
 
 Status write_index(const std::filesystem::path& path, const std::vector<int32_t>& lengths, bool narrow) {
@@ -65,12 +56,12 @@ Status write_index(const std::filesystem::path& path, const std::vector<int32_t>
   append_number(out, narrow ? kUint16Code : kInt32Code);
   append_number(out, static_cast<uint64_t>(lengths.size()));
   append_number(out, static_cast<uint64_t>(lengths.size() + 1));
+  KEDGE_TRY(file.write(out));
   const auto write_each = [&](auto&& number_of, size_t count) -> Status {
     for (size_t i = 0; i < count; ++i) {
-      append_number(out, number_of(i));
-      if (out.size() < kWriteBytes) continue;
-      KEDGE_TRY(file.write(out));
       out.clear();
+      append_number(out, number_of(i));
+      KEDGE_TRY(file.write(out));
     }
     return Done{};
   };
@@ -83,7 +74,6 @@ Status write_index(const std::filesystem::path& path, const std::vector<int32_t>
   };
   KEDGE_TRY(write_each(start_of, lengths.size()));
   KEDGE_TRY(write_each([](size_t i) { return static_cast<int64_t>(i); }, lengths.size() + 1));
-  KEDGE_TRY(file.write(out));
   return file.commit();
 }
 

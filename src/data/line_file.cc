@@ -6,7 +6,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <array>
+#include <algorithm>
 #include <string>
 
 #include "core/check.h"
@@ -15,6 +15,7 @@ namespace kedge::data {
 namespace {
 
 constexpr size_t kBufferBytes = size_t{256} << 10;
+constexpr size_t kWriteBytes = size_t{1} << 20;
 constexpr int kZstdLevel = 3;
 
 class GzipCompressor final : public Compressor {
@@ -94,15 +95,27 @@ Status LineFile::put(std::string_view bytes) {
 }
 
 Status LineFile::write(std::string_view text) {
-  if (compressor_ == nullptr) return put(text);
-  std::string out;
-  for (; !text.empty(); text.remove_prefix(std::min(kBufferBytes, text.size()))) {
-    compressor_->add(text.substr(0, kBufferBytes), false, out);
+  pending_ += text;
+  return pending_.size() < kWriteBytes ? Status(Done{}) : flush();
+}
+
+Status LineFile::flush() {
+  if (compressor_ == nullptr) {
+    KEDGE_TRY(put(pending_));
+  } else {
+    std::string out;
+    std::string_view text = pending_;
+    for (; !text.empty(); text.remove_prefix(std::min(kBufferBytes, text.size()))) {
+      compressor_->add(text.substr(0, kBufferBytes), false, out);
+    }
+    KEDGE_TRY(put(out));
   }
-  return put(out);
+  pending_.clear();
+  return Done{};
 }
 
 Status LineFile::commit() {
+  KEDGE_TRY(flush());
   if (compressor_ != nullptr) {
     std::string out;
     compressor_->add({}, true, out);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "core/file.h"
@@ -22,7 +23,7 @@ class Compressor {
   virtual void add(std::string_view text, bool last, std::string& out) = 0;
 };
 
-/// The same bytes for the same lines. One thread at a time.
+/// The same bytes for the same lines, which are gathered: one write a megabyte. One thread at a time.
 class LineFile {
  public:
   /// `.gz`: gzip, `.zst`: zstd, anything else as it is.
@@ -42,9 +43,11 @@ class LineFile {
  private:
   struct Hash;
   LineFile(AtomicFile file, std::unique_ptr<Compressor> compressor);
+  Status flush();
   Status put(std::string_view bytes);
 
   AtomicFile file_;
+  std::string pending_;
   std::unique_ptr<Compressor> compressor_;  // null: none
   std::unique_ptr<Hash> hash_;
   uint64_t bytes_ = 0;

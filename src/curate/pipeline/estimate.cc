@@ -41,21 +41,21 @@ struct SampleRun {
 };
 
 /// The first stage over the beginning of one input.
-Result<SampleRun> sample_run(const Stage& stage, const fs::path& input, const data::Fields& fields, WorkerPool& pool) {
+Result<SampleRun> sample_run(const Pipeline& pipeline, const Stages& stages, const fs::path& input, WorkerPool& pool) {
   const TemporaryFolder folder;
   if (folder.path().empty()) return Error{ErrorKind::unavailable, "no temporary folder can be made"};
   ShardJob job{.input = input,
                .output = folder.path() / "sample.jsonl.zst",
                .rejects = {},
-               .fields = fields,
-               .text_field = "text",
+               .fields = input_fields(pipeline, stages),
+               .text_field = pipeline.fields.text,
                .duplicates = {},
                .records_enough = kSampleRecords};
   const auto begin = std::chrono::steady_clock::now();
   SampleRun run;
   Events events;
   events.on_progress = [&](uint64_t, double share) { run.share = share; };
-  KEDGE_ASSIGN(run.result, run_shard(stage, job, pool, events, {}));
+  KEDGE_ASSIGN(run.result, run_shard(stages.stages.front(), job, pool, events, {}));
   run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (run.share == 0 || run.result.statistics.in < kSampleRecords) run.share = 1;
   return run;
@@ -84,7 +84,7 @@ Result<Estimate> estimate_run(const Pipeline& pipeline, const std::vector<fs::pa
   }
   if (stop.stop_requested()) return Error{ErrorKind::cancelled, "stopped"};
   if (sampled.empty()) return estimate;
-  KEDGE_ASSIGN(const SampleRun run, sample_run(stages.stages.front(), sampled, input_fields(pipeline, stages), pool));
+  KEDGE_ASSIGN(const SampleRun run, sample_run(pipeline, stages, sampled, pool));
   const StageStatistics& seen = run.result.statistics;
   const double factor = static_cast<double>(estimate.input_bytes) / (static_cast<double>(sampled_bytes) * run.share);
   estimate.sampled_documents = seen.in;

@@ -25,7 +25,7 @@ struct Estimate {
   [[nodiscard]] std::string to_text() const;
 };
 
-/// Runs the first stage on the first megabytes of the first input that has any. Writes to a temporary folder only.
+/// Runs the first stage on the first records of the smallest input that has any. Writes to a temporary folder only.
 /// Fails as run_pipeline does.
 Result<Estimate> estimate_run(const Pipeline& pipeline, const std::vector<std::filesystem::path>& inputs,
                               WorkerPool& pool, const std::stop_token& stop);

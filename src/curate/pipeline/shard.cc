@@ -10,37 +10,12 @@
 namespace kedge::curate {
 namespace {
 
-constexpr size_t kWriteBytes = size_t{1} << 20;
 constexpr size_t kSampleBytes = 800;
 constexpr size_t kDetailsBytes = 4000;
 
 std::string_view bytes_of(const std::vector<uint64_t>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(uint64_t)};
 }
-
-/// Lines or bytes that are written a megabyte at a time.
-class Pending {
- public:
-  explicit Pending(data::LineFile file) : file_(std::move(file)) {}
-  Status add(std::string_view text) {
-    pending_ += text;
-    return pending_.size() < kWriteBytes ? Status(Done{}) : flush();
-  }
-  Status commit() {
-    KEDGE_TRY(flush());
-    return file_.commit();
-  }
-  [[nodiscard]] const data::LineFile& file() const { return file_; }
-
- private:
-  Status flush() {
-    KEDGE_TRY(file_.write(pending_));
-    pending_.clear();
-    return Done{};
-  }
-  data::LineFile file_;
-  std::string pending_;
-};
 
 /// What a shard's documents are compared by: one document after the other.
 class KeyWriter {
@@ -55,14 +30,14 @@ class KeyWriter {
   }
 
   Status add(const DocumentKeys& keys, const std::string& id_json) {
-    KEDGE_TRY(keys_.add(keys.bands.empty() ? bytes_of({keys.hash.high, keys.hash.low}) : bytes_of(keys.bands)));
-    KEDGE_TRY(shingles_.add(bytes_of(keys.shingles)));
+    KEDGE_TRY(keys_.write(keys.bands.empty() ? bytes_of({keys.hash.high, keys.hash.low}) : bytes_of(keys.bands)));
+    KEDGE_TRY(shingles_.write(bytes_of(keys.shingles)));
     shingle_count_ += keys.shingles.size();
-    KEDGE_TRY(offsets_.add(bytes_of({shingle_count_})));
-    return ids_.add(id_json + "\n");
+    KEDGE_TRY(offsets_.write(bytes_of({shingle_count_})));
+    return ids_.write(id_json + "\n");
   }
   Status commit() {
-    for (Pending* file : {&keys_, &offsets_, &shingles_, &ids_}) KEDGE_TRY(file->commit());
+    for (data::LineFile* file : {&keys_, &offsets_, &shingles_, &ids_}) KEDGE_TRY(file->commit());
     return Done{};
   }
 
@@ -70,7 +45,7 @@ class KeyWriter {
   KeyWriter(data::LineFile keys, data::LineFile offsets, data::LineFile shingles, data::LineFile ids)
       : keys_(std::move(keys)), offsets_(std::move(offsets)), shingles_(std::move(shingles)), ids_(std::move(ids)) {}
 
-  Pending keys_, offsets_, shingles_, ids_;
+  data::LineFile keys_, offsets_, shingles_, ids_;
   uint64_t shingle_count_ = 0;
 };
 
@@ -149,7 +124,7 @@ class ShardRun {
       statistics_.kept_samples.push_back(sample_of(document, slot, {}));
     }
     if (keys_) KEDGE_TRY(keys_->add(slot.keys, document.id_json));
-    return output_->add(slot.line);
+    return output_->write(slot.line);
   }
 
   Status reject(const data::Reject& reject) {
@@ -158,7 +133,7 @@ class ShardRun {
     data::append_json_string(line, reject.where);
     line += ",\"reason\":";
     data::append_json_string(line, reject.reason);
-    return rejects_->add(line + "}\n");
+    return rejects_->write(line + "}\n");
   }
 
   Result<ShardResult> finish(const Counts& counts) {
@@ -167,7 +142,7 @@ class ShardRun {
     if (rejects_) KEDGE_TRY(rejects_->commit());
     if (keys_) KEDGE_TRY(keys_->commit());
     KEDGE_TRY(output_->commit());
-    return ShardResult{std::move(statistics_), output_->file().bytes(), output_->file().checksum()};
+    return ShardResult{std::move(statistics_), output_->bytes(), output_->checksum()};
   }
 
  private:
@@ -193,7 +168,7 @@ class ShardRun {
   std::vector<std::vector<ValueRange>> ranges_;
   StageStatistics statistics_;
   std::vector<Slot> slots_;
-  std::optional<Pending> output_, rejects_;
+  std::optional<data::LineFile> output_, rejects_;
   std::optional<KeyWriter> keys_;
 };
 
