@@ -79,6 +79,8 @@ std::unique_ptr<AnswerFormat> completion_format(AnswerHead head, const Tokenizer
 Json usage_json(const RequestTimings& timings, uint64_t reasoning_tokens = 0);
 /// Milliseconds and rates; the names are llama.cpp's.
 Json timings_json(const RequestTimings& timings);
+/// OpenAI's list of tokens with their log-probabilities.
+Json token_logprobs_json(const Tokenizer& tokenizer, const std::vector<AnswerToken>& tokens);
 /// null while there is none.
 Json finish_reason_json(FinishReason reason);
 

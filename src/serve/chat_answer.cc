@@ -6,6 +6,12 @@ namespace kedge::serve {
 
 namespace {
 
+Json entry_json(const Tokenizer& tokenizer, TokenId token, float logprob) {
+  Json bytes = Json::array();
+  for (const char c : tokenizer.token_bytes(token)) bytes.push_back(static_cast<unsigned char>(c));
+  return {{"token", shown_token(tokenizer, token)}, {"logprob", finite_logprob(logprob)}, {"bytes", std::move(bytes)}};
+}
+
 class ChatFormat final : public AnswerFormat {
  public:
   ChatFormat(AnswerHead head, const Tokenizer& tokenizer, bool logprobs)
@@ -78,23 +84,7 @@ class ChatFormat final : public AnswerFormat {
 
   [[nodiscard]] Json logprobs_json(const AnswerPart& part) const {
     if (!logprobs_ || part.tokens.empty()) return nullptr;
-    Json content = Json::array();
-    for (const AnswerToken& token : part.tokens) {
-      Json entry = entry_json(token.token, token.logprob.value_or(0));
-      entry["top_logprobs"] = Json::array();
-      for (const TokenLogprob& top : token.top_logprobs) {
-        entry["top_logprobs"].push_back(entry_json(top.token, top.logprob));
-      }
-      content.push_back(std::move(entry));
-    }
-    return {{"content", std::move(content)}, {"refusal", nullptr}};
-  }
-
-  [[nodiscard]] Json entry_json(TokenId token, float logprob) const {
-    Json bytes = Json::array();
-    for (const char c : tokenizer_.token_bytes(token)) bytes.push_back(static_cast<unsigned char>(c));
-    return {
-        {"token", shown_token(tokenizer_, token)}, {"logprob", finite_logprob(logprob)}, {"bytes", std::move(bytes)}};
+    return {{"content", token_logprobs_json(tokenizer_, part.tokens)}, {"refusal", nullptr}};
   }
 
   const Tokenizer& tokenizer_;
@@ -108,6 +98,19 @@ Json logprob_entry_schema() {
 }
 
 }  // namespace
+
+Json token_logprobs_json(const Tokenizer& tokenizer, const std::vector<AnswerToken>& tokens) {
+  Json content = Json::array();
+  for (const AnswerToken& token : tokens) {
+    Json entry = entry_json(tokenizer, token.token, token.logprob.value_or(0));
+    entry["top_logprobs"] = Json::array();
+    for (const TokenLogprob& top : token.top_logprobs) {
+      entry["top_logprobs"].push_back(entry_json(tokenizer, top.token, top.logprob));
+    }
+    content.push_back(std::move(entry));
+  }
+  return content;
+}
 
 std::unique_ptr<AnswerFormat> chat_format(AnswerHead head, const Tokenizer& tokenizer, bool logprobs) {
   return std::make_unique<ChatFormat>(std::move(head), tokenizer, logprobs);

@@ -64,6 +64,14 @@ ApiStatus read_structural_tag(const Json& value, const std::string& path, Option
       options, path, {ConstraintKind::structural_tag, value.is_string() ? value.get<std::string>() : to_text(value)});
 }
 
+/// OpenAI: without a schema any JSON object will do.
+ApiStatus read_schema_of(const Json& format, const std::string& path, Options& options) {
+  if (format.contains("schema") && !format["schema"].is_null()) {
+    return read_schema(format["schema"], member_path(path, "schema"), options);
+  }
+  return set_constraint(options, path, {ConstraintKind::json_object, ""});
+}
+
 ApiStatus read_response_format(const Json& value, const std::string& path, Options& options) {
   if (!value.is_object()) {
     return wrong_field(path, fmt::format("'{}' must be an object; found {}", path, describe(value)));
@@ -80,11 +88,7 @@ ApiStatus read_response_format(const Json& value, const std::string& path, Optio
   if (!format.is_object()) {
     return wrong_field(format_path, fmt::format("'{}' must be an object; found {}", format_path, describe(format)));
   }
-  // OpenAI: without a schema any JSON object will do.
-  if (!format.contains("schema") || format["schema"].is_null()) {
-    return set_constraint(options, format_path, {ConstraintKind::json_object, ""});
-  }
-  return read_schema(format["schema"], member_path(format_path, "schema"), options);
+  return read_schema_of(format, format_path, options);
 }
 
 struct Row {
@@ -174,6 +178,18 @@ Fields<GenerationOptions> constraint_fields() {
                       return read_group(value, path, options, "guided_");
                     }});
   return fields;
+}
+
+ApiStatus read_text_format(const Json& value, const std::string& path, GenerationOptions& options) {
+  if (!value.is_object()) {
+    return wrong_field(path, fmt::format("'{}' must be an object; found {}", path, describe(value)));
+  }
+  if (!value.contains("type")) return missing_field(member_path(path, "type"));
+  KEDGE_ASSIGN(const std::string type,
+               read_choice(value["type"], member_path(path, "type"), {"text", "json_object", "json_schema"}));
+  if (type == "text") return Done{};
+  if (type == "json_object") return set_constraint(options, path, {ConstraintKind::json_object, ""});
+  return read_schema_of(value, path, options);
 }
 
 ApiStatus prepare_constraint(const GenerationOptions& options, ServedModel& model) {

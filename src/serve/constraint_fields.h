@@ -9,6 +9,9 @@ namespace kedge::serve {
 /// response_format, structured_outputs, guided_json|regex|choice|grammar, nvext. Only one of them may be used.
 Fields<GenerationOptions> constraint_fields();
 
+/// The 'text.format' of the Responses API: a response_format whose schema lies beside its type.
+ApiStatus read_text_format(const Json& value, const std::string& path, GenerationOptions& options);
+
 /// Compiles the request's constraint. Fails with 400 naming the field that it came from.
 ApiStatus prepare_constraint(const GenerationOptions& options, ServedModel& model);
 

@@ -9,6 +9,7 @@
 
 #include "core/metrics.h"
 #include "serve/model_registry.h"
+#include "serve/response_store.h"
 
 namespace kedge::serve {
 
@@ -55,6 +56,7 @@ struct ServeContext {
   MetricsRegistry metrics;  // first: the models refer to it
   ModelRegistry models;
   ActiveRequests active;
+  ResponseStore responses;
   std::function<void(std::function<void()>)> post;  // runs a task on a worker thread
   std::string api_key;                              // empty: none is asked for
   std::atomic<bool> ready{false};                   // every model has proved that it computes

@@ -33,8 +33,8 @@ void add_model_property(Json& schema, const std::vector<ModelKind>& kinds, const
 std::vector<RouteSpec> all_routes(const ServeContext& context) {
   std::vector<RouteSpec> routes;
   for (const auto group :
-       {chat_routes, completion_routes, anthropic_routes, render_routes, token_routes, embedding_routes, ranking_routes,
-        rerank_routes, model_routes, status_routes, about_routes, page_routes}) {
+       {chat_routes, completion_routes, response_routes, anthropic_routes, render_routes, token_routes,
+        embedding_routes, ranking_routes, rerank_routes, model_routes, status_routes, about_routes, page_routes}) {
     for (RouteSpec& route : group(context)) routes.push_back(std::move(route));
   }
   RouteSpec document;

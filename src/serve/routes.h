@@ -32,6 +32,7 @@ struct RouteSpec {
 // One file per group.
 std::vector<RouteSpec> chat_routes(const ServeContext& context);
 std::vector<RouteSpec> completion_routes(const ServeContext& context);
+std::vector<RouteSpec> response_routes(const ServeContext& context);
 std::vector<RouteSpec> anthropic_routes(const ServeContext& context);
 std::vector<RouteSpec> render_routes(const ServeContext& context);
 std::vector<RouteSpec> token_routes(const ServeContext& context);

@@ -7,6 +7,7 @@
 #include "serve/anthropic_request.h"
 #include "serve/chat_request.h"
 #include "serve/completion_request.h"
+#include "serve/response_request.h"
 
 namespace {
 
@@ -50,6 +51,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const ApiResult<CompletionRequest> completion = read_completion_request(body.value()); check(completion)) {
     check_request(completion.value().options.request);
     KEDGE_CHECK(!completion.value().prompts.empty());
+  }
+  if (const ApiResult<ResponseRequest> response = read_response_request(body.value(), false); check(response)) {
+    check_request(response.value().chat.options.request);
+    kedge::Json messages = kedge::Json::array();
+    KEDGE_CHECK(add_item_messages(response.value().input, "input", messages).ok());
+    for (const kedge::Json& entry : messages) KEDGE_CHECK(entry["role"].is_string() && entry["content"].is_string());
   }
   for (const bool counts_only : {false, true}) {
     const ApiResult<ChatRequest> message = read_anthropic_request(body.value(), counts_only);

@@ -84,6 +84,7 @@ class ApiServer final : public Server {
     context_.draining = true;
     const Clock::time_point deadline = Clock::now() + grace;
     const bool finished = context_.active.wait_for_none(deadline);
+    if (!finished) context_.responses.cancel_all();  // nobody's connection ends these
     // What has finished computing may still be on its way out.
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
     http_->stop(std::max(left, std::chrono::milliseconds(0)));
