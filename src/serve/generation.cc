@@ -237,6 +237,7 @@ void Generation::handle_token(Choice& choice, Arrived& arrived) {
       first_token_seen_ = true;
       job_.model->metrics().first_token_seconds.observe(seconds_between(job_.arrival, arrived.time));
     }
+    job_.model->metrics().generation_tokens.add();
     if (choice.token_count++ == 0) choice.first_token = arrived.time;
     choice.last_token = arrived.time;
   }
@@ -325,7 +326,6 @@ void Generation::finish_request(const RequestTimings& timings) {
   ModelMetrics& metrics = job_.model->metrics();
   metrics.queue_seconds.observe(timings.queue_ms / 1000);
   metrics.prompt_tokens.add(timings.prompt_tokens);
-  metrics.generation_tokens.add(timings.new_tokens);
   metrics.request_prompt_tokens.observe(static_cast<double>(timings.prompt_tokens));
   metrics.request_generation_tokens.observe(static_cast<double>(timings.new_tokens));
   if (--open_requests_ > 0) return;

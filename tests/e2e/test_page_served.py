@@ -73,6 +73,19 @@ class KedgeServeTest(PageCase):
         self.field("Max tokens").fill("3")
         expect(self.ask("Tell me a story.").locator(".stats")).to_contain_text("Reached the token limit · 3 tokens")
 
+    def test_the_activity_is_drawn_while_it_happens(self):
+        page = self.open()
+        self.button("Activity").click()
+        panel = page.get_by_role("complementary", name="Activity")
+        expect(panel.locator(".chart-line")).to_have_count(6)
+        written = panel.get_by_role("region", name="Tokens per second", exact=True)
+        expect(written.locator(".chart-value")).to_have_text("0")
+        self.ask("Tell me a story about a boat.")
+        expect(written).to_contain_text(re.compile(r"top: ([2-9]\d|\d{3,})"))  # it began as 10
+        expect(written.locator(".chart-line")).to_have_attribute("d", re.compile(r" [0-4]?\d\.\d"))
+        self.button("Close the activity").click()
+        expect(panel).to_be_hidden()
+
     def test_a_phone(self):
         self.open(**PHONE)
         self.ask("Hello")

@@ -1,5 +1,6 @@
 /** The server's OpenAI-compatible routes, on the page's own origin. */
 
+import { Metrics, parseMetrics } from './metrics';
 import { SseParser } from './sse';
 
 /** A request that failed: `status` is 0 when no answer came at all. */
@@ -120,6 +121,12 @@ export function parseModels(body: unknown): Model[] {
 export async function listModels(apiKey: string): Promise<Model[]> {
   const response = await request('/v1/models', {}, apiKey);
   return parseModels(await response.json().catch(() => null));
+}
+
+/** What the server counts. */
+export async function readMetrics(apiKey: string): Promise<Metrics> {
+  const response = await request('/metrics', {}, apiKey);
+  return parseMetrics(await response.text());
 }
 
 /**

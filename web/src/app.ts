@@ -1,5 +1,6 @@
 /** The page: holds the state, and ties server, storage and views together. */
 
+import { ActivityPanel } from './activity_panel';
 import { ApiError, listModels, Model } from './api';
 import { Composer } from './composer';
 import { element, iconButton } from './dom';
@@ -20,7 +21,7 @@ const kModelKey = 'kedge.model';
 const kSaveMs = 1000;
 const kWide = window.matchMedia('(min-width: 1100px)');
 
-type PanelName = 'sidebar' | 'settings';
+type PanelName = 'sidebar' | 'settings' | 'activity';
 
 export class App {
   private readonly store: ConversationStore;
@@ -53,6 +54,11 @@ export class App {
   private readonly footer = element('footer', { class: 'footer' });
   private readonly panel: SettingsPanel;
   private readonly settingsButton = iconButton('settings', 'Settings', () => this.togglePanel('settings'));
+  private readonly activity = new ActivityPanel(
+    () => this.apiKey(),
+    () => this.showPanel(null),
+  );
+  private readonly activityButton = iconButton('chart', 'Activity', () => this.togglePanel('activity'));
   private readonly sidebarButton = iconButton(
     'menu',
     'Conversations',
@@ -85,19 +91,21 @@ export class App {
     new Theme(this.storage, themeButton);
     this.sidebarButton.setAttribute('aria-controls', 'sidebar');
     this.settingsButton.setAttribute('aria-controls', 'settings');
+    this.activityButton.setAttribute('aria-controls', 'activity');
     const header = element(
       'header',
       { class: 'header' },
       this.sidebarButton,
       this.modelPlace,
       iconButton('plus', 'New chat', () => this.open(''), 'narrow-only'),
+      this.activityButton,
       themeButton,
       this.settingsButton,
     );
     const bottom = element('div', { class: 'bottom' }, this.transcript.jumpButton, this.composer.root, this.footer);
     const scrim = element('div', { class: 'scrim', on: { click: () => this.showPanel(null) } });
     const chat = element('div', { class: 'chat' }, header, this.transcript.root, bottom);
-    this.root.replaceChildren(this.sidebar.root, chat, scrim, this.panel.root, this.toast.root, this.status);
+    this.root.replaceChildren(this.sidebar.root, chat, scrim, this.panel.root, this.activity.root, this.toast.root, this.status);
     this.panel.showKey(this.apiKey() !== '');
     this.showPanel(null);
     this.showModel();
@@ -352,6 +360,7 @@ export class App {
       const open = panelName === name;
       this.root.classList.toggle(`${panelName}-open`, open);
       button.setAttribute('aria-expanded', String(open));
+      if (panelName === 'activity') this.activity.show(open);
       if (open) view.querySelector<HTMLElement>('button')?.focus();
       else if (view.contains(document.activeElement) && button.offsetParent !== null) button.focus();
     }
@@ -361,6 +370,7 @@ export class App {
     return {
       sidebar: { view: this.sidebar.root, button: this.sidebarButton },
       settings: { view: this.panel.root, button: this.settingsButton },
+      activity: { view: this.activity.root, button: this.activityButton },
     };
   }
 

@@ -47,20 +47,24 @@ const kIcons = {
   again: 'M20 5v5h-5M19.5 10A8 8 0 1 0 20 13.5',
   edit: 'M4 20l1-4L16 5l3 3L8 19zM14 7l3 3',
   down: 'M12 5v14M6 13l6 6 6-6',
+  chart: 'M4 20h16M4 16l5-6 4 4 7-9',
   alert: 'M12 8v5M12 16.5v.1M12 3l9.5 17h-19z',
 };
 
 export type IconName = keyof typeof kIcons;
 
+export function svgElement<Tag extends keyof SVGElementTagNameMap>(
+  tag: Tag,
+  attributes: Record<string, string>,
+): SVGElementTagNameMap[Tag] {
+  const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+}
+
 export function icon(name: IconName): SVGSVGElement {
-  const kNamespace = 'http://www.w3.org/2000/svg';
-  const picture = document.createElementNS(kNamespace, 'svg');
-  picture.setAttribute('viewBox', '0 0 24 24');
-  picture.setAttribute('class', `icon icon-${name}`);
-  picture.setAttribute('aria-hidden', 'true');
-  const path = document.createElementNS(kNamespace, 'path');
-  path.setAttribute('d', kIcons[name]);
-  picture.append(path);
+  const picture = svgElement('svg', { viewBox: '0 0 24 24', class: `icon icon-${name}`, 'aria-hidden': 'true' });
+  picture.append(svgElement('path', { d: kIcons[name] }));
   return picture;
 }
 

@@ -25,7 +25,7 @@ export class SettingsPanel {
     );
     this.root = element(
       'aside',
-      { class: 'settings', attributes: { id: 'settings', 'aria-label': 'Settings' } },
+      { class: 'panel settings', attributes: { id: 'settings', 'aria-label': 'Settings' } },
       element(
         'div',
         { class: 'panel-title' },
