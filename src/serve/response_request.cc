@@ -256,7 +256,7 @@ Fields<Target> conversation_fields() {
           read_reasoning),
       choice_field<Target>("truncation", {"auto", "disabled"},
                            "auto: the oldest messages go where the context is full.",
-                           [](Target& t, const std::string& name) { t.drops_oldest = name == "auto"; }),
+                           [](Target& t, std::string name) { t.echo["truncation"] = std::move(name); }),
   };
 }
 
@@ -353,6 +353,7 @@ ApiResult<ResponseRequest> read_response_request(const Json& body, bool counts_o
   KEDGE_TRY(read_fields(body, shared_fields(), options));
   KEDGE_TRY(read_fields(body, own_fields(), request));
   KEDGE_TRY(check_tools(request));
+  request.drops_oldest = request.echo.value("truncation", "") == "auto";
   if (request.chat.logprobs || request.chat.top_logprobs > 0) {
     request.chat.logprobs = true;
     options.request.top_logprobs = request.chat.top_logprobs;

@@ -171,7 +171,7 @@ Json response_json(const OpenResponse& open, const GenerationJob& job) {
                {"tools", Json::array()},
                {"top_logprobs", request.chat.top_logprobs},
                {"top_p", engine.sampling.top_p},
-               {"truncation", request.drops_oldest ? "auto" : "disabled"},
+               {"truncation", "disabled"},
                {"usage", nullptr},
                {"user", nullptr},
                {"metadata", Json::object()}};
