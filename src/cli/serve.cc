@@ -9,6 +9,7 @@
 
 #include "cli/command.h"
 #include "cli/model_argument.h"
+#include "cli/serve_configuration.h"
 #include "cli/standard_io.h"
 #include "cli/termination.h"
 #include "serve/server.h"
@@ -25,6 +26,7 @@ struct ServeOptions {
   serve::ServerOptions server;
   unsigned drain_seconds = 300;
   bool json = false;
+  ConfigurationOptions configuration;
 };
 
 /// How a client names the model when nobody chose a name: as it was asked for, or its folder's or file's name.
@@ -124,19 +126,32 @@ Status serve_models(ServeOptions options) {
   return Done{};
 }
 
+Status configure_and_serve(ServeOptions& options, LayeredOptions& layers) {
+  KEDGE_TRY(configure(layers, options.configuration, process_variables()));
+  if (options.configuration.print) return options.json ? write_json(layers.to_json()) : write_output(layers.to_text());
+  for (const std::string& name : layers.unused())
+    say(fmt::format("kedge: {} has no meaning here and is not used", name));
+  return serve_models(options);
+}
+
 }  // namespace
 
 void register_serve(Commands& commands) {
   const auto options = std::make_shared<ServeOptions>();
+  const auto layers = std::make_shared<std::optional<LayeredOptions>>();
   CLI::App* command = commands.add("serve", "OpenAI's API and a chat page over one or more models",
-                                   [options] { return serve_models(*options); });
-  command->add_option("MODEL", options->models,
-                      "checkpoint folders, .gguf files, ORG/NAME that `kedge pull` stored; none: the built-in demo");
+                                   [options, layers] { return configure_and_serve(*options, **layers); });
+  command->option_defaults()->always_capture_default();  // --print-config shows them
+  command
+      ->add_option("MODEL", options->models,
+                   "checkpoint folders, .gguf files, ORG/NAME that `kedge pull` stored; none: the built-in demo")
+      ->default_str("");
   command->add_option("--host", options->server.http.host, "address to listen on")->capture_default_str();
   command->add_option("--port", options->server.http.port, "port to listen on; 0: any free one")->capture_default_str();
   command->add_option("--api-key", options->server.api_key, "ask clients for this key (\"Authorization: Bearer KEY\")")
       ->envname("KEDGE_API_KEY");
-  command->add_option("--served-model-name", options->names, "how clients name the models, in their order");
+  command->add_option("--served-model-name", options->names, "how clients name the models, in their order")
+      ->default_str("");
   command->add_option("--cors", options->server.http.cors_origin,
                       "allow requests by pages of this origin (\"*\": of any)");
   command->add_option("--queue-max", options->server.queue_max, "requests that may wait for a model; more get 429")
@@ -146,6 +161,8 @@ void register_serve(Commands& commands) {
   command->add_flag("--json", options->json, "print {\"url\", \"models\"} on standard output when ready");
   options->loading.add_loading_to(*command);
   options->loading.add_scheduling_to(*command, kSequencesDefault);
+  add_configuration_options(*command, options->configuration);
+  layers->emplace(*command, serve_settings());  // last: it knows the options that are there
 }
 
 }  // namespace kedge::cli
