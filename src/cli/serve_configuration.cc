@@ -26,6 +26,19 @@ Translated switch_of(const std::string& value) {
   return text == "1" || text == "true" || text == "on" || text == "yes" ? "true" : "false";
 }
 
+/// Python's levels; DEFAULT is ours too.
+Translated log_level_of(const std::string& value) {
+  const std::string text = lower(value);
+  if (text == "default") return std::nullopt;
+  if (text == "trace") return "debug";
+  if (text == "critical") return "error";
+  return text;
+}
+
+Translated log_format_of(const std::string& value) {
+  return switch_of(value) == "true" ? "json" : "text";
+}
+
 constexpr ForeignVariable kNimVariables[] = {
     {"NIM_MODEL_PATH", "model", model_of},
     {"NIM_MODEL_NAME", "model", model_of},
@@ -35,6 +48,8 @@ constexpr ForeignVariable kNimVariables[] = {
     {"NIM_MAX_MODEL_LEN", "context"},
     {"NIM_ENABLE_KV_CACHE_REUSE", "prefix-cache", switch_of},
     {"NIM_CORS_ALLOW_ORIGINS", "cors"},
+    {"NIM_LOG_LEVEL", "log-level", log_level_of},
+    {"NIM_JSONL_LOGGING", "log-format", log_format_of},
 };
 
 }  // namespace
