@@ -53,6 +53,8 @@ void Connection::dispatch() {
   current_.method = request.method;
   current_.target = request.target;
   current_.headers = request.headers;
+  begin_context();
+  request.context = current_.context;
   if (message.count(http::field::host) > 1 || (!http_1_0_ && message.count(http::field::host) == 0)) {
     fail(400, "the request has no Host header, or more than one", true);
     return;
@@ -73,6 +75,10 @@ void Connection::dispatch() {
   request.route = match.pattern;
   request.parameters = std::move(match.parameters);
   run_handler(std::move(request), *match.handler);
+}
+
+void Connection::begin_context() {
+  if (core_->hooks.on_begin) current_.context = core_->hooks.on_begin(current_.headers);
 }
 
 void Connection::run_handler(ServerRequest request, const ServerHandler& handler) {
@@ -107,13 +113,38 @@ void Connection::answer_without_handler(const Router::Match& match) {
   begin_whole(std::move(response));
 }
 
+/// Whose pages may read this answer; empty: nobody's of another origin.
+std::string Connection::allowed_origin() const {
+  const std::vector<std::string>& origins = core_->options.cross_origin.origins;
+  if (origins.empty()) return "";
+  if (std::find(origins.begin(), origins.end(), "*") != origins.end()) return "*";
+  const std::string* origin = find_header(current_.headers, "Origin");
+  const bool known = origin != nullptr && std::find(origins.begin(), origins.end(), *origin) != origins.end();
+  return known ? *origin : origins.front();  // which a browser then compares with its own
+}
+
+ServerHeaders Connection::cross_origin_headers() const {
+  const std::string origin = allowed_origin();
+  if (origin.empty()) return {};
+  ServerHeaders headers{{"Access-Control-Allow-Origin", origin}};
+  if (origin != "*") headers.push_back({"Vary", "Origin"});
+  const std::string& readable = core_->options.cross_origin.response_headers;
+  if (!readable.empty()) headers.push_back({"Access-Control-Expose-Headers", readable});
+  return headers;
+}
+
 ServerHeaders Connection::preflight_headers(const std::vector<std::string>& methods) const {
+  const CrossOrigin& options = core_->options.cross_origin;
   ServerHeaders headers{{"Allow", fmt::format("{}", fmt::join(methods, ", "))}};
-  if (core_->options.cors_origin.empty()) return headers;
-  headers.push_back({"Access-Control-Allow-Methods", headers.front().value});
-  headers.push_back({"Access-Control-Max-Age", "86400"});
+  if (options.origins.empty()) return headers;
+  headers.push_back(
+      {"Access-Control-Allow-Methods", options.methods.empty() ? headers.front().value : options.methods});
+  headers.push_back({"Access-Control-Max-Age", std::to_string(options.max_age_seconds)});
   // Echoed, because "*" would not include Authorization.
-  if (const std::string* wanted = find_header(current_.headers, "Access-Control-Request-Headers")) {
+  const std::string* wanted = find_header(current_.headers, "Access-Control-Request-Headers");
+  if (!options.request_headers.empty()) {
+    headers.push_back({"Access-Control-Allow-Headers", options.request_headers});
+  } else if (wanted != nullptr) {
     headers.push_back({"Access-Control-Allow-Headers", *wanted});
   }
   return headers;
@@ -130,6 +161,7 @@ void Connection::fail(int status, std::string message, bool close) {
     parser_.reset();
     phase_ = Phase::answering;
     answer_start_ = Clock::now();
+    begin_context();
   }
   if (close) keep_alive_ = false;
   begin_whole(core_->failure({status, std::move(message), current_.method, current_.target}));
@@ -153,12 +185,10 @@ std::string Connection::head_text(int status, const ServerHeaders& headers, std:
   std::string head = fmt::format("HTTP/1.1 {} {}\r\nDate: {:%a, %d %b %Y %H:%M:%S} GMT\r\n", status, reason,
                                  fmt::gmtime(std::time(nullptr)));
   const HttpServerOptions& options = core_->options;
-  for (const ServerHeaders* list : {&options.headers, &headers}) {
+  const ServerHeaders of_context = current_.context ? current_.context->headers() : ServerHeaders();
+  const ServerHeaders cross_origin = cross_origin_headers();
+  for (const ServerHeaders* list : {&options.headers, &cross_origin, &of_context, &headers}) {
     for (const ServerHeader& header : *list) head += fmt::format("{}: {}\r\n", header.name, one_line(header.value));
-  }
-  if (!options.cors_origin.empty()) {
-    head += fmt::format("Access-Control-Allow-Origin: {}\r\n", options.cors_origin);
-    if (options.cors_origin != "*") head += "Vary: Origin\r\n";
   }
   head += framing;
   if (!keep_alive_ || closing_) {
@@ -208,11 +238,7 @@ void Connection::end_answer() {
 void Connection::write_some() {
   unsent_bytes_.store(output_.size() + writing_.size() - written_, std::memory_order_relaxed);
   if (write_pending_ || phase_ == Phase::closed) return;
-  if (written_ == writing_.size()) {
-    writing_.clear();
-    written_ = 0;
-    std::swap(writing_, output_);
-  }
+  if (written_ == writing_.size()) refill();
   if (writing_.empty()) {
     on_written();
     return;
@@ -232,6 +258,20 @@ void Connection::write_some() {
   });
 }
 
+void Connection::refill() {
+  writing_.clear();
+  written_ = 0;
+  if (!tls_) {
+    std::swap(writing_, output_);
+    return;
+  }
+  if (!output_.empty() && tls_->ready()) {
+    tls_->send(output_);
+    output_.clear();
+  }
+  writing_ = tls_->take_output();
+}
+
 // Everything given so far is with the kernel.
 void Connection::on_written() {
   if (!answer_complete_) {
@@ -245,9 +285,10 @@ void Connection::on_written() {
 }
 
 void Connection::record(int status) {
+  const std::shared_ptr<ExchangeContext> context = std::exchange(current_.context, nullptr);
   if (!core_->hooks.on_exchange) return;
   const std::chrono::duration<double> elapsed = Clock::now() - answer_start_;
-  core_->hooks.on_exchange({current_.method, current_.route, current_.target, status, elapsed.count()});
+  core_->hooks.on_exchange({current_.method, current_.route, current_.target, status, elapsed.count(), context});
 }
 
 }  // namespace kedge::net::server
