@@ -196,8 +196,8 @@ async def read_events(headers: dict, reader, answer: Answer, begun: float) -> No
             answer.usage = event.get("usage") or answer.usage
             if text_of(event):
                 answer.times.append(now)
-    if not answer.times or not answer.usage:
-        raise Failure("a stream ended without " + ("text" if not answer.times else "usage"))
+    if not answer.usage:
+        raise Failure("a stream ended without 'usage', which stream_options.include_usage asks for")
 
 
 # --- prompts of an exact number of tokens ---
@@ -246,11 +246,14 @@ def quantile(values: list, share: float) -> float:
 
 
 def summary(answers: list, seconds: float, args: argparse.Namespace) -> dict:
-    first = [1e3 * answer.times[0] for answer in answers]
-    between = [1e3 * (b - a) for answer in answers for a, b in zip(answer.times, answer.times[1:])]
+    timed = [answer for answer in answers if answer.times]  # an answer of special tokens alone has no text
+    if not timed:
+        raise Failure("no answer had any text")
+    first = [1e3 * answer.times[0] for answer in timed]
+    between = [1e3 * (b - a) for answer in timed for a, b in zip(answer.times, answer.times[1:])]
     written = [answer.usage["completion_tokens"] for answer in answers]
-    per_token = [1e3 * (answer.times[-1] - answer.times[0]) / (tokens - 1)
-                 for answer, tokens in zip(answers, written) if tokens > 1]
+    per_token = [1e3 * (answer.times[-1] - answer.times[0]) / (answer.usage["completion_tokens"] - 1)
+                 for answer in timed if answer.usage["completion_tokens"] > 1]
     cached = [(answer.usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0 for answer in answers]
     return {
         "requests": len(answers),
@@ -261,6 +264,7 @@ def summary(answers: list, seconds: float, args: argparse.Namespace) -> dict:
         "between_tokens_ms": {"median": statistics.median(between), "p95": quantile(between, 0.95)} if between else {},
         "per_token_ms": {"median": statistics.median(per_token), "p95": quantile(per_token, 0.95)} if per_token else {},
         "prompts_of_another_length": sum(a.usage["prompt_tokens"] != args.prompt_tokens for a in answers),
+        "answers_without_text": len(answers) - len(timed),
         "answers_of_another_length": sum(tokens != args.output_tokens for tokens in written),
         "cached_tokens": sum(cached),
         "refusals": sum(answer.refusals for answer in answers),
