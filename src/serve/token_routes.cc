@@ -155,8 +155,9 @@ Json tokenize_schema(const ServeContext& context) {
     forms.push_back(std::move(form));
   };
   add_form("prompt", {{"properties", {{"prompt", string_schema("A text.")}}}});
-  add_form("content", {{"properties", {{"content", string_schema("llama-server's name for it; no special tokens are "
-                                                                 "added.")}}}});
+  add_form("content", {{"properties",
+                        {{"content", string_schema("llama-server's name for it; no special tokens are "
+                                                   "added.")}}}});
   if (!models_of({ModelKind::decoder}, context).empty()) {
     Json chat = chat_request_schema();
     chat["properties"].erase("model");
