@@ -69,7 +69,7 @@ Json responses_of(const RouteSpec& route, bool asks_for_key) {
   std::sort(statuses.begin(), statuses.end());
   for (const int status : statuses) {
     // Readiness answers in its own form also when the answer is no.
-    const bool own_form = route.tag == "operations";
+    const bool own_form = route.tag == "operations" && status == 503;
     const Json common =
         route.error_schema.is_null() ? Json{{"$ref", "#/components/schemas/Error"}} : route.error_schema;
     const Json schema = own_form ? route.response_schema : common;
