@@ -50,7 +50,7 @@ both call city come door each even face fact find give good hand have head help 
 just keep kind know last life line long love make many mind more most move much name need next only open
 over part plan play read real room same side some such take talk tell than that them then they this time
 turn very walk want well went what when with word work year""".split()
-WORDS_MIN = 16  # fewer words of one token would make prompts that begin alike
+WORDS_MIN, WORDS_ENOUGH = 16, 64  # fewer words of one token would make prompts that begin alike
 FIRST_WORD = "the"
 PATIENCE = 600  # seconds for one answer, and for a server to be ready
 
@@ -229,8 +229,11 @@ class Prompts:
             half = len(words) // 2
             return await of_one_token(words[:half]) + await of_one_token(words[half:]) if half else []
 
-        base = await count([])
-        words = await of_one_token([word for word in WORDS if word != FIRST_WORD])
+        base, words = await count([]), []
+        candidates = [word for word in WORDS if word != FIRST_WORD]
+        while candidates and len(words) < WORDS_ENOUGH:
+            words += await of_one_token(candidates[:16])
+            candidates = candidates[16:]
         if len(words) < WORDS_MIN:
             raise Failure(f"the model's vocabulary has only {len(words)} of {len(WORDS)} short English words as one "
                           f"token; at least {WORDS_MIN} are needed to make prompts of an exact length")
