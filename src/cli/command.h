@@ -28,6 +28,7 @@ struct Commands {
 // One function a file; the order is that of `kedge --help`.
 void register_run(Commands& commands);
 void register_serve(Commands& commands);
+void register_keys(Commands& commands);
 void register_inspect(Commands& commands);
 void register_pull(Commands& commands);
 void register_tokenize(Commands& commands);

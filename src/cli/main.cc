@@ -35,6 +35,7 @@ int run(int argc, char** argv) {
   kedge::cli::Commands commands{app, nullptr};
   kedge::cli::register_run(commands);
   kedge::cli::register_serve(commands);
+  kedge::cli::register_keys(commands);
   kedge::cli::register_inspect(commands);
   kedge::cli::register_pull(commands);
   kedge::cli::register_tokenize(commands);

@@ -113,8 +113,10 @@ void ModelOptions::add_scheduling_to(CLI::App& command, uint32_t sequences_defau
                   "prompt tokens of a step in which others decode: fewer, and their tokens come more evenly")
       ->check(CLI::Range(1U, 1U << 16))
       ->capture_default_str();
-  command.add_flag("--prefix-cache,!--no-prefix-cache", prefix_cache,
-                   "prompts that begin alike share keys and values (the default)");
+  command
+      .add_flag("--prefix-cache,!--no-prefix-cache", prefix_cache,
+                "prompts that begin alike share keys and values (the default)")
+      ->default_str("true");
   command
       .add_option("--speculative", speculative,
                   "guess tokens ahead, from what followed the same words before, and check several at once")

@@ -9,6 +9,8 @@
 
 #include "cli/command.h"
 #include "cli/model_argument.h"
+#include "cli/serve_configuration.h"
+#include "cli/serve_operations.h"
 #include "cli/standard_io.h"
 #include "cli/termination.h"
 #include "serve/server.h"
@@ -25,6 +27,8 @@ struct ServeOptions {
   serve::ServerOptions server;
   unsigned drain_seconds = 300;
   bool json = false;
+  ConfigurationOptions configuration;
+  OperationOptions operation;
 };
 
 /// How a client names the model when nobody chose a name: as it was asked for, or its folder's or file's name.
@@ -34,12 +38,12 @@ std::string default_name(const std::string& model, const Engine& engine) {
   return is_path ? engine.info().name : model.substr(0, model.find('@'));
 }
 
-Result<std::vector<serve::ServedEngine>> open_engines(const ServeOptions& options) {
+Result<std::vector<serve::ServedEngine>> open_engines(const ServeOptions& options, LogWriter& log) {
   std::vector<serve::ServedEngine> engines;
   for (size_t i = 0; i < options.models.size(); ++i) {
     ModelOptions loading = options.loading;
     loading.model = options.models[i];
-    say(fmt::format("kedge: loading {}", loading.model));
+    log.say(fmt::format("loading {}", loading.model));
     KEDGE_ASSIGN(std::unique_ptr<Engine> engine, loading.open());
     std::string name = i < options.names.size() ? options.names[i] : default_name(loading.model, *engine);
     engines.push_back({std::move(name), std::move(engine)});
@@ -49,10 +53,6 @@ Result<std::vector<serve::ServedEngine>> open_engines(const ServeOptions& option
 
 bool is_any_address(const std::string& host) {
   return host == "0.0.0.0" || host == "::";
-}
-
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
 std::string url_of(const std::string& host, uint16_t port) {
@@ -84,59 +84,81 @@ struct Announcement {
   std::string curl;
 };
 
-Status announce(const Announcement& announcement, const ServeOptions& options) {
+Status announce(const Announcement& announcement, const ServeOptions& options, LogWriter& log) {
   std::string names;
   for (const std::string& name : announcement.names) names += (names.empty() ? "" : ", ") + name;
   const char* verb = announcement.names.size() == 1 ? "is" : "are";
-  say(fmt::format("kedge: {} {} ready; chat at {}/ or try\n  {}", names, verb, announcement.url, announcement.curl));
-  if (!is_loopback(options.server.http.host) && options.server.api_key.empty()) {
-    say("kedge: everybody who reaches this address may use the models; --api-key asks for a key");
+  log.say(fmt::format("{} {} ready; chat at {}/ or try\n  {}", names, verb, announcement.url, announcement.curl));
+  if (!is_loopback(options.server.http.host) && options.operation.allow_unauthenticated) {
+    log.say("everybody who reaches this address may use the models", LogLevel::warning);
   }
   if (!options.json) return Done{};
   return write_json({{"url", announcement.url}, {"models", announcement.names}});
 }
 
-Status serve_models(ServeOptions options) {
+/// Returns when the program is asked to end.
+void serve_signals(TerminationGuard& termination, const ServeOptions& options, serve::Server& server, LogWriter& log) {
+  while (termination.wait() == Asked::reload) reload(options.operation, server, log);
+}
+
+Status serve_models(ServeOptions options, LogWriter& log) {
   if (options.models.empty()) options.models.emplace_back("demo");
   if (options.names.size() > options.models.size()) {
     return Error{ErrorKind::invalid_input, fmt::format("--served-model-name: found {} names for {} models, expected at "
                                                        "most one for each",
                                                        options.names.size(), options.models.size())};
   }
+  KEDGE_TRY(prepare_access(options.operation, options.server));
+  options.server.log = log.sink();
   TerminationGuard termination;
   std::signal(SIGPIPE, SIG_IGN);  // whoever read our standard error may be gone
-  KEDGE_ASSIGN(std::vector<serve::ServedEngine> engines, open_engines(options));
+  KEDGE_ASSIGN(std::vector<serve::ServedEngine> engines, open_engines(options, log));
   Announcement announcement;
   for (const serve::ServedEngine& served : engines) announcement.names.push_back(served.name);
   const ModelKind first_kind = engines.front().engine->info().kind;
+  const bool asks_for_key = options.server.asks_for_key || !options.server.api_key.empty();
   KEDGE_ASSIGN(const auto server, serve::Server::start(std::move(engines), options.server));
   announcement.url = url_of(options.server.http.host, server->port());
-  announcement.curl =
-      curl_line(announcement.url, first_kind, announcement.names.front(), !options.server.api_key.empty());
+  announcement.curl = curl_line(announcement.url, first_kind, announcement.names.front(), asks_for_key);
   KEDGE_TRY(server->wait_until_ready());
   termination.begin();
-  KEDGE_TRY(announce(announcement, options));
-  termination.wait();
-  say("kedge: finishing what runs; a second signal ends it now");
+  KEDGE_TRY(announce(announcement, options, log));
+  serve_signals(termination, options, *server, log);
+  log.say("finishing what runs; a second signal ends it now");
   if (!server->drain(std::chrono::seconds(options.drain_seconds))) {
-    say(fmt::format("kedge: some requests still ran after {} s and were cut", options.drain_seconds));
+    log.say(fmt::format("some requests still ran after {} s and were cut", options.drain_seconds), LogLevel::warning);
   }
   return Done{};
+}
+
+Status configure_and_serve(ServeOptions& options, LayeredOptions& layers) {
+  KEDGE_TRY(configure(layers, options.configuration, process_variables()));
+  if (options.configuration.print) return options.json ? write_json(layers.to_json()) : write_output(layers.to_text());
+  const std::unique_ptr<LogWriter> log = open_log(options.operation);
+  for (const std::string& name : layers.unused()) {
+    log->say(name + " has no meaning here and is not used", LogLevel::warning);
+  }
+  return serve_models(options, *log);
 }
 
 }  // namespace
 
 void register_serve(Commands& commands) {
   const auto options = std::make_shared<ServeOptions>();
+  const auto layers = std::make_shared<std::optional<LayeredOptions>>();
   CLI::App* command = commands.add("serve", "OpenAI's API and a chat page over one or more models",
-                                   [options] { return serve_models(*options); });
-  command->add_option("MODEL", options->models,
-                      "checkpoint folders, .gguf files, ORG/NAME that `kedge pull` stored; none: the built-in demo");
+                                   [options, layers] { return configure_and_serve(*options, **layers); });
+  command->option_defaults()->always_capture_default();  // --print-config shows them
+  command
+      ->add_option("MODEL", options->models,
+                   "checkpoint folders, .gguf files, ORG/NAME that `kedge pull` stored; none: the built-in demo")
+      ->default_str("");
   command->add_option("--host", options->server.http.host, "address to listen on")->capture_default_str();
   command->add_option("--port", options->server.http.port, "port to listen on; 0: any free one")->capture_default_str();
   command->add_option("--api-key", options->server.api_key, "ask clients for this key (\"Authorization: Bearer KEY\")")
       ->envname("KEDGE_API_KEY");
-  command->add_option("--served-model-name", options->names, "how clients name the models, in their order");
+  command->add_option("--served-model-name", options->names, "how clients name the models, in their order")
+      ->default_str("");
   command->add_option("--cors", options->server.http.cors_origin,
                       "allow requests by pages of this origin (\"*\": of any)");
   command->add_option("--queue-max", options->server.queue_max, "requests that may wait for a model; more get 429")
@@ -146,6 +168,9 @@ void register_serve(Commands& commands) {
   command->add_flag("--json", options->json, "print {\"url\", \"models\"} on standard output when ready");
   options->loading.add_loading_to(*command);
   options->loading.add_scheduling_to(*command, kSequencesDefault);
+  add_operation_options(*command, options->operation);
+  add_configuration_options(*command, options->configuration);
+  layers->emplace(*command, serve_settings());  // last: it knows the options that are there
 }
 
 }  // namespace kedge::cli

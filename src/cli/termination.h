@@ -1,10 +1,15 @@
 #pragma once
-// Ctrl-C and SIGTERM of a program that serves: the first one asks it to end, the second one ends it.
+// Signals of a program that serves: the first Ctrl-C or SIGTERM asks it to end, the second one ends it; SIGHUP asks it
+// to read its files again.
+
+#include <cstdint>
 
 namespace kedge::cli {
 
-/// While it lives, SIGINT and SIGTERM are its. Before `begin` the first one ends the program at once, as there is
-/// nothing to finish. One at a time.
+enum class Asked : uint8_t { end, reload };
+
+/// While it lives, SIGINT, SIGTERM and SIGHUP are its. Before `begin` the first one that asks for the end ends the
+/// program at once, as there is nothing to finish. One at a time.
 class TerminationGuard {
  public:
   TerminationGuard();
@@ -14,8 +19,8 @@ class TerminationGuard {
 
   /// From now on the first signal is for `wait`.
   void begin();
-  /// Returns when the program is asked to end.
-  void wait();
+  /// Returns when the program is asked for something.
+  Asked wait();
 };
 
 }  // namespace kedge::cli

@@ -78,9 +78,12 @@ struct ExchangeRecord {
   std::string target;
   int status = 0;      // 499: the client went away first
   double seconds = 0;  // from the request's last byte to the answer's last
+  std::shared_ptr<ExchangeContext> context;
 };
 
 struct HttpServerHooks {
+  /// Makes the context of a request from its headers (none: they could not be read). On an I/O thread; must not block.
+  std::function<std::shared_ptr<ExchangeContext>(const ServerHeaders&)> on_begin;
   std::function<ServerResponse(const HttpFailure&)> on_failure;  // absent: plain text
   std::function<void(const ExchangeRecord&)> on_exchange;        // on an I/O thread; must not block
 };

@@ -53,6 +53,8 @@ void Connection::dispatch() {
   current_.method = request.method;
   current_.target = request.target;
   current_.headers = request.headers;
+  begin_context();
+  request.context = current_.context;
   if (message.count(http::field::host) > 1 || (!http_1_0_ && message.count(http::field::host) == 0)) {
     fail(400, "the request has no Host header, or more than one", true);
     return;
@@ -73,6 +75,10 @@ void Connection::dispatch() {
   request.route = match.pattern;
   request.parameters = std::move(match.parameters);
   run_handler(std::move(request), *match.handler);
+}
+
+void Connection::begin_context() {
+  if (core_->hooks.on_begin) current_.context = core_->hooks.on_begin(current_.headers);
 }
 
 void Connection::run_handler(ServerRequest request, const ServerHandler& handler) {
@@ -130,6 +136,7 @@ void Connection::fail(int status, std::string message, bool close) {
     parser_.reset();
     phase_ = Phase::answering;
     answer_start_ = Clock::now();
+    begin_context();
   }
   if (close) keep_alive_ = false;
   begin_whole(core_->failure({status, std::move(message), current_.method, current_.target}));
@@ -153,7 +160,8 @@ std::string Connection::head_text(int status, const ServerHeaders& headers, std:
   std::string head = fmt::format("HTTP/1.1 {} {}\r\nDate: {:%a, %d %b %Y %H:%M:%S} GMT\r\n", status, reason,
                                  fmt::gmtime(std::time(nullptr)));
   const HttpServerOptions& options = core_->options;
-  for (const ServerHeaders* list : {&options.headers, &headers}) {
+  const ServerHeaders of_context = current_.context ? current_.context->headers() : ServerHeaders();
+  for (const ServerHeaders* list : {&options.headers, &of_context, &headers}) {
     for (const ServerHeader& header : *list) head += fmt::format("{}: {}\r\n", header.name, one_line(header.value));
   }
   if (!options.cors_origin.empty()) {
@@ -245,9 +253,10 @@ void Connection::on_written() {
 }
 
 void Connection::record(int status) {
+  const std::shared_ptr<ExchangeContext> context = std::exchange(current_.context, nullptr);
   if (!core_->hooks.on_exchange) return;
   const std::chrono::duration<double> elapsed = Clock::now() - answer_start_;
-  core_->hooks.on_exchange({current_.method, current_.route, current_.target, status, elapsed.count()});
+  core_->hooks.on_exchange({current_.method, current_.route, current_.target, status, elapsed.count(), context});
 }
 
 }  // namespace kedge::net::server

@@ -56,6 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Answering.
   void dispatch();
+  void begin_context();
   void run_handler(ServerRequest request, const ServerHandler& handler);
   void answer_without_handler(const Router::Match& match);
   void fail(int status, std::string message, bool close);

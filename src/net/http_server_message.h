@@ -1,6 +1,7 @@
 #pragma once
 // What a handler of the HTTP server gets and gives: requests, responses, and the parts of a request's target.
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +23,18 @@ const std::string* find_header(const ServerHeaders& headers, std::string_view na
 /// The first value of that exact name; null when there is none.
 const std::string* find_value(const NamedValues& values, std::string_view name);
 
+/// What the server's user keeps of one request, from its header to the last byte of its answer.
+class ExchangeContext {
+ public:
+  ExchangeContext() = default;
+  ExchangeContext(const ExchangeContext&) = delete;
+  ExchangeContext& operator=(const ExchangeContext&) = delete;
+  virtual ~ExchangeContext() = default;
+
+  /// Headers of the response, asked for when its head is written, on an I/O thread. Must not block.
+  [[nodiscard]] virtual ServerHeaders headers() const { return {}; }
+};
+
 struct ServerRequest {
   std::string method;
   std::string target;             // as it came
@@ -31,6 +44,7 @@ struct ServerRequest {
   std::string route;              // the route's pattern
   ServerHeaders headers;
   std::string body;
+  std::shared_ptr<ExchangeContext> context;  // of the hook on_begin; null without one
 };
 
 struct ServerResponse {

@@ -33,7 +33,7 @@ ApiResult<RenderedChat> render_chat(ChatRequest& request, ServedModel& model) {
   return rendered;
 }
 
-ApiResult<GenerationJob> chat_job(const ServeContext& context, ChatRequest& request, std::string client) {
+ApiResult<GenerationJob> chat_job(const ServeContext& context, ChatRequest& request, Caller caller) {
   GenerationJob job;
   job.arrival = std::chrono::steady_clock::now();
   KEDGE_ASSIGN(job.model, context.models.find(request.options.model));
@@ -48,7 +48,8 @@ ApiResult<GenerationJob> chat_job(const ServeContext& context, ChatRequest& requ
   // An answer may take what is left of the context, unless the client says otherwise.
   KEDGE_ASSIGN(Request engine, engine_request(request.options, std::numeric_limits<uint32_t>::max(),
                                               std::move(rendered.prompt.tokens), "messages", *job.model));
-  engine.client = std::move(client);
+  engine.client = caller->client();
+  job.caller = std::move(caller);
   job.requests.push_back(std::move(engine));
   job.stream = request.options.stream;
   job.include_usage = request.options.include_usage;

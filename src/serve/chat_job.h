@@ -17,8 +17,8 @@ struct RenderedChat {
 };
 ApiResult<RenderedChat> render_chat(ChatRequest& request, ServedModel& model);
 
-/// All of the job but its `format`. `client`: whose request it is, for turns.
-ApiResult<GenerationJob> chat_job(const ServeContext& context, ChatRequest& request, std::string client);
+/// All of the job but its `format`.
+ApiResult<GenerationJob> chat_job(const ServeContext& context, ChatRequest& request, Caller caller);
 
 /// Id, time and model of an answer that begins now.
 AnswerHead answer_head(std::string_view id_prefix, const ServedModel& model);

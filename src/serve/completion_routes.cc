@@ -18,12 +18,13 @@ ApiResult<GenerationJob> completion_job(const ServeContext& context, const net::
   KEDGE_ASSIGN(const CompletionRequest request, read_completion_request(body));
   KEDGE_ASSIGN(job.model, context.models.find(request.options.model));
   KEDGE_TRY(require_decoder(*job.model));
+  job.caller = client_of(http);
   KEDGE_TRY(prepare_constraint(request.options, *job.model));
   for (const Prompt& prompt : request.prompts) {
     KEDGE_ASSIGN(PreparedPrompt prepared, prepare_prompt(prompt, "prompt", *job.model));
     KEDGE_ASSIGN(Request engine, engine_request(request.options, kDefaultNewTokensMax, std::move(prepared.tokens),
                                                 "prompt", *job.model));
-    engine.client = client_of(http);
+    engine.client = job.caller->client();
     job.requests.push_back(std::move(engine));
     if (request.echo) job.echo_texts.push_back(std::move(prepared.text));
   }

@@ -7,7 +7,9 @@
 #include <mutex>
 #include <string>
 
+#include "core/log.h"
 #include "core/metrics.h"
+#include "serve/api_keys.h"
 #include "serve/model_registry.h"
 
 namespace kedge::serve {
@@ -56,9 +58,10 @@ struct ServeContext {
   ModelRegistry models;
   ActiveRequests active;
   std::function<void(std::function<void()>)> post;  // runs a task on a worker thread
-  std::string api_key;                              // empty: none is asked for
-  std::atomic<bool> ready{false};                   // every model has proved that it computes
-  std::atomic<bool> draining{false};                // finishing what runs, taking nothing new
+  KeyRing keys;
+  LogSink log;
+  std::atomic<bool> ready{false};     // every model has proved that it computes
+  std::atomic<bool> draining{false};  // finishing what runs, taking nothing new
 };
 
 }  // namespace kedge::serve

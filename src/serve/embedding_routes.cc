@@ -71,6 +71,7 @@ ApiResult<EncoderJob<std::vector<float>>> embedding_job(const ServeContext& cont
   KEDGE_TRY(read_fields(body, embedding_fields(), request));
   EncoderJob<std::vector<float>> job;
   KEDGE_ASSIGN(job.model, context.models.find(request.model));
+  job.caller = client_of(http);
   const ModelInfo& info = job.model->engine().info();
   if (info.kind == ModelKind::reranker) {
     return wrong_field("model", fmt::format("'{}' is a ranking model: use /v1/ranking", job.model->name()));

@@ -30,7 +30,8 @@ template <typename Value>
 void encode_all(Running<Value>& running) {
   const EncoderJob<Value>& job = running.job;
   ModelMetrics& metrics = job.model->metrics();
-  metrics.queue_seconds.observe(std::chrono::duration<double>(Clock::now() - running.arrival).count());
+  const std::chrono::duration<double> queued = Clock::now() - running.arrival;
+  metrics.queue_seconds.observe(queued.count());
   std::vector<Value> values;
   uint64_t token_count = 0;
   for (size_t begin = 0; begin < job.sequences.size(); begin += kBatchSequences) {
@@ -52,7 +53,21 @@ void encode_all(Running<Value>& running) {
   metrics.prompt_tokens.add(token_count);
   metrics.request_seconds.observe(std::chrono::duration<double>(Clock::now() - running.arrival).count());
   metrics.successes.add();
+  if (job.caller) {
+    RequestTimings timings;
+    timings.queue_ms = queued.count() * 1000;
+    timings.prompt_tokens = token_count;
+    job.caller->finish(timings);
+  }
   running.responder->send(json_response(job.finish(values, token_count)));
+}
+
+template <typename Value>
+ApiStatus admit_caller(const EncoderJob<Value>& job) {
+  if (!job.caller) return Done{};
+  uint64_t token_count = 0;
+  for (const std::vector<TokenId>& sequence : job.sequences) token_count += sequence.size();
+  return job.caller->admit(job.model->name(), 0, token_count);
 }
 
 template <typename Value>
@@ -61,6 +76,10 @@ void start(ServeContext& context, EncoderJob<Value> job, std::shared_ptr<net::Re
   ApiResult<ServedModel::Place> place = model.admit();
   if (!place.ok()) {
     responder->send(error_response(place.error()));
+    return;
+  }
+  if (const ApiStatus allowed = admit_caller(job); !allowed.ok()) {
+    responder->send(error_response(allowed.error()));
     return;
   }
   auto running = std::make_shared<Running<Value>>(Running<Value>{context.active.enter(), std::move(place).value(),

@@ -9,6 +9,7 @@
 
 #include "net/http_server.h"
 #include "serve/context.h"
+#include "serve/request_trace.h"
 
 namespace kedge::serve {
 
@@ -34,6 +35,7 @@ ApiResult<std::vector<TokenId>> embedding_tokens(ServedModel& model, const std::
 template <typename Value>
 struct EncoderJob {
   ServedModel* model = nullptr;
+  Caller caller;  // null: nobody's limits apply
   std::vector<std::vector<TokenId>> sequences;
   std::function<Result<std::vector<Value>>(Engine&, std::span<const std::vector<TokenId>>)> compute;
   std::function<Json(const std::vector<Value>& values, uint64_t token_count)> finish;

@@ -329,6 +329,7 @@ void Generation::finish_request(const RequestTimings& timings) {
   metrics.request_prompt_tokens.observe(static_cast<double>(timings.prompt_tokens));
   metrics.request_generation_tokens.observe(static_cast<double>(timings.new_tokens));
   if (--open_requests_ > 0) return;
+  if (job_.caller) job_.caller->finish(sum);
   metrics.request_seconds.observe(seconds_between(job_.arrival, Clock::now()));
   if (over_) return;
   over_ = true;
@@ -380,12 +381,24 @@ void Generation::fail(const ApiError& error) {
   cancel();
 }
 
+/// What the caller's key allows.
+ApiStatus admit_caller(const GenerationJob& job) {
+  if (!job.caller) return Done{};
+  uint64_t prompt_tokens = 0;
+  for (const Request& request : job.requests) prompt_tokens += request.prompt_tokens.size();
+  return job.caller->admit(job.model->name(), job.requests.front().priority, prompt_tokens);
+}
+
 }  // namespace
 
 void start_generation(ServeContext& context, GenerationJob job, std::shared_ptr<net::Responder> responder) {
   ApiResult<ServedModel::Place> place = job.model->admit();
   if (!place.ok()) {
     refuse(job, *responder, place.error());
+    return;
+  }
+  if (const ApiStatus allowed = admit_caller(job); !allowed.ok()) {
+    refuse(job, *responder, allowed.error());
     return;
   }
   std::make_shared<Generation>(context, std::move(job), std::move(place).value(), std::move(responder))->start();

@@ -12,6 +12,7 @@
 #include "serve/answer_writer.h"
 #include "serve/context.h"
 #include "serve/reasoning.h"
+#include "serve/request_trace.h"
 #include "serve/tool_syntax.h"
 
 namespace kedge::serve {
@@ -19,6 +20,7 @@ namespace kedge::serve {
 /// What a route asks for.
 struct GenerationJob {
   ServedModel* model = nullptr;
+  Caller caller;                        // null: nobody's limits apply
   std::vector<Request> requests;        // not empty; all with the same sequence_count
   std::vector<std::string> echo_texts;  // empty, or one per request: the answer begins with it
   bool stream = false;

@@ -1,5 +1,6 @@
 // GET /v1/models, GET /v1/models/{model}
 #include "serve/answer_schema.h"
+#include "serve/request_trace.h"
 #include "serve/routes.h"
 
 namespace kedge::serve {
@@ -47,9 +48,13 @@ Json model_schema() {
                         {"compute", text}});
 }
 
-void handle_list(ServeContext& context, const net::ServerRequest&, const std::shared_ptr<net::Responder>& responder) {
+void handle_list(ServeContext& context, const net::ServerRequest& http,
+                 const std::shared_ptr<net::Responder>& responder) {
+  const Caller caller = client_of(http);
   Json list = {{"object", "list"}, {"data", Json::array()}};
-  for (const auto& model : context.models.all()) list["data"].push_back(model_json(*model));
+  for (const auto& model : context.models.all()) {
+    if (caller->may_use(model->name())) list["data"].push_back(model_json(*model));
+  }
   responder->send(json_response(list));
 }
 

@@ -15,6 +15,8 @@ std::string_view status_text(int status) {
       return "The request is wrong; `param` names the field.";
     case 401:
       return "No valid API key.";
+    case 403:
+      return "The API key may not do this.";
     case 404:
       return "No such model.";
     case 413:
@@ -22,7 +24,7 @@ std::string_view status_text(int status) {
     case 415:
       return "The body is not declared as JSON.";
     case 429:
-      return "The queue is full; Retry-After says when to come back.";
+      return "The queue is full, or the API key's limit is used up; Retry-After says when to come back.";
     case 503:
       return "Not now.";
     default:
@@ -65,7 +67,12 @@ Json responses_of(const RouteSpec& route, bool asks_for_key) {
     responses["200"] = {{"description", "The answer."}, {"content", std::move(content)}};
   }
   std::vector<int> statuses = route.error_statuses;
-  if (asks_for_key && route.needs_key) statuses.push_back(401);
+  if (asks_for_key && route.needs_key) {
+    statuses.push_back(401);
+    if (!route.kinds.empty()) statuses.push_back(403);
+    const bool limited = std::find(statuses.begin(), statuses.end(), 429) != statuses.end();
+    if (!route.kinds.empty() && !limited) statuses.push_back(429);
+  }
   std::sort(statuses.begin(), statuses.end());
   for (const int status : statuses) {
     // Readiness answers in its own form also when the answer is no.

@@ -101,12 +101,6 @@ ApiResult<Request> engine_request(const GenerationOptions& options, uint32_t def
   return request;
 }
 
-std::string client_of(const net::ServerRequest& request) {
-  const std::string* header = net::find_header(request.headers, "Authorization");
-  if (header == nullptr) header = net::find_header(request.headers, "x-api-key");
-  return header == nullptr ? std::string() : *header;
-}
-
 ApiStatus require_decoder(ServedModel& model) {
   switch (model.engine().info().kind) {
     case ModelKind::decoder:

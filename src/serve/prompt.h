@@ -27,9 +27,6 @@ ApiResult<PreparedPrompt> prepare_prompt(const Prompt& prompt, const std::string
 ApiResult<Request> engine_request(const GenerationOptions& options, uint32_t default_new_tokens_max,
                                   std::vector<TokenId> tokens, const std::string& param, ServedModel& model);
 
-/// Whose request it is, for turns: the API key that came with it.
-std::string client_of(const net::ServerRequest& request);
-
 /// 400 unless the model generates text.
 ApiStatus require_decoder(ServedModel& model);
 

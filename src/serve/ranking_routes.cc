@@ -76,6 +76,7 @@ ApiResult<EncoderJob<float>> ranking_job(const ServeContext& context, const net:
   const std::string* path_model = net::find_value(http.parameters, "model");
   KEDGE_ASSIGN(ServedModel* const model, context.models.find(path_model != nullptr ? *path_model : request.model));
   KEDGE_ASSIGN(EncoderJob<float> job, scoring_job(*model, request.query, request.passages, "passages"));
+  job.caller = client_of(http);
   job.finish = rankings_json;
   return job;
 }

@@ -93,6 +93,7 @@ ApiResult<EncoderJob<float>> rerank_job(const ServeContext& context, const net::
   KEDGE_TRY(read_fields(body, rerank_fields(), request));
   KEDGE_ASSIGN(ServedModel* const model, context.models.find(request.model));
   KEDGE_ASSIGN(EncoderJob<float> job, scoring_job(*model, request.query, request.documents, "documents"));
+  job.caller = client_of(http);
   job.finish = [request = std::move(request), name = model->name()](const std::vector<float>& scores,
                                                                     uint64_t token_count) -> Json {
     return {{"id", random_id("rerank-")},

@@ -69,7 +69,7 @@ std::vector<RouteSpec> all_routes(const ServeContext& context) {
   std::vector<RouteSpec> documented;
   std::copy_if(routes.begin(), routes.end(), std::back_inserter(documented),
                [&](const RouteSpec& route) { return route.kinds.empty() || !models_of(route.kinds, context).empty(); });
-  const std::string text = to_text(openapi_document(documented, !context.api_key.empty()));
+  const std::string text = to_text(openapi_document(documented, context.keys.asks()));
   routes.back().handle = [text](ServeContext&, const net::ServerRequest&,
                                 const std::shared_ptr<net::Responder>& responder) {
     responder->send({200, {{"Content-Type", "application/json"}}, text});

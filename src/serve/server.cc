@@ -1,13 +1,11 @@
 #include "serve/server.h"
 
 #include <fmt/format.h>
-#include <openssl/crypto.h>
-#include <openssl/sha.h>
 
-#include <array>
 #include <future>
 #include <latch>
 
+#include "serve/request_trace.h"
 #include "serve/routes.h"
 #include "serve/version.h"
 
@@ -17,47 +15,35 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Hashed first, so that neither the key's bytes nor its length show in the time that the comparison takes.
-bool same_key(std::string_view given, std::string_view wanted) {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> a;
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> b;
-  SHA256(reinterpret_cast<const unsigned char*>(given.data()), given.size(), a.data());
-  SHA256(reinterpret_cast<const unsigned char*>(wanted.data()), wanted.size(), b.data());
-  return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
-}
+constexpr const char* kPlainKeyName = "default";  // of the one key that comes without a file
 
-bool has_key(const net::ServerRequest& request, const std::string& key) {
-  const std::string* plain = net::find_header(request.headers, "x-api-key");  // Anthropic's clients
-  if (plain != nullptr && same_key(*plain, key)) return true;
-  static constexpr std::string_view kScheme = "bearer ";
-  const std::string* header = net::find_header(request.headers, "Authorization");
-  if (header == nullptr || header->size() <= kScheme.size()) return false;
-  for (size_t i = 0; i < kScheme.size(); ++i) {
-    if (std::tolower(static_cast<unsigned char>((*header)[i])) != kScheme[i]) return false;
-  }
-  return same_key(std::string_view(*header).substr(kScheme.size()), key);
-}
-
-// Why a request is refused before its handler sees it.
-std::optional<ApiError> refusal(const ServeContext& context, const RouteSpec& route,
-                                const net::ServerRequest& request) {
-  if (route.needs_key && !context.api_key.empty() && !has_key(request, context.api_key)) {
+/// Finds the key that a request brings and counts it. Fails with 401 or 429.
+ApiStatus check_key(const ServeContext& context, const RouteSpec& route, const net::ServerRequest& request) {
+  if (!route.needs_key || !context.keys.asks()) return Done{};
+  const std::string_view key = key_in(request.headers);
+  std::shared_ptr<KeyAccount> account = key.empty() ? nullptr : context.keys.find(key);
+  if (!account) {
     ApiError error = api_error(401, "this server asks for an API key; send it as 'Authorization: Bearer KEY'");
     error.code = "invalid_api_key";
     return error;
   }
+  client_of(request)->set_account(account);
+  return route.kinds.empty() ? ApiStatus(Done{}) : account->take_request(KeyAccount::Clock::now());
+}
+
+/// Why a request is refused before its handler sees it.
+ApiStatus check(const ServeContext& context, const RouteSpec& route, const net::ServerRequest& request) {
+  KEDGE_TRY(check_key(context, route, request));
   if (!route.kinds.empty() && context.draining) {
     ApiError error = api_error(503, "the server is shutting down and takes no new requests");
     error.code = "shutting_down";
     return error;
   }
-  return std::nullopt;
+  return Done{};
 }
 
 class ApiServer final : public Server {
  public:
-  explicit ApiServer(std::string api_key) { context_.api_key = std::move(api_key); }
-
   ~ApiServer() override {
     if (http_) drain(std::chrono::milliseconds(0));
     if (warm_up_.valid()) warm_up_.wait();
@@ -68,6 +54,10 @@ class ApiServer final : public Server {
       KEDGE_TRY(
           context_.models.add(std::move(served.name), std::move(served.engine), options.queue_max, context_.metrics));
     }
+    context_.log = options.log;
+    if (options.asks_for_key || !options.api_key.empty() || !options.api_keys.empty()) context_.keys.ask();
+    plain_key_ = options.api_key;
+    set_api_keys(std::move(options.api_keys));
     options.http.headers.push_back({"Server", fmt::format("kedge/{}", kVersion)});
     options.http.headers.push_back({"X-Content-Type-Options", "nosniff"});
     KEDGE_ASSIGN(http_, net::HttpServer::start(options.http, make_router(), make_hooks()));
@@ -79,6 +69,17 @@ class ApiServer final : public Server {
 
   [[nodiscard]] uint16_t port() const override { return http_->port(); }
   Status wait_until_ready() override { return warm_up_.get(); }
+
+  void set_api_keys(std::vector<ApiKey> keys) override {
+    if (!plain_key_.empty()) {
+      ApiKey plain;
+      plain.name = kPlainKeyName;
+      plain.hash = hash_of_key(plain_key_);
+      plain.priority_min = kPriorityOfAll;
+      keys.push_back(std::move(plain));
+    }
+    context_.keys.replace(std::move(keys), context_.metrics);
+  }
 
   bool drain(std::chrono::milliseconds grace) override {
     context_.draining = true;
@@ -101,8 +102,8 @@ class ApiServer final : public Server {
           method, pattern,
           [this, route = std::move(route)](net::ServerRequest request, std::shared_ptr<net::Responder> responder) {
             complete_.wait();
-            if (const std::optional<ApiError> error = refusal(context_, route, request)) {
-              responder->send(route.refuse(*error));
+            if (const ApiStatus allowed = check(context_, route, request); !allowed.ok()) {
+              responder->send(route.refuse(allowed.error()));
             } else {
               route.handle(context_, std::move(request), std::move(responder));
             }
@@ -113,12 +114,16 @@ class ApiServer final : public Server {
 
   net::HttpServerHooks make_hooks() {
     net::HttpServerHooks hooks;
+    hooks.on_begin = [this](const net::ServerHeaders& headers) {
+      return std::make_shared<RequestTrace>(headers, context_.log);
+    };
     hooks.on_failure = [](const net::HttpFailure& failure) {
       ApiError error = api_error(failure.status, failure.message);
       if (failure.status == 404) error.code = "unknown_route";
       return error_response(error);
     };
     hooks.on_exchange = [this](const net::ExchangeRecord& record) {
+      if (auto* const trace = dynamic_cast<RequestTrace*>(record.context.get())) trace->end(record);
       const std::string route = record.route.empty() ? "none" : record.route;
       context_.metrics
           .counter("kedge_http_requests_total", "HTTP requests; code 499: the client left first.",
@@ -138,6 +143,7 @@ class ApiServer final : public Server {
     return Done{};
   }
 
+  std::string plain_key_;
   ServeContext context_;
   std::latch complete_{1};  // the first request may come before `start` has returned from listening
   std::shared_future<Status> warm_up_;
@@ -147,7 +153,7 @@ class ApiServer final : public Server {
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::start(std::vector<ServedEngine> engines, ServerOptions options) {
-  auto server = std::make_unique<ApiServer>(options.api_key);
+  auto server = std::make_unique<ApiServer>();
   KEDGE_TRY(server->start(std::move(engines), std::move(options)));
   return std::unique_ptr<Server>(std::move(server));
 }

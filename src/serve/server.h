@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "core/log.h"
 #include "kedge/engine.h"
 #include "net/http_server.h"
+#include "serve/api_keys.h"
 
 namespace kedge::serve {
 
@@ -19,8 +21,11 @@ struct ServedEngine {
 
 struct ServerOptions {
   net::HttpServerOptions http;
-  std::string api_key;    // clients send it as "Authorization: Bearer KEY"; empty: none is asked for
-  size_t queue_max = 64;  // requests that may wait for one model; further ones get 429
+  std::string api_key;           // clients send it as "Authorization: Bearer KEY"; it may do everything. Empty: none
+  std::vector<ApiKey> api_keys;  // further keys
+  bool asks_for_key = false;     // also while there is none: then nobody is let in
+  size_t queue_max = 64;         // requests that may wait for one model; further ones get 429
+  LogSink log;                   // may be empty
 };
 
 /// Serves from construction to destruction. Thread-safe. Owns its engines, and lets every callback of theirs return
@@ -37,6 +42,9 @@ class Server {
 
   /// Waits until every model has made a decode step (or an embedding, or a score). Fails when one can't.
   virtual Status wait_until_ready() = 0;
+
+  /// The further keys from now on. Requests that run are not touched, and what names that stay have used still counts.
+  virtual void set_api_keys(std::vector<ApiKey> keys) = 0;
 
   /// Readiness answers 503 from now on, and so do new requests; what runs may finish. False when something still ran
   /// after `grace` and was cut. The server then no longer listens.
