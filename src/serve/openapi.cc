@@ -63,7 +63,9 @@ Json responses_of(const RouteSpec& route, bool asks_for_key) {
   } else {
     const Json schema = route.response_schema.is_null() ? Json{{"type", "string"}} : route.response_schema;
     Json content = {{route.response_type, {{"schema", schema}}}};
-    if (route.may_stream) content["text/event-stream"] = {{"schema", {{"type", "string"}}}};
+    if (route.may_stream) {
+      content["text/event-stream"] = {{"schema", {{"description", "Server-sent events; each one's data is JSON."}}}};
+    }
     responses["200"] = {{"description", "The answer."}, {"content", std::move(content)}};
   }
   std::vector<int> statuses = route.error_statuses;
