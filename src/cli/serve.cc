@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/model_argument.h"
 #include "cli/serve_configuration.h"
+#include "cli/serve_http_options.h"
 #include "cli/serve_operations.h"
 #include "cli/standard_io.h"
 #include "cli/termination.h"
@@ -55,10 +56,11 @@ bool is_any_address(const std::string& host) {
   return host == "0.0.0.0" || host == "::";
 }
 
-std::string url_of(const std::string& host, uint16_t port) {
-  const std::string shown = is_any_address(host) ? "127.0.0.1" : host;
-  return shown.find(':') == std::string::npos ? fmt::format("http://{}:{}", shown, port)
-                                              : fmt::format("http://[{}]:{}", shown, port);
+std::string url_of(const net::HttpServerOptions& http, uint16_t port) {
+  const std::string shown = is_any_address(http.host) ? "127.0.0.1" : http.host;
+  const char* scheme = http.tls.certificate.empty() ? "http" : "https";
+  return shown.find(':') == std::string::npos ? fmt::format("{}://{}:{}", scheme, shown, port)
+                                              : fmt::format("{}://[{}]:{}", scheme, shown, port);
 }
 
 std::string curl_line(const std::string& url, ModelKind kind, const std::string& model, bool asks_for_key) {
@@ -112,13 +114,14 @@ Status serve_models(ServeOptions options, LogWriter& log) {
   options.server.log = log.sink();
   TerminationGuard termination;
   std::signal(SIGPIPE, SIG_IGN);  // whoever read our standard error may be gone
+  make_room_for_connections(options.server.http, log);
   KEDGE_ASSIGN(std::vector<serve::ServedEngine> engines, open_engines(options, log));
   Announcement announcement;
   for (const serve::ServedEngine& served : engines) announcement.names.push_back(served.name);
   const ModelKind first_kind = engines.front().engine->info().kind;
   const bool asks_for_key = options.server.asks_for_key || !options.server.api_key.empty();
   KEDGE_ASSIGN(const auto server, serve::Server::start(std::move(engines), options.server));
-  announcement.url = url_of(options.server.http.host, server->port());
+  announcement.url = url_of(options.server.http, server->port());
   announcement.curl = curl_line(announcement.url, first_kind, announcement.names.front(), asks_for_key);
   KEDGE_TRY(server->wait_until_ready());
   termination.begin();
@@ -159,8 +162,6 @@ void register_serve(Commands& commands) {
       ->envname("KEDGE_API_KEY");
   command->add_option("--served-model-name", options->names, "how clients name the models, in their order")
       ->default_str("");
-  command->add_option("--cors", options->server.http.cors_origin,
-                      "allow requests by pages of this origin (\"*\": of any)");
   command->add_option("--queue-max", options->server.queue_max, "requests that may wait for a model; more get 429")
       ->capture_default_str();
   command->add_option("--drain-seconds", options->drain_seconds, "how long running answers may take after SIGTERM")
@@ -169,6 +170,7 @@ void register_serve(Commands& commands) {
   options->loading.add_loading_to(*command);
   options->loading.add_scheduling_to(*command, kSequencesDefault);
   add_operation_options(*command, options->operation);
+  add_http_options(*command, options->server.http);
   add_configuration_options(*command, options->configuration);
   layers->emplace(*command, serve_settings());  // last: it knows the options that are there
 }

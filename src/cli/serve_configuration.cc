@@ -48,6 +48,13 @@ constexpr ForeignVariable kNimVariables[] = {
     {"NIM_MAX_MODEL_LEN", "context"},
     {"NIM_ENABLE_KV_CACHE_REUSE", "prefix-cache", switch_of},
     {"NIM_CORS_ALLOW_ORIGINS", "cors"},
+    {"NIM_CORS_ALLOW_METHODS", "cors-methods"},
+    {"NIM_CORS_ALLOW_HEADERS", "cors-headers"},
+    {"NIM_CORS_EXPOSE_HEADERS", "cors-expose-headers"},
+    {"NIM_CORS_MAX_AGE", "cors-max-age"},
+    {"NIM_SSL_CERTS_PATH", "tls-cert"},
+    {"NIM_SSL_KEY_PATH", "tls-key"},
+    {"NIM_SSL_CA_CERTS_PATH", "tls-client-ca"},
     {"NIM_LOG_LEVEL", "log-level", log_level_of},
     {"NIM_JSONL_LOGGING", "log-format", log_format_of},
 };

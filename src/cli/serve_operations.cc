@@ -42,6 +42,10 @@ Status prepare_access(const OperationOptions& options, serve::ServerOptions& ser
     KEDGE_ASSIGN(server.api_keys, read_api_keys_file(options.api_keys_file));
     server.asks_for_key = true;
   }
+  const net::TlsFiles& tls = server.http.tls;
+  if (tls.certificate.empty() != tls.key.empty() || (tls.certificate.empty() && !tls.client_authorities.empty())) {
+    return Error{ErrorKind::invalid_input, "TLS needs both --tls-cert and --tls-key"};
+  }
   const bool open = server.api_key.empty() && !server.asks_for_key && !options.allow_unauthenticated;
   if (!open || is_loopback(server.http.host)) return Done{};
   return Error{ErrorKind::invalid_input,
@@ -51,6 +55,9 @@ Status prepare_access(const OperationOptions& options, serve::ServerOptions& ser
 }
 
 void reload(const OperationOptions& options, serve::Server& server, LogWriter& log) {
+  if (const Status tls = server.reload_tls(); !tls.ok()) {
+    log.write({LogLevel::error, "the certificate stays as it is: " + tls.error().message, {}});
+  }
   if (!options.api_keys_file.empty()) reload_api_keys(options.api_keys_file, server, log);
 }
 

@@ -54,7 +54,15 @@ class BeastServer final : public HttpServer {
 
   ~BeastServer() override { stop(std::chrono::milliseconds(0)); }
 
+  Status reload_tls() override {
+    if (core_->options.tls.certificate.empty()) return Done{};
+    KEDGE_ASSIGN(auto tls, TlsContext::open(core_->options.tls));
+    core_->set_tls(std::move(tls));
+    return Done{};
+  }
+
   Status listen() {
+    KEDGE_TRY(reload_tls());
     KEDGE_ASSIGN(const tcp::endpoint endpoint, resolve(core_->io, core_->options.host, core_->options.port));
     error_code error;
     acceptor_.open(endpoint.protocol(), error);

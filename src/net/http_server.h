@@ -9,10 +9,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kedge/result.h"
 #include "net/http_server_message.h"
 #include "net/http_server_router.h"
+#include "net/tls_session.h"
 
 namespace kedge::net {
 
@@ -45,6 +47,15 @@ class Responder {
   [[nodiscard]] virtual bool gone() const = 0;
 };
 
+/// Which pages of other origins may ask (CORS).
+struct CrossOrigin {
+  std::vector<std::string> origins;  // "https://app.example", "*": any; empty: none
+  std::string methods;               // "GET, POST"; empty: those of the route
+  std::string request_headers;       // that a page may send; empty: those that it asks for
+  std::string response_headers;      // that a page may read
+  unsigned max_age_seconds = 86'400;
+};
+
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 8080;  // 0: any free one
@@ -53,14 +64,15 @@ struct HttpServerOptions {
   size_t header_bytes_max = size_t{32} << 10;
   size_t body_bytes_max = size_t{32} << 20;
   size_t stream_bytes_max = size_t{8} << 20;            // written by a handler and not yet taken by the client
-  size_t connections_max = 4096;                        // further ones get 503
+  size_t connections_max = 16'384;                      // further ones get 503
   std::chrono::milliseconds idle_timeout{75'000};       // between requests
   std::chrono::milliseconds header_timeout{10'000};     // from a request's first byte to the end of its header
   std::chrono::milliseconds body_idle_timeout{30'000};  // between two bytes of a body
   std::chrono::milliseconds request_timeout{300'000};   // from a request's first byte to its last
   std::chrono::milliseconds write_timeout{60'000};      // without the client taking a byte
   ServerHeaders headers;                                // of every response
-  std::string cors_origin;  // "*" or one origin: cross-origin requests from there are allowed; empty: from nowhere
+  TlsFiles tls;
+  CrossOrigin cross_origin;
 };
 
 /// A request that never reaches a handler: broken, too large, too late, without a route, or one too many.
@@ -102,6 +114,9 @@ class HttpServer {
 
   /// Runs `task` on a worker thread, soon. Dropped after `stop`.
   virtual void post(std::function<void()> task) = 0;
+
+  /// Reads the files of TLS again, for connections from now on. Fails as TlsContext::open does; then nothing changes.
+  virtual Status reload_tls() = 0;
 
   /// Stops accepting, closes idle connections, lets running responses finish for at most `grace`, then cuts what is
   /// left and waits for the handlers to return. Idempotent.

@@ -113,13 +113,38 @@ void Connection::answer_without_handler(const Router::Match& match) {
   begin_whole(std::move(response));
 }
 
+/// Whose pages may read this answer; empty: nobody's of another origin.
+std::string Connection::allowed_origin() const {
+  const std::vector<std::string>& origins = core_->options.cross_origin.origins;
+  if (origins.empty()) return "";
+  if (std::find(origins.begin(), origins.end(), "*") != origins.end()) return "*";
+  const std::string* origin = find_header(current_.headers, "Origin");
+  const bool known = origin != nullptr && std::find(origins.begin(), origins.end(), *origin) != origins.end();
+  return known ? *origin : origins.front();  // which a browser then compares with its own
+}
+
+ServerHeaders Connection::cross_origin_headers() const {
+  const std::string origin = allowed_origin();
+  if (origin.empty()) return {};
+  ServerHeaders headers{{"Access-Control-Allow-Origin", origin}};
+  if (origin != "*") headers.push_back({"Vary", "Origin"});
+  const std::string& readable = core_->options.cross_origin.response_headers;
+  if (!readable.empty()) headers.push_back({"Access-Control-Expose-Headers", readable});
+  return headers;
+}
+
 ServerHeaders Connection::preflight_headers(const std::vector<std::string>& methods) const {
+  const CrossOrigin& options = core_->options.cross_origin;
   ServerHeaders headers{{"Allow", fmt::format("{}", fmt::join(methods, ", "))}};
-  if (core_->options.cors_origin.empty()) return headers;
-  headers.push_back({"Access-Control-Allow-Methods", headers.front().value});
-  headers.push_back({"Access-Control-Max-Age", "86400"});
+  if (options.origins.empty()) return headers;
+  headers.push_back(
+      {"Access-Control-Allow-Methods", options.methods.empty() ? headers.front().value : options.methods});
+  headers.push_back({"Access-Control-Max-Age", std::to_string(options.max_age_seconds)});
   // Echoed, because "*" would not include Authorization.
-  if (const std::string* wanted = find_header(current_.headers, "Access-Control-Request-Headers")) {
+  const std::string* wanted = find_header(current_.headers, "Access-Control-Request-Headers");
+  if (!options.request_headers.empty()) {
+    headers.push_back({"Access-Control-Allow-Headers", options.request_headers});
+  } else if (wanted != nullptr) {
     headers.push_back({"Access-Control-Allow-Headers", *wanted});
   }
   return headers;
@@ -161,12 +186,9 @@ std::string Connection::head_text(int status, const ServerHeaders& headers, std:
                                  fmt::gmtime(std::time(nullptr)));
   const HttpServerOptions& options = core_->options;
   const ServerHeaders of_context = current_.context ? current_.context->headers() : ServerHeaders();
-  for (const ServerHeaders* list : {&options.headers, &of_context, &headers}) {
+  const ServerHeaders cross_origin = cross_origin_headers();
+  for (const ServerHeaders* list : {&options.headers, &cross_origin, &of_context, &headers}) {
     for (const ServerHeader& header : *list) head += fmt::format("{}: {}\r\n", header.name, one_line(header.value));
-  }
-  if (!options.cors_origin.empty()) {
-    head += fmt::format("Access-Control-Allow-Origin: {}\r\n", options.cors_origin);
-    if (options.cors_origin != "*") head += "Vary: Origin\r\n";
   }
   head += framing;
   if (!keep_alive_ || closing_) {
@@ -216,11 +238,7 @@ void Connection::end_answer() {
 void Connection::write_some() {
   unsent_bytes_.store(output_.size() + writing_.size() - written_, std::memory_order_relaxed);
   if (write_pending_ || phase_ == Phase::closed) return;
-  if (written_ == writing_.size()) {
-    writing_.clear();
-    written_ = 0;
-    std::swap(writing_, output_);
-  }
+  if (written_ == writing_.size()) refill();
   if (writing_.empty()) {
     on_written();
     return;
@@ -238,6 +256,20 @@ void Connection::write_some() {
     self->written_ += count;
     self->write_some();
   });
+}
+
+void Connection::refill() {
+  writing_.clear();
+  written_ = 0;
+  if (!tls_) {
+    std::swap(writing_, output_);
+    return;
+  }
+  if (!output_.empty() && tls_->ready()) {
+    tls_->send(output_);
+    output_.clear();
+  }
+  writing_ = tls_->take_output();
 }
 
 // Everything given so far is with the kernel.

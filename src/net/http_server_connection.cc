@@ -25,10 +25,18 @@ constexpr size_t kReadBytes = size_t{64} << 10;
 constexpr size_t kReadAheadBytesMax = size_t{64} << 10;
 constexpr std::chrono::milliseconds kLingerTime{2'000};
 
+std::unique_ptr<TlsSession> session_of(const std::shared_ptr<const TlsContext>& context) {
+  return context ? TlsSession::create(context) : nullptr;
+}
+
 }  // namespace
 
 Connection::Connection(std::shared_ptr<Core> core, asio::ip::tcp::socket accepted)
-    : core_(std::move(core)), socket_(std::move(accepted)), timer_(socket_.get_executor()), phase_start_(Clock::now()) {
+    : core_(std::move(core)),
+      socket_(std::move(accepted)),
+      timer_(socket_.get_executor()),
+      tls_(session_of(core_->tls())),
+      phase_start_(Clock::now()) {
   error_code ignored;
   socket_.non_blocking(true, ignored);
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);  // a token is small and should leave now
@@ -44,6 +52,10 @@ void Connection::start() {
 
 void Connection::refuse() {
   asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    if (self->tls_) {  // a handshake for a refusal would cost more than it tells
+      self->cut();
+      return;
+    }
     self->wait_readable();
     self->fail(503,
                fmt::format("the server already has {} connections, its limit", self->core_->options.connections_max),
@@ -111,12 +123,29 @@ void Connection::on_readable() {
     if (!answer_complete_) cut();
     return;
   }
-  if (phase_ != Phase::lingering) {
-    std::memcpy(input_.prepare(count).data(), bytes.data(), count);
-    input_.commit(count);
-    consume_input();
+  if (phase_ != Phase::lingering && !take_bytes({bytes.data(), count})) {
+    keep_alive_ = false;
+    if (!answer_complete_) cut();
+    return;
   }
   wait_readable();
+}
+
+/// False when the client's TLS ends here.
+bool Connection::take_bytes(std::string_view bytes) {
+  std::string plain;
+  bool open = true;
+  if (tls_) {
+    open = tls_->receive(bytes, plain);
+    bytes = plain;
+    write_some();  // what the handshake has to say
+  }
+  if (!bytes.empty()) {
+    std::memcpy(input_.prepare(bytes.size()).data(), bytes.data(), bytes.size());
+    input_.commit(bytes.size());
+    consume_input();
+  }
+  return open;
 }
 
 void Connection::consume_input() {
@@ -187,7 +216,8 @@ void Connection::set_timer() {
   if (write_pending_) {
     deadline = now + options.write_timeout;
   } else if (phase_ == Phase::idle) {
-    deadline = phase_start_ + options.idle_timeout;
+    const bool shakes_hands = tls_ && !tls_->ready();
+    deadline = phase_start_ + (shakes_hands ? options.header_timeout : options.idle_timeout);
   } else if (phase_ == Phase::header) {
     deadline = request_start_ + options.header_timeout;
   } else if (phase_ == Phase::body) {
@@ -239,6 +269,11 @@ void Connection::next_request() {
 
 void Connection::linger() {
   error_code ignored;
+  if (tls_) {  // a few bytes: the kernel takes them, or the client does without
+    tls_->close();
+    const std::string farewell = tls_->take_output();
+    socket_.write_some(asio::buffer(farewell), ignored);
+  }
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   phase_ = Phase::lingering;
   phase_start_ = Clock::now();

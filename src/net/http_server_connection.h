@@ -13,6 +13,7 @@
 
 #include "net/http_server_core.h"
 #include "net/http_server_exchange.h"
+#include "net/tls_session.h"
 
 namespace kedge::net::server {
 
@@ -49,6 +50,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Reading.
   void wait_readable();
   void on_readable();
+  bool take_bytes(std::string_view bytes);
   void consume_input();
   void on_parse_error(const boost::beast::error_code& error);
   void check_expectation();
@@ -66,10 +68,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void append_chunk(std::string_view bytes);
   void end_answer();
   [[nodiscard]] std::string head_text(int status, const ServerHeaders& headers, std::string_view framing) const;
+  [[nodiscard]] std::string allowed_origin() const;
+  [[nodiscard]] ServerHeaders cross_origin_headers() const;
   [[nodiscard]] ServerHeaders preflight_headers(const std::vector<std::string>& methods) const;
 
   // Writing, timing, closing.
   void write_some();
+  void refill();
   void on_written();
   void set_timer();
   void on_timer();
@@ -81,6 +86,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::shared_ptr<Core> core_;  // first: outlives the socket and the timer
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer timer_;
+  const std::unique_ptr<TlsSession> tls_;  // null: bytes go as they are
   uint64_t timer_generation_ = 0;
 
   Phase phase_ = Phase::idle;
@@ -103,7 +109,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::chrono::milliseconds heartbeat_{0};
 
   std::string output_;   // waits for its turn
-  std::string writing_;  // on its way
+  std::string writing_;  // on its way, encrypted where TLS is
   size_t written_ = 0;   // of writing_
   bool write_pending_ = false;
   std::atomic<size_t> unsent_bytes_{0};

@@ -16,6 +16,16 @@ ServerResponse Core::failure(const HttpFailure& failure) const {
   return {failure.status, {{"Content-Type", "text/plain; charset=utf-8"}}, failure.message + "\n"};
 }
 
+std::shared_ptr<const TlsContext> Core::tls() const {
+  const std::scoped_lock lock(mutex_);
+  return tls_;
+}
+
+void Core::set_tls(std::shared_ptr<const TlsContext> tls) {
+  const std::scoped_lock lock(mutex_);
+  tls_ = std::move(tls);
+}
+
 void Core::add(const std::shared_ptr<Connection>& connection) {
   const std::scoped_lock lock(mutex_);
   connections_.emplace(connection.get(), connection);

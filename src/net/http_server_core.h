@@ -28,6 +28,10 @@ class Core {
   /// The response to a request that reaches no handler.
   [[nodiscard]] ServerResponse failure(const HttpFailure& failure) const;
 
+  /// Null: no TLS. Any thread.
+  [[nodiscard]] std::shared_ptr<const TlsContext> tls() const;
+  void set_tls(std::shared_ptr<const TlsContext> tls);
+
   void add(const std::shared_ptr<Connection>& connection);
   void remove(Connection* connection);
   [[nodiscard]] size_t connection_count() const;
@@ -38,6 +42,7 @@ class Core {
  private:
   mutable std::mutex mutex_;
   std::condition_variable none_left_;
+  std::shared_ptr<const TlsContext> tls_;
   std::map<Connection*, std::weak_ptr<Connection>> connections_;
 };
 

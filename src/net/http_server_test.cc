@@ -162,7 +162,7 @@ TEST_F(HttpServerTest, unknown_paths_and_methods) {
 
 TEST_F(HttpServerTest, cors_is_an_option) {
   HttpServerOptions options;
-  options.cors_origin = "*";
+  options.cross_origin.origins = {"*"};
   start(options);
   TestClient client(server_->port());
   const TestAnswer preflight = client.ask(
@@ -173,6 +173,24 @@ TEST_F(HttpServerTest, cors_is_an_option) {
   EXPECT_THAT(preflight.head, HasSubstr("Access-Control-Allow-Methods: POST, OPTIONS\r\n"));
   EXPECT_THAT(preflight.head, HasSubstr("Access-Control-Allow-Headers: authorization,content-type\r\n"));
   EXPECT_THAT(client.ask(kHello).head, HasSubstr("Access-Control-Allow-Origin: *\r\n"));
+}
+
+TEST_F(HttpServerTest, cors_names_one_of_several_origins) {
+  HttpServerOptions options;
+  options.cross_origin = {{"http://a", "http://b"}, "GET", "authorization", "X-Request-Id", 60};
+  start(options);
+  TestClient client(server_->port());
+  const auto asked_by = [&](const std::string& origin) {
+    return client.ask("OPTIONS /echo HTTP/1.1\r\nHost: x\r\nOrigin: " + origin +
+                      "\r\nAccess-Control-Request-Headers: cookie\r\n\r\n");
+  };
+  const TestAnswer second = asked_by("http://b");
+  for (const char* line : {"Access-Control-Allow-Origin: http://b\r\n", "Vary: Origin\r\n",
+                           "Access-Control-Allow-Methods: GET\r\n", "Access-Control-Allow-Headers: authorization\r\n",
+                           "Access-Control-Expose-Headers: X-Request-Id\r\n", "Access-Control-Max-Age: 60\r\n"}) {
+    EXPECT_THAT(second.head, HasSubstr(line));
+  }
+  EXPECT_THAT(asked_by("http://evil").head, Not(HasSubstr("evil")));
 }
 
 TEST_F(HttpServerTest, http_1_0_and_connection_close) {

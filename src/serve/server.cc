@@ -70,6 +70,8 @@ class ApiServer final : public Server {
   [[nodiscard]] uint16_t port() const override { return http_->port(); }
   Status wait_until_ready() override { return warm_up_.get(); }
 
+  Status reload_tls() override { return http_->reload_tls(); }
+
   void set_api_keys(std::vector<ApiKey> keys) override {
     if (!plain_key_.empty()) {
       ApiKey plain;

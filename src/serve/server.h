@@ -46,6 +46,9 @@ class Server {
   /// The further keys from now on. Requests that run are not touched, and what names that stay have used still counts.
   virtual void set_api_keys(std::vector<ApiKey> keys) = 0;
 
+  /// Reads the certificate and its key again, for new connections. Fails with what is wrong; then nothing changes.
+  virtual Status reload_tls() = 0;
+
   /// Readiness answers 503 from now on, and so do new requests; what runs may finish. False when something still ran
   /// after `grace` and was cut. The server then no longer listens.
   virtual bool drain(std::chrono::milliseconds grace) = 0;
