@@ -35,6 +35,8 @@ ApiError api_error(int status, std::string message) {
   error.status = status;
   error.message = std::move(message);
   if (status >= 500) error.type = "server_error";
+  if (status == 401) error.type = "authentication_error";
+  if (status == 403) error.type = "permission_error";
   if (status == 404) error.type = codes_of(ErrorKind::not_found).api_type;
   if (status == 429) error.type = "rate_limit_error";
   if (status == 503) error.retry_after_seconds = 1;

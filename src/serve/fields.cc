@@ -141,7 +141,8 @@ void add_property(Json& schema, const std::string& name, Json property, bool is_
   } else if (property.contains("anyOf")) {
     property["anyOf"].push_back({{"type", "null"}});
   } else if (property.contains("type")) {
-    property["type"] = Json::array({property["type"], "null"});
+    if (!property["type"].is_array()) property["type"] = Json::array({property["type"]});
+    property["type"].push_back("null");
     if (property.contains("enum")) property["enum"].push_back(nullptr);
   }
   schema["properties"][name] = std::move(property);

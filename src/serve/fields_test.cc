@@ -83,6 +83,12 @@ TEST(Fields, tables_describe_themselves) {
   EXPECT_EQ(schema["properties"]["choice"]["enum"], Json::array({"a", "b", nullptr}));
 }
 
+TEST(Fields, an_optional_field_of_several_types_may_be_null) {
+  Json schema;
+  add_property(schema, "either", {{"type", Json::array({"object", "string"})}}, false);
+  EXPECT_EQ(schema["properties"]["either"]["type"], Json::array({"object", "string", "null"}));
+}
+
 TEST(Fields, bodies_must_be_declared_as_json) {
   net::ServerRequest request;
   request.body = "{}";

@@ -12,8 +12,6 @@ namespace kedge::serve {
 
 namespace {
 
-constexpr int64_t kTokenIdMax = std::numeric_limits<TokenId>::max();
-
 using Options = GenerationOptions;
 
 ApiStatus read_stop(const Json& value, const std::string& path, Options& options) {

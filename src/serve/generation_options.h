@@ -2,6 +2,7 @@
 // The request fields that chat and plain completions share.
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -12,6 +13,7 @@ namespace kedge::serve {
 
 inline constexpr int64_t kSequencesMax = 128;      // OpenAI's limit for n
 inline constexpr int64_t kNewTokensMax = 1 << 24;  // more than any context; the context itself ends an answer sooner
+inline constexpr int64_t kTokenIdMax = std::numeric_limits<TokenId>::max();
 inline constexpr size_t kStopStringsMax = 16;
 inline constexpr size_t kStopTokensMax = 64;
 inline constexpr size_t kLogitBiasMax = 1024;

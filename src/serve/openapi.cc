@@ -63,7 +63,9 @@ Json responses_of(const RouteSpec& route, bool asks_for_key) {
   } else {
     const Json schema = route.response_schema.is_null() ? Json{{"type", "string"}} : route.response_schema;
     Json content = {{route.response_type, {{"schema", schema}}}};
-    if (route.may_stream) content["text/event-stream"] = {{"schema", {{"type", "string"}}}};
+    if (route.may_stream) {
+      content["text/event-stream"] = {{"schema", {{"description", "Server-sent events; each one's data is JSON."}}}};
+    }
     responses["200"] = {{"description", "The answer."}, {"content", std::move(content)}};
   }
   std::vector<int> statuses = route.error_statuses;
@@ -76,7 +78,7 @@ Json responses_of(const RouteSpec& route, bool asks_for_key) {
   std::sort(statuses.begin(), statuses.end());
   for (const int status : statuses) {
     // Readiness answers in its own form also when the answer is no.
-    const bool own_form = route.tag == "operations";
+    const bool own_form = route.tag == "operations" && status == 503;
     const Json common =
         route.error_schema.is_null() ? Json{{"$ref", "#/components/schemas/Error"}} : route.error_schema;
     const Json schema = own_form ? route.response_schema : common;

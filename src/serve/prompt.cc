@@ -88,9 +88,10 @@ ApiResult<Request> engine_request(const GenerationOptions& options, uint32_t def
   const int64_t left = context - prompt_size;
   if (left < std::min<int64_t>(wanted, 1)) {
     ApiError error =
-        wrong_field(param, fmt::format("'{}' makes {} tokens; the model '{}' has a context of {} tokens for "
-                                       "prompt and answer together",
-                                       param, prompt_size, model.name(), context));
+        // The words are OpenAI's: gateways look for them, to try a model with a longer context.
+        wrong_field(param, fmt::format("This model's maximum context length is {} tokens, for prompt and answer "
+                                       "together; '{}' makes {} ('{}')",
+                                       context, param, prompt_size, model.name()));
     error.code = "context_length_exceeded";
     return error;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "serve/generation_options.h"
 #include "serve/openapi.h"
 
 namespace kedge::serve {
@@ -16,7 +17,25 @@ std::vector<ServedModel*> models_of(const std::vector<ModelKind>& kinds, const S
   return models;
 }
 
+namespace {
+
+/// Token ids end with the largest vocabulary of the models that the route serves.
+void limit_token_ids(Json& schema, int64_t token_max) {
+  if (!schema.is_structured()) return;
+  if (schema.is_object() && schema.value("maximum", Json()) == kTokenIdMax && schema.value("minimum", Json()) == 0) {
+    schema["maximum"] = token_max;
+  }
+  for (Json& part : schema) limit_token_ids(part, token_max);
+}
+
+}  // namespace
+
 void add_model_property(Json& schema, const std::vector<ModelKind>& kinds, const ServeContext& context) {
+  int64_t token_count = 1;
+  for (ServedModel* served : models_of(kinds, context)) {
+    token_count = std::max<int64_t>(token_count, served->engine().info().vocabulary_size);
+  }
+  limit_token_ids(schema, token_count - 1);
   Json& model = schema["properties"]["model"];
   Json names = Json::array();
   for (const ServedModel* served : models_of(kinds, context)) names.push_back(served->name());

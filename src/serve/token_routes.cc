@@ -146,17 +146,26 @@ RouteSpec route_of(const std::string& name, ApiResult<Json> (*answer)(const Serv
 
 /// A text, or a conversation with the fields of a chat where some model takes one.
 Json tokenize_schema(const ServeContext& context) {
-  Json schema = {{"type", "object"}, {"properties", Json::object()}, {"required", Json::array()}};
-  Json forms = Json::array({{{"required", Json::array({"prompt"})}}, {{"required", Json::array({"content"})}}});
+  Json forms = Json::array();
+  const auto add_form = [&](const std::string& name, Json form) {
+    form["required"] = Json::array({name});
+    for (const char* other : {"prompt", "content", "messages"}) {
+      if (other != name) form["not"]["anyOf"].push_back({{"required", Json::array({other})}});
+    }
+    forms.push_back(std::move(form));
+  };
+  add_form("prompt", {{"properties", {{"prompt", string_schema("A text.")}}}});
+  add_form("content", {{"properties",
+                        {{"content", string_schema("llama-server's name for it; no special tokens are "
+                                                   "added.")}}}});
   if (!models_of({ModelKind::decoder}, context).empty()) {
-    schema = chat_request_schema();
-    schema["required"] = Json::array();
-    forms.push_back({{"required", Json::array({"messages"})}});
+    Json chat = chat_request_schema();
+    chat["properties"].erase("model");
+    add_form("messages", std::move(chat));
   }
+  Json schema = {{"type", "object"}, {"properties", Json::object()}, {"required", Json::array()}};
   add_properties(schema, tokenize_fields());
-  schema["properties"]["prompt"] = string_schema("A text.");
-  schema["properties"]["content"] = string_schema("llama-server's name for it; no special tokens are added.");
-  schema["oneOf"] = std::move(forms);
+  schema["anyOf"] = std::move(forms);
   return schema;
 }
 

@@ -17,6 +17,18 @@ def dev(options) -> int:
                 job_count(), *only])
 
 
+def build_program(options) -> int:
+    packages.ensure_packages("build")
+    if not options.packages_only:
+        build.build("release", ["kedge"])
+        say(f"{relative(BUILD / 'release' / 'kedge')} is built")
+    return 0
+
+
+def add_build_arguments(parser) -> None:
+    parser.add_argument("--packages-only", action="store_true", help="install what a build needs and build nothing")
+
+
 def add_dev_arguments(parser) -> None:
     parser.add_argument("filter", nargs="?", default="", help="an expression for the names of unit tests")
 
@@ -36,6 +48,7 @@ def nothing(_parser) -> None:
 # name: (what it does, its arguments, its function)
 COMMANDS = {
     "up": ("install what is missing, build, start the server, print its address", server.add_arguments, server.up),
+    "build": ("install what is missing and build build/release/kedge", add_build_arguments, build_program),
     "down": ("stop that server", nothing, server.down),
     "test": ("run every test: unit, golden, end-to-end, sanitizers, fuzz corpus", suite.add_arguments, suite.run_suite),
     "dev": ("configure, build and run the unit tests with ccache and mold", add_dev_arguments, dev),

@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from kd.shell import ARROW, BUILD, ROOT, VENV, Failure, capture, must_run, relative, run, say
+from kd.shell import ARROW, BUILD, CLIENTS_VENV, ROOT, VENV, Failure, capture, must_run, relative, run, say
 
 # Debian has no Apache Arrow; its Python wheel carries the C++ headers and libraries that the build links.
 ARROW_WHEEL = "pyarrow==26.0.1"
@@ -117,17 +117,28 @@ def ensure_arrow() -> None:
 
 def ensure_venv() -> None:
     """Makes .venv with the wheels of tools/requirements.txt, once for each content of that file."""
-    requirements = ROOT / "tools" / "requirements.txt"
-    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    stamp = VENV / "requirements.sha256"
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
-        return
-    say("Making the private Python environment .venv")
-    must_run(["/usr/bin/python3", "-m", "venv", "--clear", VENV], "making .venv")
-    pip = [VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", requirements]
-    if run(pip) != 0:
+    if not make_venv(VENV, ROOT / "tools" / "requirements.txt"):
         raise Failure("installing the wheels of tools/requirements.txt failed; is the package index reachable?")
+
+
+def ensure_clients_venv() -> bool:
+    """Makes .venv-clients; false where the package index cannot be reached, so that its tests can only be skipped."""
+    return make_venv(CLIENTS_VENV, ROOT / "tools" / "clients.txt", "--no-deps", "--no-compile", "--retries", "1")
+
+
+def make_venv(folder: Path, requirements: Path, *options: str) -> bool:
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    stamp = folder / "requirements.sha256"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
+        return True
+    say(f"Making the private Python environment {relative(folder)}")
+    must_run(["/usr/bin/python3", "-m", "venv", "--clear", folder], f"making {relative(folder)}")
+    pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", *options, "--requirement",
+           requirements]
+    if run(pip) != 0:
+        return False
     stamp.write_text(digest, encoding="utf-8")
+    return True
 
 
 # An optional part of the build (docs/decisions/0013-onednn.md). The wheels hold no Python: unpacked, not installed.

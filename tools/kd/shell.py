@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 STATE = ROOT / ".kd"  # what a running server leaves; never committed
 VENV = ROOT / ".venv"
+CLIENTS_VENV = ROOT / ".venv-clients"  # other clients of the API, which need other versions of what .venv has
 ARROW = ROOT / ".arrow"  # the wheel whose C++ libraries the build links
 SHARED = ROOT.parent / "shared"  # reference data beside the checkout, where there is one
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from kd import budget, build, isa, layers, lint, packages
-from kd.shell import (BUILD, ROOT, SHARED, VENV, Failure, Stopwatch, capture, job_count, relative, run, say,
-                      tracked_files)
+from kd.shell import (BUILD, CLIENTS_VENV, ROOT, SHARED, VENV, Failure, Stopwatch, capture, job_count, relative, run,
+                      say, tracked_files)
 
 # Where a race or a stray write would hide: what takes bytes from strangers and what runs threads.
 ASAN_TESTS = ("core", "net", "formats", "text", "data", "curate", "engine", "serve")
@@ -63,7 +63,7 @@ def run_suite(options) -> int:
     if named:
         stages, options.filter = named, ""
     elif options.filter:
-        stages = [stage for stage in stages if stage.name in ("unit", "e2e")]
+        stages = [stage for stage in stages if stage.name in ("unit", "e2e", "clients")]
     packages.ensure_packages("build", "test")
     packages.ensure_venv()
     return report([(stage, *run_stage(stage, options.filter)) for stage in stages])
@@ -78,6 +78,7 @@ def all_stages() -> list:
         Stage("isa", "what instruction-set objects export", lambda _: one_check(isa.run, preset="release")),
         Stage("unit", "unit and golden tests, release build", unit_tests),
         Stage("e2e", "the binary from outside (tests/e2e)", end_to_end_tests),
+        Stage("clients", "the server as other clients and schemathesis see it (tests/e2e/client_*.py)", client_tests),
         Stage("web", "the chat page in a browser (web/test.sh)", lambda _: web_tests()),
         Stage("shared", "the reference data beside the checkout (../shared)", lambda _: shared_checkers()),
         Stage("asan", "unit tests and the fuzz corpus under AddressSanitizer and UBSan", lambda _: asan_tests()),
@@ -143,10 +144,10 @@ def junit_count(file: Path, code: int) -> Count:
     return Count(max(total - failed - skipped, 0), failed, skipped)
 
 
-def python_tests(folder: Path, pattern: str, only: str = "", top: Path = None) -> Count:
+def python_tests(folder: Path, pattern: str, only: str = "", top: Path = None, venv: Path = VENV) -> Count:
     if not any(folder.glob(pattern)):
         return Count()
-    command = [VENV / "bin" / "python", "-B", "-m", "unittest", "discover", "-v", "-s", folder, "-t", top or folder,
+    command = [venv / "bin" / "python", "-B", "-m", "unittest", "discover", "-v", "-s", folder, "-t", top or folder,
                "-p", pattern]
     return run_counted(command + (["-k", only] if only else []), environment())
 
@@ -158,6 +159,17 @@ def tools_tests() -> Count:
 def end_to_end_tests(pattern: str) -> Count:
     build.build("release", ["kedge"])
     return python_tests(ROOT / "tests" / "e2e", "test_*.py", pattern)
+
+
+def client_tests(pattern: str) -> Count:
+    """Clients that need an environment of their own; where it cannot be made, they skip, loudly."""
+    folder = ROOT / "tests" / "e2e"
+    if not packages.ensure_clients_venv():
+        say("SKIPPED: the wheels of tools/clients.txt could not be installed (is the package index reachable?), so no "
+            "other client was tried")
+        return Count(skipped=len(list(folder.glob("client_*.py"))))
+    build.build("release", ["kedge"])
+    return python_tests(folder, "client_*.py", pattern, venv=CLIENTS_VENV)
 
 
 def web_tests() -> Count:
