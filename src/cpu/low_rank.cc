@@ -141,6 +141,17 @@ void pack_low_rank(std::span<const float> b, int64_t rank, DType dtype, std::byt
   }
 }
 
+void low_rank_rows(const LowRankOutputs& outputs, DType dtype, const InputRows& projected, const OutputRows& y) {
+  (dtype == DType::bf16 ? kernels().low_rank_bf16 : kernels().low_rank_f32)({.projected = projected.data,
+                                                                             .projected_stride = projected.stride,
+                                                                             .count = projected.count,
+                                                                             .rank = outputs.rank,
+                                                                             .panels = outputs.panels,
+                                                                             .outputs = outputs.count,
+                                                                             .y = y.data,
+                                                                             .y_stride = y.stride});
+}
+
 // Bound: with one row a group, the bytes of A and B, which each step reads once; with many, multiply-adds.
 void low_rank_add(WorkerPool& pool, std::span<const LowRankRows> groups, const InputRows& x, const OutputRows& y) {
   if (groups.empty()) return;

@@ -44,4 +44,7 @@ void pack_low_rank(std::span<const float> b, int64_t rank, DType dtype, std::byt
 /// REQUIRES: no norm on x, and y is not added.
 void low_rank_add(WorkerPool& pool, std::span<const LowRankRows> groups, const InputRows& x, const OutputRows& y);
 
+/// The second half of it on the calling thread: y[i, n] += sum_r B[n, r] * projected[i, r].
+void low_rank_rows(const LowRankOutputs& outputs, DType dtype, const InputRows& projected, const OutputRows& y);
+
 }  // namespace kedge::cpu

@@ -183,7 +183,8 @@ models::TokenRun Batch::decode_run(Part& part) {
           .first = first,
           .length = first + count,
           .cache = &sequence.kv(),
-          .output_from = count - part.rows};
+          .output_from = count - part.rows,
+          .adapter = sequence.request().adapter()};
 }
 
 models::TokenRun Batch::prefill_run(Part& part) {
@@ -197,7 +198,8 @@ models::TokenRun Batch::prefill_run(Part& part) {
           .first = first,
           .length = sequence.prefill_tokens(),
           .cache = &sequence.kv(),
-          .output_from = part.chunk.count - part.rows};
+          .output_from = part.chunk.count - part.rows,
+          .adapter = sequence.request().adapter()};
 }
 
 std::span<float> Batch::forward(models::Phase phase) {
@@ -213,14 +215,20 @@ std::span<float> Batch::forward(models::Phase phase) {
   return logits;
 }
 
-void Batch::decode(std::span<const Chunk> chunks) {
-  if (chunks.empty()) return;
+void Batch::take_parts(std::span<const Chunk> chunks) {
   parts_.clear();
   runs_.clear();
-  for (const Chunk& chunk : chunks) {
-    Part& part = parts_.emplace_back(Part{.sequence = &sequence_of(chunk.key), .chunk = chunk});
-    runs_.push_back(decode_run(part));
-  }
+  for (const Chunk& chunk : chunks) parts_.push_back({.sequence = &sequence_of(chunk.key), .chunk = chunk});
+  std::ranges::stable_sort(parts_, {}, [](const Part& part) {
+    const auto& adapter = part.sequence->request().submission().adapter;
+    return adapter != nullptr ? adapter->number() : 0;
+  });
+}
+
+void Batch::decode(std::span<const Chunk> chunks) {
+  if (chunks.empty()) return;
+  take_parts(chunks);
+  for (Part& part : parts_) runs_.push_back(decode_run(part));
   sample(forward(models::Phase::decode));
   for (Part& part : parts_) take_tokens(part);
 }
@@ -255,12 +263,8 @@ void Batch::take_tokens(Part& part) {
 
 void Batch::prefill(std::span<const Chunk> chunks) {
   if (chunks.empty()) return;
-  parts_.clear();
-  runs_.clear();
-  for (const Chunk& chunk : chunks) {
-    Part& part = parts_.emplace_back(Part{.sequence = &sequence_of(chunk.key), .chunk = chunk});
-    runs_.push_back(prefill_run(part));
-  }
+  take_parts(chunks);
+  for (Part& part : parts_) runs_.push_back(prefill_run(part));
   std::span<float> logits = forward(models::Phase::prefill);
   for (Part& part : parts_) {
     Sequence& sequence = *part.sequence;

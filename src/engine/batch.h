@@ -64,6 +64,8 @@ class Batch final : private SchedulerHost {
   void block(SequenceKey key);
   [[nodiscard]] static bool begins_with_root(const Sequence& sequence);
   [[nodiscard]] static bool prefilling_for_logprobs(const Sequence& sequence);
+  /// A part for each chunk, those of one adapter side by side.
+  void take_parts(std::span<const Chunk> chunks);
   std::span<float> forward(models::Phase phase);
   void decode(std::span<const Chunk> chunks);
   void prefill(std::span<const Chunk> chunks);

@@ -12,6 +12,7 @@
 #include "core/memory_info.h"
 #include "core/topology.h"
 #include "engine/measure.h"
+#include "models/adapter.h"
 #include "models/decoder_weights.h"
 #include "models/packed_weights.h"
 
@@ -263,10 +264,43 @@ Status DecoderEngine::check_request(const Request& request) const {
   return Done{};
 }
 
-std::vector<BlockHash> DecoderEngine::hashes_of(const Request& request) const {
+std::vector<BlockHash> DecoderEngine::hashes_of(const Request& request, const LoadedAdapter* adapter) const {
   if (!options_.prefix_cache) return {};
   const int64_t rope = runtime_.rope_key(static_cast<int64_t>(request.prompt_tokens.size()));
-  return hash_blocks(hash_key_, request.prompt_tokens, kPageTokens, {.rope = rope, .text = request.cache_salt});
+  return hash_blocks(
+      hash_key_, request.prompt_tokens, kPageTokens,
+      {.rope = rope, .text = request.cache_salt, .adapter = adapter != nullptr ? adapter->digest() : BlockHash{}});
+}
+
+Result<AdapterPtr> DecoderEngine::load_adapter(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  const uintmax_t file_bytes = std::filesystem::file_size(folder / "adapter_model.safetensors", ignored);
+  const uint64_t available = available_memory_bytes();
+  if (!ignored && file_bytes > available / 2) {  // it is read whole, and laid out beside what was read
+    return Error{ErrorKind::out_of_memory,
+                 fmt::format("{}: the adapter has {} bytes, twice as many are needed to load it, "
+                             "and {} are available",
+                             folder.string(), file_bytes, available)};
+  }
+  KEDGE_ASSIGN(const models::AdapterFiles files, models::read_adapter_files(folder));
+  const bool exact = model_.compute == cpu::MatmulCompute::f32;
+  KEDGE_ASSIGN(auto weights,
+               models::Adapter::load(files, spec(), decoder_->weights(),
+                                     {.rank_max = options_.lora_rank_max, .dtype = exact ? DType::f32 : DType::bf16}));
+  const BlockHash of_config = siphash128(hash_key_, std::as_bytes(std::span(files.config)));
+  const BlockHash of_tensors = siphash128(hash_key_, std::as_bytes(std::span(files.tensors)));
+  const BlockHash both[] = {of_config, of_tensors};
+  const BlockHash digest = siphash128(hash_key_, std::as_bytes(std::span(both)));
+  return AdapterPtr(std::make_shared<const LoadedAdapter>(this, ++adapters_loaded_, digest, std::move(weights)));
+}
+
+Result<std::shared_ptr<const LoadedAdapter>> DecoderEngine::own(const AdapterPtr& adapter) const {
+  auto loaded = std::dynamic_pointer_cast<const LoadedAdapter>(adapter);
+  if (adapter != nullptr && (loaded == nullptr || loaded->owner() != this)) {
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("the adapter was loaded for another model than {}", model_.info.name)};
+  }
+  return loaded;
 }
 
 Result<RequestId> DecoderEngine::submit(Request request, OnToken on_token, OnDone on_done) {
@@ -277,7 +311,8 @@ Result<RequestId> DecoderEngine::submit(Request request, OnToken on_token, OnDon
   }
   submission->queued = std::chrono::steady_clock::now();
   submission->seed = request.sampling.seed.value_or(fresh_seed());
-  submission->hashes = hashes_of(request);
+  KEDGE_ASSIGN(submission->adapter, own(request.adapter));
+  submission->hashes = hashes_of(request, submission->adapter.get());
   submission->request = std::move(request);
   submission->on_token = std::move(on_token);
   submission->on_done = std::move(on_done);
@@ -331,8 +366,10 @@ Result<std::shared_ptr<const grammar::BoundGrammar>> DecoderEngine::compile(cons
   return constraints_->compile(constraint);
 }
 
-Result<ForwardOutput> DecoderEngine::forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) {
+Result<ForwardOutput> DecoderEngine::forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden,
+                                             const AdapterPtr& adapter) {
   KEDGE_TRY(check_tokens(prompt));
+  KEDGE_ASSIGN(const auto loaded, own(adapter));
   ForwardOutput output{.token_count = static_cast<int64_t>(prompt.size()),
                        .vocabulary_size = spec().vocabulary_size,
                        .hidden_size = spec().hidden_size};
@@ -343,6 +380,7 @@ Result<ForwardOutput> DecoderEngine::forward(std::span<const TokenId> prompt, ui
                    .length = output.token_count,
                    .chunk_tokens = chunk_tokens,
                    .outputs = Outputs::all,
+                   .adapter = loaded != nullptr ? &loaded->weights() : nullptr,
                    .sink = hidden ? HiddenCollector::receive : nullptr,
                    .sink_context = &collector};
   KEDGE_TRY(feed_between_steps(
@@ -385,6 +423,7 @@ Result<ContinuationScore> DecoderEngine::score(std::span<const TokenId> context,
 }
 
 Result<Measurement> DecoderEngine::measure(const Workload& workload, const std::stop_token& stop) {
+  for (const AdapterPtr& adapter : workload.adapters) KEDGE_TRY(own(adapter));
   std::optional<Result<Measurement>> measurement;
   thread_->run_task(TaskKind::alone, [&](int64_t) {
     kv_pool_->forget_prefixes();
@@ -402,7 +441,7 @@ Result<std::vector<std::vector<float>>> DecoderEngine::embed(std::span<const std
   const Pooling pooling = options.pooling == Pooling::from_model ? Pooling::last : options.pooling;
   std::vector<std::vector<float>> vectors;
   for (const std::vector<TokenId>& sequence : sequences) {
-    KEDGE_ASSIGN(const ForwardOutput output, forward(sequence, 0, true));
+    KEDGE_ASSIGN(const ForwardOutput output, forward(sequence, 0, true, nullptr));
     const auto last_layer = static_cast<size_t>(spec().layer_count);
     vectors.push_back(pool_states(output.hidden[last_layer], spec().hidden_size, pooling));
     if (options.normalize.value_or(true)) normalize_vector(vectors.back());

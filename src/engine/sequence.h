@@ -14,6 +14,7 @@
 #include "engine/draft_length.h"
 #include "engine/fair_queue.h"
 #include "engine/kv_cache.h"
+#include "engine/loaded_adapter.h"
 #include "engine/ngram_guess.h"
 #include "engine/sampler.h"
 #include "engine/stop_matcher.h"
@@ -30,6 +31,7 @@ struct Submission {
   OnToken on_token;
   OnDone on_done;
   std::shared_ptr<const grammar::BoundGrammar> constraint;  // the request's; null: none
+  std::shared_ptr<const LoadedAdapter> adapter;             // likewise
   std::vector<BlockHash> hashes;                            // of the prompt's full blocks; empty: it shares nothing
   std::chrono::steady_clock::time_point queued;
   std::atomic<bool> cancelled = false;
@@ -125,6 +127,9 @@ class ActiveRequest {
 
   [[nodiscard]] const Submission& submission() const { return *submission_; }
   [[nodiscard]] const Request& request() const { return submission_->request; }
+  [[nodiscard]] const models::Adapter* adapter() const {
+    return submission_->adapter != nullptr ? &submission_->adapter->weights() : nullptr;
+  }
   [[nodiscard]] const GenerationContext& context() const { return context_; }
   [[nodiscard]] bool cancelled() const { return submission_->cancelled; }
   [[nodiscard]] int64_t prompt_count() const { return static_cast<int64_t>(request().prompt_tokens.size()); }
