@@ -122,6 +122,23 @@ void ModelOptions::add_scheduling_to(CLI::App& command, uint32_t sequences_defau
       ->capture_default_str();
 }
 
+void ModelOptions::add_rank_to(CLI::App& command) {
+  command.add_option("--max-lora-rank", lora_rank_max, "the largest rank of LoRA adapters that are taken")
+      ->check(CLI::Range(1U, 1U << 14))
+      ->envname("NIM_MAX_LORA_RANK")
+      ->capture_default_str();
+}
+
+void ModelOptions::add_adapter_to(CLI::App& command) {
+  command.add_option("--lora", adapter, "a PEFT adapter's folder (LoRA, rsLoRA, DoRA), to answer with");
+  add_rank_to(command);
+}
+
+Result<AdapterPtr> ModelOptions::load_adapter(Engine& engine) const {
+  if (adapter.empty()) return AdapterPtr();
+  return engine.load_adapter(adapter);
+}
+
 EngineOptions ModelOptions::engine_options() const {
   EngineOptions options;
   options.compute = compute == "f32"    ? Compute::f32
@@ -136,6 +153,7 @@ EngineOptions ModelOptions::engine_options() const {
                                           : KvCache::automatic;
   options.quantize_activations = quantize_activations;
   options.thread_count = threads;
+  options.lora_rank_max = lora_rank_max;
   options.context_tokens = context_tokens;
   options.kv_cache_bytes = kv_cache_bytes;
   options.sequences_max = sequences;

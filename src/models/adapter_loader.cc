@@ -96,7 +96,12 @@ Result<AdapterLoader::Matrices> AdapterLoader::read(const ModuleUpdate& update) 
   Matrices matrices;
   KEDGE_ASSIGN(matrices.a, read(*update.a));
   KEDGE_ASSIGN(matrices.b, read(*update.b));
-  for (float& value : matrices.b) value = static_cast<float>(static_cast<double>(value) * update.scale);
+  for (float& value : matrices.b) {
+    value = static_cast<float>(static_cast<double>(value) * update.scale);
+    if (std::isfinite(value)) continue;
+    return Error{ErrorKind::corrupt_data,
+                 fmt::format("{}: '{}': lora_B times the scale {} is not finite", name_, update.path, update.scale)};
+  }
   if (update.magnitude != nullptr) {
     KEDGE_ASSIGN(matrices.gain, read(*update.magnitude));
   }

@@ -235,6 +235,7 @@ void Generation::handle_token(Choice& choice, Arrived& arrived) {
   if (event.token) {
     if (!first_token_seen_) {
       first_token_seen_ = true;
+      if (job_.adapter_use) job_.adapter_use->begin();
       job_.model->metrics().first_token_seconds.observe(seconds_between(job_.arrival, arrived.time));
     }
     if (choice.token_count++ == 0) choice.first_token = arrived.time;
@@ -330,6 +331,7 @@ void Generation::finish_request(const RequestTimings& timings) {
   metrics.request_generation_tokens.observe(static_cast<double>(timings.new_tokens));
   if (--open_requests_ > 0) return;
   metrics.request_seconds.observe(seconds_between(job_.arrival, Clock::now()));
+  job_.adapter_use.reset();
   if (over_) return;
   over_ = true;
   if (responder_->gone()) {

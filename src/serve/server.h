@@ -3,8 +3,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kedge/engine.h"
@@ -21,6 +24,12 @@ struct ServerOptions {
   net::HttpServerOptions http;
   std::string api_key;    // clients send it as "Authorization: Bearer KEY"; empty: none is asked for
   size_t queue_max = 64;  // requests that may wait for one model; further ones get 429
+  std::vector<std::pair<std::string, std::filesystem::path>> adapters;  // LoRA adapters, by name
+  std::filesystem::path adapter_source;                                 // a folder of more; empty: none
+  std::chrono::milliseconds adapter_refresh{0};  // how often it is looked at; 0: at the start, and when asked to
+  bool adapters_by_api = false;                  // clients may have folders of the server's disk loaded
+  size_t adapters_max = 256;
+  std::function<void(const std::string&)> tell;  // what becomes of adapters; any thread; may be empty
 };
 
 /// Serves from construction to destruction. Thread-safe. Owns its engines, and lets every callback of theirs return
@@ -37,6 +46,9 @@ class Server {
 
   /// Waits until every model has made a decode step (or an embedding, or a score). Fails when one can't.
   virtual Status wait_until_ready() = 0;
+
+  /// Looks at the folder of adapters now.
+  virtual void refresh_adapters() = 0;
 
   /// Readiness answers 503 from now on, and so do new requests; what runs may finish. False when something still ran
   /// after `grace` and was cut. The server then no longer listens.
