@@ -132,10 +132,11 @@ struct MemoryPlan {
   uint64_t kv_cache_bytes = 0;
   uint64_t activation_bytes = 0;  // the arena, reused across layers
   uint64_t scratch_bytes = 0;     // logits and per-thread buffers
+  uint64_t draft_bytes = 0;       // all of the draft model's
   uint64_t available_bytes = 0;   // what the machine had free when it was planned
   uint64_t kv_tokens = 0;         // tokens that kv_cache_bytes hold
   [[nodiscard]] uint64_t total_bytes() const {
-    return weights_bytes + packed_bytes + kv_cache_bytes + activation_bytes + scratch_bytes;
+    return weights_bytes + packed_bytes + kv_cache_bytes + activation_bytes + scratch_bytes + draft_bytes;
   }
 };
 
@@ -174,6 +175,8 @@ struct EngineOptions {
   uint32_t mixed_tokens_max = 256;  // prompt tokens of a step in which others decode: bounds the time between tokens
   bool prefix_cache = true;         // prompts that begin alike share keys and values
   Speculation speculation = Speculation::ngram;
+  std::filesystem::path draft_model;  // guesses too, where that pays: a smaller model with the same tokens; empty: none
+  uint32_t draft_tokens = 0;          // that it guesses at a time; 0: as many as make answers faster, perhaps none
   uint32_t lora_rank_max = 64;        // of adapters that load_adapter takes
   unsigned thread_count = 0;          // 0: one per physical core
   bool quantize_activations = false;  // as a quantized checkpoint's settings say (W8A8, FP8), on any `compute`

@@ -120,6 +120,13 @@ void ModelOptions::add_scheduling_to(CLI::App& command, uint32_t sequences_defau
                   "guess tokens ahead, from what followed the same words before, and check several at once")
       ->check(CLI::IsMember({"ngram", "off"}))
       ->capture_default_str();
+  command.add_option("--draft-model", draft_model,
+                     "a smaller model with the same tokens, which guesses ahead where that makes answers faster");
+  command
+      .add_option("--draft-tokens", draft_tokens,
+                  "tokens that the draft model guesses at a time; 0: as many as pay, which may be none")
+      ->check(CLI::Range(0U, 15U))
+      ->capture_default_str();
 }
 
 void ModelOptions::add_rank_to(CLI::App& command) {
@@ -161,6 +168,7 @@ EngineOptions ModelOptions::engine_options() const {
   options.mixed_tokens_max = mixed_tokens;
   options.prefix_cache = prefix_cache;
   options.speculation = speculative == "off" ? Speculation::off : Speculation::ngram;
+  options.draft_tokens = draft_tokens;
   options.chat_template_file = chat_template;
   if (packed_cache != "none")
     options.packed_cache_folder = packed_cache.empty() ? packed_cache_root() : fs::path(packed_cache);
@@ -171,7 +179,11 @@ EngineOptions ModelOptions::engine_options() const {
 
 Result<std::unique_ptr<Engine>> ModelOptions::open() const {
   KEDGE_ASSIGN(const fs::path path, resolve_model(model));
-  KEDGE_ASSIGN(auto engine, Engine::open(path, engine_options()));
+  EngineOptions options = engine_options();
+  if (!draft_model.empty()) {
+    KEDGE_ASSIGN(options.draft_model, resolve_model(draft_model));
+  }
+  KEDGE_ASSIGN(auto engine, Engine::open(path, options));
   if (const std::string& why = engine->info().packed_not_stored; !why.empty()) {
     say(fmt::format("laid out weights could not be kept for the next start: {}", why));
   }

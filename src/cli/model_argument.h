@@ -34,6 +34,8 @@ struct ModelOptions {
   uint32_t mixed_tokens = 256;
   bool prefix_cache = true;
   std::string speculative = "ngram";
+  std::string draft_model;
+  uint32_t draft_tokens = 0;
 
   std::string adapter;
   uint32_t lora_rank_max = 64;

@@ -256,7 +256,8 @@ class BatchingTest : public testing::Test {
       return tensor.first.find("q_proj") == std::string::npos && tensor.first.find("down_proj") == std::string::npos;
     });
     for (const char* name : {"all", "some", "dora"}) adapters_.push_back(folder_.path() / name);
-    ASSERT_TRUE(models::write_adapter(adapters_[0], models::tiny_adapter_config(), models::adapter_shapes(shapes, 4), 1));
+    ASSERT_TRUE(
+        models::write_adapter(adapters_[0], models::tiny_adapter_config(), models::adapter_shapes(shapes, 4), 1));
     ASSERT_TRUE(models::write_adapter(adapters_[1], some, few, 2));
     ASSERT_TRUE(models::write_adapter(adapters_[2], decomposed, models::adapter_shapes(shapes, 4, true), 3));
   }
@@ -375,17 +376,22 @@ TEST_F(BatchingTest, answers_that_outgrow_the_cache_wait_and_are_computed_again_
   }
 }
 
-TEST_F(BatchingTest, guesses_change_no_token) {
-  write_tiny_model();
+/// Texts that repeat themselves, and answers that do.
+std::vector<Request> repeating_requests() {
   std::vector<Request> requests = mixed_requests(80, {.prompt_max = 40, .new_tokens_max = 80}, 4);
   for (size_t i = 0; i < requests.size(); ++i) {
-    // Texts that repeat themselves, and answers that do.
     std::vector<TokenId>& prompt = requests[i].prompt_tokens;
     const std::vector<TokenId> once = prompt;
     for (size_t again = 0; again < 1 + i % 3; ++again) prompt.insert(prompt.end(), once.begin(), once.end());
     requests[i].sampling.temperature = i % 2 == 0 ? 0.0F : 0.3F;
     requests[i].ignore_eos = i % 4 != 0;
   }
+  return requests;
+}
+
+TEST_F(BatchingTest, guesses_change_no_token) {
+  write_tiny_model();
+  const std::vector<Request> requests = repeating_requests();
   EngineOptions options = tiny_options();
   options.speculation = Speculation::off;
   const auto plain = open(folder_.path(), options);
@@ -398,6 +404,49 @@ TEST_F(BatchingTest, guesses_change_no_token) {
   EXPECT_GT(guessing->stats().accepted_tokens, 0U);
   EXPECT_EQ(plain->stats().draft_tokens, 0U);
   expect_same(together(*guessing, requests), expected);
+}
+
+TEST_F(BatchingTest, a_draft_model_changes_no_token) {
+  write_tiny_model();
+  const std::vector<Request> requests = repeating_requests();
+  EngineOptions options = tiny_options();
+  options.speculation = Speculation::off;
+  const auto plain = open(folder_.path(), options);
+  options.speculation = Speculation::ngram;
+  options.sequences_max = 16;            // more than it keeps pages for
+  options.draft_model = folder_.path();  // right where the likeliest token is taken
+  options.draft_tokens = 3;
+  const auto guessing = open(folder_.path(), options);
+  ASSERT_TRUE(plain != nullptr && guessing != nullptr);
+  EXPECT_GT(guessing->plan().draft_bytes, 0U);
+  const std::vector<Seen> expected = alone(*plain, requests);
+  expect_same(alone(*guessing, requests), expected);
+  const EngineStats stats = guessing->stats();
+  EXPECT_GT(stats.accepted_tokens, stats.draft_tokens / 3);
+  expect_same(together(*guessing, requests), expected);
+}
+
+TEST_F(BatchingTest, a_draft_model_that_is_itself_is_always_right) {
+  write_tiny_model();
+  EngineOptions options = tiny_options();
+  options.draft_model = folder_.path();
+  options.draft_tokens = 4;
+  const auto engine = open(folder_.path(), options);
+  ASSERT_NE(engine, nullptr);
+  Request request{.prompt_tokens = {5, 17, 33, 2, 71, 8}, .new_tokens_max = 61, .ignore_eos = true};
+  request.sampling.temperature = 0;
+  EXPECT_EQ(Client(*engine, request).wait().tokens[0].size(), 61U);
+  EXPECT_EQ(engine->stats().accepted_tokens, engine->stats().draft_tokens);
+  EXPECT_GE(engine->stats().accepted_tokens, 40U);
+}
+
+TEST_F(BatchingTest, a_draft_model_with_other_tokens_is_refused) {
+  write_tiny_model();
+  EngineOptions options;
+  options.draft_model = folder_.path();  // it has no tokenizer
+  const auto refused = Engine::open(kDemo, options);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("other tokens"), std::string::npos) << refused.error().message;
 }
 
 TEST_F(BatchingTest, tasks_run_between_steps_and_change_nothing) {

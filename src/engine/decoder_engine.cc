@@ -26,6 +26,7 @@ constexpr int64_t kOutputsMax = 64;  // rows of logits of one forward pass, but 
 constexpr int64_t kSequencesDefault = 8;
 constexpr uint32_t kSequencesMax = 1 << 14;
 constexpr int64_t kSequenceTokens = 1024;  // of the KV cache for each sequence, where several were asked for
+constexpr uint32_t kDraftSequences = 8;    // that a draft model keeps keys and values of
 constexpr uint64_t kKvTokensMax = uint64_t{1} << 34;
 
 cpu::KvType choose_kv_type(KvCache asked, cpu::MatmulCompute compute) {
@@ -47,6 +48,16 @@ cpu::KvType choose_kv_type(KvCache asked, cpu::MatmulCompute compute) {
 uint64_t fresh_seed() {
   std::random_device device;
   return (static_cast<uint64_t>(device()) << 32) | device();
+}
+
+/// Whether what one model says the other one reads: the same text at each id. A vocabulary may be padded further.
+bool same_vocabulary(const Tokenizer* a, const Tokenizer* b) {
+  if (a == nullptr || b == nullptr) return a == b;
+  const auto known = static_cast<TokenId>(std::min(a->vocabulary_size(), b->vocabulary_size()));
+  for (TokenId id = 0; id < known; ++id) {
+    if (a->token_bytes(id) != b->token_bytes(id)) return false;
+  }
+  return a->bos() == b->bos();
 }
 
 /// Copies the hidden states of consecutive chunks behind each other.
@@ -133,6 +144,43 @@ Status DecoderEngine::make_plan() {
   plan_.scratch_bytes = logits + rows * static_cast<uint64_t>(spec().vocabulary_size) * sizeof(float);
   KEDGE_TRY(plan_layout());
   KEDGE_TRY(plan_kv_cache());
+  return options_.draft_model.empty() ? Done{} : add_draft();
+}
+
+Status DecoderEngine::add_draft() {
+  EngineOptions options = options_;
+  options.draft_model.clear();
+  options.random_weights.clear();
+  options.quantize_activations = false;
+  options.prefix_cache = false;
+  options.kv_cache_bytes = 0;
+  options.kv_tokens = 0;
+  options.sequences_max = std::min<uint32_t>(options.sequences_max, kDraftSequences);
+  options.context_tokens = static_cast<uint32_t>(model_.info.context_tokens);
+  KEDGE_ASSIGN(LoadedModel loaded, load_model(options_.draft_model, options));
+  if (loaded.info.kind != ModelKind::decoder) {
+    return Error{ErrorKind::invalid_input, fmt::format("{}: the draft model does not generate text", loaded.info.name)};
+  }
+  if (!same_vocabulary(model_.tokenizer.get(), loaded.tokenizer.get())) {
+    return Error{
+        ErrorKind::invalid_input,
+        fmt::format("{}: the draft model has other tokens than {}, expected a smaller model of the same family",
+                    loaded.info.name, model_.info.name)};
+  }
+  draft_.reset(new DecoderEngine(std::move(loaded), options));
+  KEDGE_TRY(draft_->make_plan());
+  plan_.draft_bytes = draft_->plan_.total_bytes();
+  return Done{};
+}
+
+Status DecoderEngine::allocate_draft() {
+  draft_->workers_ = workers_;
+  KEDGE_TRY(draft_->allocate_model());
+  const auto weights = [](const MemoryPlan& plan) {
+    return static_cast<double>(plan.weights_bytes + plan.packed_bytes);
+  };
+  draft_model_ = std::make_unique<DraftModel>(draft_->runtime_, spec().vocabulary_size,
+                                              weights(draft_->plan_) / std::max(weights(plan_), 1.0));
   return Done{};
 }
 
@@ -184,9 +232,9 @@ Status DecoderEngine::plan_layout() {
   return Done{};
 }
 
-Status DecoderEngine::allocate() {
+/// Weights, buffers and pages.
+Status DecoderEngine::allocate_model() {
   const PassLimits limits = pass_limits();
-  workers_ = std::make_unique<WorkerPool>(model_.info.thread_count, true);
   KEDGE_TRY(model_.source->materialize(*workers_, model_.compute == cpu::MatmulCompute::int8));
   KEDGE_ASSIGN(decoder_, models::Decoder::open(
                              *workers_, spec(), model_.source,
@@ -205,6 +253,14 @@ Status DecoderEngine::allocate() {
   if (decoder_->laid_out().not_stored) model_.info.packed_not_stored = decoder_->laid_out().not_stored->message;
   KEDGE_ASSIGN(kv_pool_, KvPool::create(layout_));
   runtime_ = {decoder_.get(), kv_pool_.get(), workers_.get(), limits.chunk, limits.outputs};
+  return Done{};
+}
+
+Status DecoderEngine::allocate() {
+  workers_ = std::make_shared<WorkerPool>(model_.info.thread_count, true);
+  KEDGE_TRY(allocate_model());
+  if (draft_) KEDGE_TRY(allocate_draft());
+  const PassLimits limits = pass_limits();
   context_ = {.tokenizer = model_.tokenizer.get(),
               .end_tokens = model_.settings.end_tokens,
               .context_tokens = std::min(model_.info.context_tokens, static_cast<int64_t>(plan_.kv_tokens))};
@@ -217,10 +273,12 @@ Status DecoderEngine::allocate() {
                                    .outputs = limits.outputs};
   // Where every core has a worker, this thread, which is the first one, must not wander onto another's.
   const bool full = workers_->size() > 1 && workers_->size() == topology().cores.size();
-  thread_ = std::make_unique<EngineThread>(
-      runtime_, context_,
-      EngineThread::Options{
-          .limits = scheduling, .speculation = options_.speculation, .cpu = full ? topology().cores.front().cpu : -1});
+  thread_ = std::make_unique<EngineThread>(runtime_, context_,
+                                           EngineThread::Options{.limits = scheduling,
+                                                                 .guessing = {.speculation = options_.speculation,
+                                                                              .model = draft_model_.get(),
+                                                                              .model_tokens = options_.draft_tokens},
+                                                                 .cpu = full ? topology().cores.front().cpu : -1});
   return Done{};
 }
 

@@ -52,8 +52,11 @@ class DecoderEngine final : public Engine {
   [[nodiscard]] PassLimits pass_limits() const;
   [[nodiscard]] int64_t sequences_max() const;
   Status make_plan();
+  Status add_draft();
+  Status allocate_draft();
   Status plan_kv_cache();
   Status plan_layout();
+  Status allocate_model();
   Status allocate();
   [[nodiscard]] const models::DecoderSpec& spec() const { return std::get<models::DecoderSpec>(model_.spec.network); }
   [[nodiscard]] Status check_tokens(std::span<const TokenId> tokens) const;
@@ -69,7 +72,7 @@ class DecoderEngine final : public Engine {
   EngineOptions options_;
   MemoryPlan plan_;
   KvLayout layout_;
-  std::unique_ptr<WorkerPool> workers_;
+  std::shared_ptr<WorkerPool> workers_;
   std::unique_ptr<models::Decoder> decoder_;
   std::unique_ptr<KvPool> kv_pool_;
   bool kv_filled_ = false;  // with made-up numbers, for measure
@@ -78,6 +81,8 @@ class DecoderEngine final : public Engine {
   std::unique_ptr<grammar::ConstraintCompiler> constraints_;  // null without a tokenizer
   HashKey hash_key_ = random_hash_key();
   std::atomic<uint64_t> adapters_loaded_ = 0;
+  std::unique_ptr<DecoderEngine> draft_;  // null: there is none
+  std::unique_ptr<DraftModel> draft_model_;
   std::unique_ptr<EngineThread> thread_;  // last: stops before what it uses goes
 };
 

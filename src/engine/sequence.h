@@ -81,6 +81,15 @@ class Sequence {
   /// Guesses up to `most` tokens behind the last one, as many as are worth checking in a pass over `pass_tokens`
   /// tokens. The guess stands until the next token.
   int64_t guess(const PassTimes& times, int64_t pass_tokens, int64_t most);
+  /// Whether what was guessed stood behind so long a run of tokens that a model would hardly guess better.
+  [[nodiscard]] bool guess_is_quote() const { return matched_ >= kQuoteMatch; }
+  /// Up to `most` guesses, as many as the answer and the context have room for.
+  [[nodiscard]] int64_t drafts_max(int64_t most) const;
+  /// How many guesses of a model are worth making, each of which takes `draft_seconds`.
+  [[nodiscard]] int64_t guesses_worth(const PassTimes& times, double draft_seconds, int64_t pass_tokens,
+                                      int64_t most) const;
+  /// These stand until the next token instead of what was guessed before.
+  void set_guess(std::span<const TokenId> guess);
   /// The last token and the first `count` guesses behind it.
   [[nodiscard]] std::span<const TokenId> drafted_run(int64_t count) const {
     return std::span(drafted_).first(static_cast<size_t>(count + 1));
@@ -107,9 +116,11 @@ class Sequence {
   int64_t prompt_count_;
   int64_t prefill_tokens_;
   NgramIndex ngrams_;
-  GuessRecord record_;
+  static constexpr size_t kQuoteMatch = 5;
+  GuessRecord record_, model_record_;
   std::vector<TokenId> drafted_;  // the last token and the guess
   size_t matched_ = 0;            // tokens before the guess that were found; 0: there is none
+  bool by_model_ = false;         // the guess is a model's
 };
 
 /// What sequences need to know of their model.
