@@ -62,6 +62,21 @@ struct SamplingOptions {
   std::optional<uint64_t> seed;  // same seed, prompt and build: same tokens; absent: a fresh one
 };
 
+struct AdapterInfo {
+  int64_t rank = 0;                  // the largest of a module
+  std::vector<std::string> modules;  // "q_proj"
+  uint64_t bytes = 0;                // that it takes in memory
+};
+
+/// Low-rank updates of a model's weights (LoRA, rsLoRA, DoRA), made by Engine::load_adapter. Immutable. Unloading it is
+/// letting go of it: requests that run with it keep it until they end.
+class Adapter {
+ public:
+  virtual ~Adapter() = default;
+  [[nodiscard]] virtual const AdapterInfo& info() const = 0;
+};
+using AdapterPtr = std::shared_ptr<const Adapter>;
+
 struct Request {
   std::vector<TokenId> prompt_tokens;  // REQUIRES: non-empty
   uint32_t new_tokens_max = 256;       // 0: only the prompt's log-probabilities
@@ -77,6 +92,7 @@ struct Request {
   int32_t priority = 0;                  // lower ones go first
   std::string client;                    // whose request it is: clients take turns
   std::string cache_salt;                // keys and values are shared only with requests of the same one
+  AdapterPtr adapter;                    // null: the model as it is. REQUIRES: loaded by the same engine
   std::optional<Constraint> constraint;  // on each answer, which ends (FinishReason::stop) when nothing may follow
 };
 
@@ -116,10 +132,11 @@ struct MemoryPlan {
   uint64_t kv_cache_bytes = 0;
   uint64_t activation_bytes = 0;  // the arena, reused across layers
   uint64_t scratch_bytes = 0;     // logits and per-thread buffers
+  uint64_t draft_bytes = 0;       // all of the draft model's
   uint64_t available_bytes = 0;   // what the machine had free when it was planned
   uint64_t kv_tokens = 0;         // tokens that kv_cache_bytes hold
   [[nodiscard]] uint64_t total_bytes() const {
-    return weights_bytes + packed_bytes + kv_cache_bytes + activation_bytes + scratch_bytes;
+    return weights_bytes + packed_bytes + kv_cache_bytes + activation_bytes + scratch_bytes + draft_bytes;
   }
 };
 
@@ -158,6 +175,9 @@ struct EngineOptions {
   uint32_t mixed_tokens_max = 256;  // prompt tokens of a step in which others decode: bounds the time between tokens
   bool prefix_cache = true;         // prompts that begin alike share keys and values
   Speculation speculation = Speculation::ngram;
+  std::filesystem::path draft_model;  // guesses too, where that pays: a smaller model with the same tokens; empty: none
+  uint32_t draft_tokens = 0;          // that it guesses at a time; 0: as many as make answers faster, perhaps none
+  uint32_t lora_rank_max = 64;        // of adapters that load_adapter takes
   unsigned thread_count = 0;          // 0: one per physical core
   bool quantize_activations = false;  // as a quantized checkpoint's settings say (W8A8, FP8), on any `compute`
   bool plan_only = false;             // check and plan, map nothing that needs memory (kedge inspect)
@@ -199,6 +219,7 @@ struct Workload {
   uint32_t sequences = 1;  // decode
   uint32_t depth = 0;      // may exceed the model's context
   uint32_t repeats = 3;    // timed ones; one more warms up
+  std::vector<AdapterPtr> adapters = {};  // of the sequences in turn; empty: none
 };
 
 /// What a workload asks of the machine at least: what bounds its speed. An operation is a multiplication or an
@@ -258,6 +279,11 @@ class Engine {
   /// Fails with invalid_input: what is wrong, with its place in the source.
   virtual Status prepare(const Constraint& constraint) = 0;
 
+  /// Reads a PEFT adapter's folder (adapter_config.json, adapter_model.safetensors) and checks it against the model, on
+  /// the calling thread: requests run on meanwhile. Fails with not_found, corrupt_data, unsupported or out_of_memory,
+  /// naming file, tensor, found and expected.
+  virtual Result<AdapterPtr> load_adapter(const std::filesystem::path& folder) = 0;
+
   /// Idempotent. The last event of a cancelled request has FinishReason::cancelled.
   virtual void cancel(RequestId id) = 0;
 
@@ -267,7 +293,8 @@ class Engine {
   [[nodiscard]] virtual EngineStats stats() const = 0;
 
   /// Logits (and hidden states) at every position of one prompt, fed in chunks of `chunk_tokens` (0: all at once).
-  virtual Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) = 0;
+  virtual Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden,
+                                        const AdapterPtr& adapter = nullptr) = 0;
 
   /// Log-likelihood of a continuation after a context (lm-eval's loglikelihood). No token is added to either.
   virtual Result<ContinuationScore> score(std::span<const TokenId> context, std::span<const TokenId> continuation) = 0;

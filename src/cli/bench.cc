@@ -39,6 +39,7 @@ struct BenchOptions {
   std::string batch = "1,4,16";
   std::string depth = "0";
   uint32_t repeat = 3;
+  std::vector<std::string> adapters;
   std::string svg;
   bool json = false;
 };
@@ -151,9 +152,27 @@ Status check(const BenchOptions& options, const Engine& engine, const std::vecto
   return Done{};
 }
 
+/// Each workload, and behind it the same with the adapters of these folders.
+Result<std::vector<Workload>> with_adapters(Engine& engine, const std::vector<Workload>& workloads,
+                                            const std::vector<std::string>& folders) {
+  if (folders.empty()) return workloads;
+  std::vector<AdapterPtr> adapters;
+  for (const std::string& folder : folders) {
+    KEDGE_ASSIGN(AdapterPtr adapter, engine.load_adapter(folder));
+    adapters.push_back(std::move(adapter));
+  }
+  std::vector<Workload> all;
+  for (const Workload& workload : workloads) {
+    all.push_back(workload);
+    all.push_back(workload);
+    all.back().adapters = adapters;
+  }
+  return all;
+}
+
 /// The machine first, so that nothing else is in memory yet; then the model, row by row.
 Result<BenchReport> measure(const std::filesystem::path& path, const EngineOptions& options, const ModelInfo& model,
-                            const std::vector<Workload>& workloads) {
+                            const std::vector<Workload>& workloads, const std::vector<std::string>& adapters) {
   const Error interrupted{ErrorKind::cancelled, "interrupted"};
   const InterruptStop interrupt;
   ProgressLine progress(std::chrono::milliseconds(0));
@@ -166,8 +185,9 @@ Result<BenchReport> measure(const std::filesystem::path& path, const EngineOptio
   if (interrupt.token().stop_requested()) return interrupted;
   progress.show(fmt::format("opening {}", model.name));
   KEDGE_ASSIGN(const auto engine, Engine::open(path, options));
-  for (const Workload& workload : workloads) {
-    progress.show(fmt::format("{}/{}: {}", report.rows.size() + 1, workloads.size(), describe(workload)));
+  KEDGE_ASSIGN(const std::vector<Workload> all, with_adapters(*engine, workloads, adapters));
+  for (const Workload& workload : all) {
+    progress.show(fmt::format("{}/{}: {}", report.rows.size() + 1, all.size(), describe(workload)));
     Result<Measurement> measured = engine->measure(workload, interrupt.token());
     if (!measured.ok() && measured.error().kind == ErrorKind::cancelled) return interrupted;
     if (!measured.ok()) return std::move(measured).error();
@@ -189,7 +209,7 @@ Status bench(const BenchOptions& options) {
     KEDGE_ASSIGN(AtomicFile file, AtomicFile::create(options.svg));
     chart.emplace(std::move(file));
   }
-  KEDGE_ASSIGN(const BenchReport report, measure(path, engine, planned->info(), workloads));
+  KEDGE_ASSIGN(const BenchReport report, measure(path, engine, planned->info(), workloads, options.adapters));
   if (chart) {
     KEDGE_TRY(chart->write(bench_chart(report)));
     KEDGE_TRY(chart->commit());
@@ -231,6 +251,9 @@ void add_options(CLI::App& command, BenchOptions& options) {
   command.add_option("--repeat", options.repeat, "timed runs of each row")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  command.add_option("--lora", options.adapters,
+                     "PEFT adapters' folders, of the sequences in turn: every row is measured without and with them");
+  options.model.add_rank_to(command);
   command.add_option("--svg", options.svg, "a file to draw a chart into");
   command.add_flag("--json", options.json, "one JSON document");
 }

@@ -36,6 +36,10 @@ std::string weights_text(const ModelInfo& model) {
   return text;
 }
 
+std::string adapters_text(const Workload& workload) {
+  return workload.adapters.empty() ? "" : fmt::format("; with {} adapters", workload.adapters.size());
+}
+
 }  // namespace
 
 BenchRow bench_row(const Workload& workload, const Measurement& measured, const cpu::MachineLimits& limits) {
@@ -63,13 +67,15 @@ std::string_view name_of(WorkKind kind) {
 Json bench_json(const BenchReport& report) {
   Json rows = Json::array();
   for (const BenchRow& row : report.rows) {
-    rows.push_back({{"kind", name_of(row.workload.kind)},
-                    {"tokens", row.workload.tokens},
-                    {"batch", row.workload.sequences},
-                    {"depth", row.workload.depth},
-                    {"tokens_per_second", {{"median", row.median}, {"min", row.min}, {"max", row.max}}},
-                    {"bound_tokens_per_second", row.bound},
-                    {"percent_of_bound", row.percent_of_bound()}});
+    Json& json = rows.emplace_back();
+    json = {{"kind", name_of(row.workload.kind)},
+            {"tokens", row.workload.tokens},
+            {"batch", row.workload.sequences},
+            {"depth", row.workload.depth},
+            {"tokens_per_second", {{"median", row.median}, {"min", row.min}, {"max", row.max}}},
+            {"bound_tokens_per_second", row.bound},
+            {"percent_of_bound", row.percent_of_bound()}};
+    if (!row.workload.adapters.empty()) json["adapters"] = row.workload.adapters.size();
   }
   return {{"model", report.model.name},
           {"threads", report.model.thread_count},
@@ -92,9 +98,10 @@ std::string bench_table(const BenchReport& report) {
   text += fmt::format("{:<8}{:>7}{:>7}{:>8}{:>12}{:>12}{:>12}{:>12}{:>10}  {}\n", "work", "tokens", "batch", "depth",
                       "tokens/s", "min", "max", "bound", "of bound", "bound by");
   for (const BenchRow& row : report.rows) {
-    text += fmt::format("{:<8}{:>7}{:>7}{:>8}{:>12.2f}{:>12.2f}{:>12.2f}{:>12.2f}{:>9.1f}%  {}\n",
+    text += fmt::format("{:<8}{:>7}{:>7}{:>8}{:>12.2f}{:>12.2f}{:>12.2f}{:>12.2f}{:>9.1f}%  {}{}\n",
                         name_of(row.workload.kind), row.workload.tokens, row.workload.sequences, row.workload.depth,
-                        row.median, row.min, row.max, row.bound, row.percent_of_bound(), row.bound_by);
+                        row.median, row.min, row.max, row.bound, row.percent_of_bound(), row.bound_by,
+                        adapters_text(row.workload));
   }
   return text;
 }

@@ -12,7 +12,7 @@ constexpr cpu::MachineLimits kLimits{.read_bytes_per_second = 100,
                                      .f32_operations_per_second = 10,
                                      .bf16_operations_per_second = 1000,
                                      .int8_operations_per_second = 2000};
-constexpr Workload kDecode{.kind = WorkKind::decode, .tokens = 10, .sequences = 4, .depth = 7};
+const Workload kDecode{.kind = WorkKind::decode, .tokens = 10, .sequences = 4, .depth = 7};
 
 BenchReport report_of(std::string name) {
   BenchReport report{.model = {.name = std::move(name), .dtype_bytes = {{"Q4_0", 1000000}}, .thread_count = 2},

@@ -65,6 +65,7 @@ Result<Request> GenerationOptions::request(std::vector<TokenId> prompt, const En
   made.include_stop_string = include_stop;
   made.ignore_eos = ignore_eos;
   made.top_logprobs = top_logprobs;
+  made.adapter = adapter;
   return made;
 }
 

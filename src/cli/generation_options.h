@@ -20,6 +20,7 @@ struct GenerationOptions {
   std::vector<std::string> stop_strings;
   std::vector<std::string> logit_bias;  // "ID:BIAS"
   uint64_t seed = 0;
+  AdapterPtr adapter;  // set by the command, where there is one
 
   void add_to(CLI::App& command);
 

@@ -64,6 +64,7 @@ Json as_json(const Engine& engine) {
             {"kv_tokens", plan.kv_tokens},
             {"activation_bytes", plan.activation_bytes},
             {"scratch_bytes", plan.scratch_bytes},
+            {"draft_bytes", plan.draft_bytes},
             {"total_bytes", plan.total_bytes()},
             {"available_bytes", plan.available_bytes},
             {"fits", plan.total_bytes() <= plan.available_bytes}}}};
@@ -90,6 +91,7 @@ std::string plan_text(const ModelInfo& info, const MemoryPlan& plan) {
   line("  KV cache", megabytes(plan.kv_cache_bytes) + fmt::format("  {} tokens{}", plan.kv_tokens, kv_type(info)));
   line("  activations", megabytes(plan.activation_bytes));
   line("  scratch", megabytes(plan.scratch_bytes));
+  if (plan.draft_bytes > 0) line("  draft", megabytes(plan.draft_bytes) + "  all of the draft model's");
   line("  total", megabytes(plan.total_bytes()) +
                       fmt::format("  of {:.1f} MiB available", static_cast<double>(plan.available_bytes) / 1048576.0));
   return text;
@@ -134,6 +136,9 @@ Status inspect(const InspectOptions& options) {
   KEDGE_ASSIGN(const std::filesystem::path path, resolve_model(options.model.model));
   EngineOptions engine_options = options.model.engine_options();
   engine_options.plan_only = true;
+  if (!options.model.draft_model.empty()) {
+    KEDGE_ASSIGN(engine_options.draft_model, resolve_model(options.model.draft_model));
+  }
   KEDGE_ASSIGN(const auto engine, Engine::open(path, engine_options));
   if (options.json) return write_json(options.plan ? as_json(*engine)["memory"] : as_json(*engine));
   return write_output(options.plan ? plan_text(engine->info(), engine->plan()) : as_text(*engine));

@@ -41,13 +41,14 @@ Status logits(const LogitsOptions& options) {
   EngineOptions engine_options = options.model.engine_options();
   engine_options.without_tokenizer = true;
   KEDGE_ASSIGN(const auto engine, Engine::open(path, engine_options));
+  KEDGE_ASSIGN(const AdapterPtr adapter, options.model.load_adapter(*engine));
   std::deque<ForwardOutput> outputs;  // keeps the bytes that the tensors view
   std::vector<TensorView> tensors;
   const auto add = [&](std::string name, int64_t rows, int64_t columns, const std::vector<float>& values) {
     tensors.push_back({std::move(name), DType::f32, {rows, columns}, std::as_bytes(std::span(values))});
   };
   for (size_t i = 0; i < prompts.size(); ++i) {
-    KEDGE_ASSIGN(ForwardOutput output, engine->forward(prompts[i], options.chunk, options.hidden));
+    KEDGE_ASSIGN(ForwardOutput output, engine->forward(prompts[i], options.chunk, options.hidden, adapter));
     const ForwardOutput& kept = outputs.emplace_back(std::move(output));
     add(fmt::format("prompt{}.logits", i), kept.token_count, kept.vocabulary_size, kept.logits);
     for (size_t layer = 0; layer < kept.hidden.size(); ++layer) {
@@ -64,6 +65,7 @@ void register_logits(Commands& commands) {
   CLI::App* command = commands.add("logits", "logits at every position of prompts given as token ids",
                                    [options] { return logits(*options); });
   options->model.add_to(*command);
+  options->model.add_adapter_to(*command);
   command->add_option("--prompts", options->prompts, "JSON file: a list of id lists")->required();
   command->add_option("--out", options->out, "safetensors file to write")->required();
   command->add_option("--chunk", options->chunk, "feed prompts in chunks of so many tokens; 0: as large as fits");

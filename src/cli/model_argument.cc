@@ -122,6 +122,30 @@ void ModelOptions::add_scheduling_to(CLI::App& command, uint32_t sequences_defau
                   "guess tokens ahead, from what followed the same words before, and check several at once")
       ->check(CLI::IsMember({"ngram", "off"}))
       ->capture_default_str();
+  command.add_option("--draft-model", draft_model,
+                     "a smaller model with the same tokens, which guesses ahead where that makes answers faster");
+  command
+      .add_option("--draft-tokens", draft_tokens,
+                  "tokens that the draft model guesses at a time; 0: as many as pay, which may be none")
+      ->check(CLI::Range(0U, 15U))
+      ->capture_default_str();
+}
+
+void ModelOptions::add_rank_to(CLI::App& command) {
+  command.add_option("--max-lora-rank", lora_rank_max, "the largest rank of LoRA adapters that are taken")
+      ->check(CLI::Range(1U, 1U << 14))
+      ->envname("NIM_MAX_LORA_RANK")
+      ->capture_default_str();
+}
+
+void ModelOptions::add_adapter_to(CLI::App& command) {
+  command.add_option("--lora", adapter, "a PEFT adapter's folder (LoRA, rsLoRA, DoRA), to answer with");
+  add_rank_to(command);
+}
+
+Result<AdapterPtr> ModelOptions::load_adapter(Engine& engine) const {
+  if (adapter.empty()) return AdapterPtr();
+  return engine.load_adapter(adapter);
 }
 
 EngineOptions ModelOptions::engine_options() const {
@@ -138,6 +162,7 @@ EngineOptions ModelOptions::engine_options() const {
                                           : KvCache::automatic;
   options.quantize_activations = quantize_activations;
   options.thread_count = threads;
+  options.lora_rank_max = lora_rank_max;
   options.context_tokens = context_tokens;
   options.kv_cache_bytes = kv_cache_bytes;
   options.sequences_max = sequences;
@@ -145,6 +170,7 @@ EngineOptions ModelOptions::engine_options() const {
   options.mixed_tokens_max = mixed_tokens;
   options.prefix_cache = prefix_cache;
   options.speculation = speculative == "off" ? Speculation::off : Speculation::ngram;
+  options.draft_tokens = draft_tokens;
   options.chat_template_file = chat_template;
   if (packed_cache != "none")
     options.packed_cache_folder = packed_cache.empty() ? packed_cache_root() : fs::path(packed_cache);
@@ -155,7 +181,11 @@ EngineOptions ModelOptions::engine_options() const {
 
 Result<std::unique_ptr<Engine>> ModelOptions::open() const {
   KEDGE_ASSIGN(const fs::path path, resolve_model(model));
-  KEDGE_ASSIGN(auto engine, Engine::open(path, engine_options()));
+  EngineOptions options = engine_options();
+  if (!draft_model.empty()) {
+    KEDGE_ASSIGN(options.draft_model, resolve_model(draft_model));
+  }
+  KEDGE_ASSIGN(auto engine, Engine::open(path, options));
   if (const std::string& why = engine->info().packed_not_stored; !why.empty()) {
     say(fmt::format("laid out weights could not be kept for the next start: {}", why));
   }

@@ -34,11 +34,22 @@ struct ModelOptions {
   uint32_t mixed_tokens = 256;
   bool prefix_cache = true;
   std::string speculative = "ngram";
+  std::string draft_model;
+  uint32_t draft_tokens = 0;
+
+  std::string adapter;
+  uint32_t lora_rank_max = 64;
 
   /// Adds MODEL and the options. `optional`: MODEL may be left out.
   void add_to(CLI::App& command, bool optional = false);
   /// The options without MODEL.
   void add_loading_to(CLI::App& command);
+  /// --lora: one adapter for the whole command.
+  void add_adapter_to(CLI::App& command);
+  /// --max-lora-rank.
+  void add_rank_to(CLI::App& command);
+  /// The adapter that --lora names; null where it was not given.
+  [[nodiscard]] Result<AdapterPtr> load_adapter(Engine& engine) const;
   /// How requests run together. `sequences_default`: of --max-num-seqs; 0: EngineOptions'.
   void add_scheduling_to(CLI::App& command, uint32_t sequences_default);
   [[nodiscard]] EngineOptions engine_options() const;

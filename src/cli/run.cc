@@ -92,8 +92,9 @@ Status answer_once(const RunOptions& options, Engine& engine) {
   return Done{};
 }
 
-Status run(const RunOptions& options) {
+Status run(RunOptions options) {
   KEDGE_ASSIGN(const auto engine, options.model.open());
+  KEDGE_ASSIGN(options.generation.adapter, options.model.load_adapter(*engine));
   const bool given = options.prompt_option->count() > 0 || options.ids_option->count() > 0 || !options.file.empty();
   if (given || options.json || ::isatty(STDIN_FILENO) == 0) return answer_once(options, *engine);
   return chat(*engine, options.generation, options.system);
@@ -108,6 +109,7 @@ void register_run(Commands& commands) {
   options->model.model = "demo";
   options->model.add_to(*command, true);
   options->model.add_scheduling_to(*command, 0);
+  options->model.add_adapter_to(*command);
   options->prompt_option =
       command->add_option("-p,--prompt", options->prompt, "the prompt; left out: standard input, or a chat");
   command->add_option("--system", options->system, "the system message");

@@ -27,6 +27,9 @@ struct ServeOptions {
   ModelOptions loading;
   serve::ServerOptions server;
   unsigned drain_seconds = 300;
+  std::vector<std::string> adapters;  // NAME=PATH
+  std::string adapter_source;
+  unsigned adapter_refresh_seconds = 0;
   bool json = false;
   ConfigurationOptions configuration;
   OperationOptions operation;
@@ -103,7 +106,34 @@ void serve_signals(TerminationGuard& termination, const ServeOptions& options, s
   while (termination.wait() == Asked::reload) reload(options.operation, server, log);
 }
 
+/// vLLM's forms of --lora-modules: NAME=PATH, or {"name", "path"}.
+Result<std::pair<std::string, std::filesystem::path>> named_adapter(const std::string& text) {
+  if (text.starts_with('{')) {
+    KEDGE_ASSIGN(const Json json, parse_json(text, "--lora-modules"));
+    if (json.contains("name") && json["name"].is_string() && json.contains("path") && json["path"].is_string()) {
+      return std::pair(json["name"].get<std::string>(), std::filesystem::path(json["path"].get<std::string>()));
+    }
+  }
+  const size_t equals = text.find('=');
+  if (text.starts_with('{') || equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+    return Error{ErrorKind::invalid_input, fmt::format("--lora-modules: found '{}', expected NAME=PATH", text)};
+  }
+  return std::pair(text.substr(0, equals), std::filesystem::path(text.substr(equals + 1)));
+}
+
+Status set_adapters(ServeOptions& options, LogWriter& log) {
+  for (const std::string& text : options.adapters) {
+    KEDGE_ASSIGN(auto named, named_adapter(text));
+    options.server.adapters.push_back(std::move(named));
+  }
+  options.server.adapter_source = options.adapter_source;
+  options.server.adapter_refresh = std::chrono::seconds(options.adapter_refresh_seconds);
+  options.server.tell = [&log](const std::string& message) { log.say(message); };
+  return Done{};
+}
+
 Status serve_models(ServeOptions options, LogWriter& log) {
+  KEDGE_TRY(set_adapters(options, log));
   if (options.models.empty()) options.models.emplace_back("demo");
   if (options.names.size() > options.models.size()) {
     return Error{ErrorKind::invalid_input, fmt::format("--served-model-name: found {} names for {} models, expected at "
@@ -144,6 +174,30 @@ Status configure_and_serve(ServeOptions& options, LayeredOptions& layers) {
   return serve_models(options, *log);
 }
 
+void add_adapters_to(CLI::App& command, ServeOptions& options) {
+  command.add_option("--lora-modules", options.adapters,
+                     "LoRA adapters as NAME=PATH; requests name them as their model");
+  command
+      .add_option("--peft-source", options.adapter_source,
+                  "a folder of LoRA adapters: NAME/adapter_config.json and adapter_model.safetensors")
+      ->envname("NIM_PEFT_SOURCE");
+  command
+      .add_option("--peft-refresh-seconds", options.adapter_refresh_seconds,
+                  "how often that folder is looked at for what came, changed and went; 0: at the start only")
+      ->envname("NIM_PEFT_REFRESH_INTERVAL")
+      ->check(CLI::Range(0U, 86400U))
+      ->capture_default_str();
+  command.add_option("--max-cpu-loras", options.server.adapters_max, "LoRA adapters in memory at a time")
+      ->envname("NIM_MAX_CPU_LORAS")
+      ->check(CLI::Range(size_t{1}, size_t{1} << 16))
+      ->capture_default_str();
+  command
+      .add_flag("--allow-runtime-lora-updating", options.server.adapters_by_api,
+                "let clients load and unload adapters: /v1/load_lora_adapter reads folders of this machine")
+      ->envname("VLLM_ALLOW_RUNTIME_LORA_UPDATING");
+  options.loading.add_rank_to(command);
+}
+
 }  // namespace
 
 void register_serve(Commands& commands) {
@@ -167,6 +221,7 @@ void register_serve(Commands& commands) {
   command->add_option("--drain-seconds", options->drain_seconds, "how long running answers may take after SIGTERM")
       ->capture_default_str();
   command->add_flag("--json", options->json, "print {\"url\", \"models\"} on standard output when ready");
+  add_adapters_to(*command, *options);
   options->loading.add_loading_to(*command);
   options->loading.add_scheduling_to(*command, kSequencesDefault);
   add_operation_options(*command, options->operation);

@@ -112,6 +112,22 @@ struct FormatKernels {
   DequantizeBf16Kernel dequantize_bf16 = nullptr;  // the same, rounded to bf16 to nearest even
 };
 
+/// An update of low rank: y[i, n] = gain[n] * y[i, n] + offset[n] + sum_r projected[i, r] * b[n, r].
+struct LowRankTile {
+  const float* projected = nullptr;
+  int64_t projected_stride = 0;
+  int64_t count = 0;  // rows
+  int64_t rank = 0;
+  const std::byte* panels = nullptr;  // b: [outputs / kLowRankOutputs, rounded up][rank][kLowRankOutputs]
+  int64_t outputs = 0;
+  float* y = nullptr;
+  int64_t y_stride = 0;
+  const float* gain = nullptr;    // null: 1
+  const float* offset = nullptr;  // null: 0
+};
+inline constexpr int64_t kLowRankOutputs = 16;
+using LowRankKernel = void (*)(const LowRankTile& tile);
+
 /// One row's normalisation; weight and bias may be null.
 struct NormTile {
   const float* weight = nullptr;
@@ -208,6 +224,8 @@ struct KernelTable {
   PackedTileKernel packed_tiles_w5_k = nullptr, packed_tiles_w6_k = nullptr, packed_tiles_w4_ik = nullptr;
   PackedTileKernel packed_tiles_w4_g = nullptr, packed_tiles_w8_g = nullptr;
   void (*quantize_row)(const float* x, int64_t columns, int8_t* codes, float* scales, int32_t* sums) = nullptr;
+
+  LowRankKernel low_rank_f32 = nullptr, low_rank_bf16 = nullptr;  // by type of the panels
 
   void (*rms_norm)(const NormTile& norm, const float* x, float* out) = nullptr;
   void (*layer_norm)(const NormTile& norm, const float* x, float* out) = nullptr;

@@ -12,11 +12,12 @@ constexpr int64_t kLogitsForAWorker = 1 << 17;  // fewer are looked at before an
 }  // namespace
 
 Batch::Batch(const Runtime& runtime, const GenerationContext& context, const SchedulerLimits& limits,
-             Speculation speculation)
+             const Guessing& guessing)
     : runtime_(runtime),
       context_(context),
       scheduler_(limits, *this),
-      speculation_(speculation),
+      guessing_(guessing),
+      catch_up_tokens_(limits.mixed_prefill),
       scratch_(runtime.workers->size()) {}
 
 void Batch::add(std::shared_ptr<Submission> submission) {
@@ -132,14 +133,36 @@ void Batch::block(SequenceKey key) {
 }
 
 int64_t Batch::draft(SequenceKey key, int64_t pass_tokens, int64_t most) {
-  if (speculation_ == Speculation::off) return 0;
-  if (best_draft_count(decode_times_, kSureChance, pass_tokens, most) == 0) return 0;
+  if (guessing_.speculation == Speculation::off) return 0;
+  const bool always = guessing_.model != nullptr && guessing_.model_tokens > 0;
+  if (!always && best_draft_count(decode_times_, kSureChance, pass_tokens, most) == 0) return 0;
   Sequence& sequence = sequence_of(key);
   int64_t count = sequence.guess(decode_times_, pass_tokens, most);
+  if (guessing_.model != nullptr && (count == 0 || !sequence.guess_is_quote())) {
+    if (const int64_t by_model = draft_by_model(sequence, pass_tokens, most); by_model > 0) count = by_model;
+  }
   // All tokens of a run are rotated alike.
   const int64_t length = sequence.token_count();
   while (count > 0 && runtime_.rope_key(length) != runtime_.rope_key(length + count)) --count;
   return count;
+}
+
+/// 0 where a model's guesses do not pay, or while it still reads the prompt.
+int64_t Batch::draft_by_model(Sequence& sequence, int64_t pass_tokens, int64_t most) {
+  DraftModel& model = *guessing_.model;
+  const double seconds = model.token_seconds(decode_times_.estimate(1));
+  const int64_t count = guessing_.model_tokens > 0 ? sequence.drafts_max(std::min(most, guessing_.model_tokens))
+                                                   : sequence.guesses_worth(decode_times_, seconds, pass_tokens, most);
+  if (count <= 0) {
+    model.doubt_times();
+    return 0;
+  }
+  if (!model.catch_up(sequence.key(), sequence.tokens(), catch_up_tokens_)) return 0;
+  std::vector<TokenId> guess;
+  model.guess(sequence.key(), sequence.tokens(), count, guess);
+  if (guess.empty()) return 0;
+  sequence.set_guess(guess);
+  return static_cast<int64_t>(guess.size());
 }
 
 bool Batch::reserve(SequenceKey key, int64_t count) {
@@ -149,6 +172,7 @@ bool Batch::reserve(SequenceKey key, int64_t count) {
 void Batch::preempt(SequenceKey key) {
   Sequence& sequence = sequence_of(key);
   sequence.kv().clear();
+  if (guessing_.model != nullptr) guessing_.model->forget(key);
   release_root(sequence.request());  // its pages are this sequence's
   ++counters_.preemptions;
 }
@@ -183,7 +207,8 @@ models::TokenRun Batch::decode_run(Part& part) {
           .first = first,
           .length = first + count,
           .cache = &sequence.kv(),
-          .output_from = count - part.rows};
+          .output_from = count - part.rows,
+          .adapter = sequence.request().adapter()};
 }
 
 models::TokenRun Batch::prefill_run(Part& part) {
@@ -197,7 +222,8 @@ models::TokenRun Batch::prefill_run(Part& part) {
           .first = first,
           .length = sequence.prefill_tokens(),
           .cache = &sequence.kv(),
-          .output_from = part.chunk.count - part.rows};
+          .output_from = part.chunk.count - part.rows,
+          .adapter = sequence.request().adapter()};
 }
 
 std::span<float> Batch::forward(models::Phase phase) {
@@ -213,14 +239,20 @@ std::span<float> Batch::forward(models::Phase phase) {
   return logits;
 }
 
-void Batch::decode(std::span<const Chunk> chunks) {
-  if (chunks.empty()) return;
+void Batch::take_parts(std::span<const Chunk> chunks) {
   parts_.clear();
   runs_.clear();
-  for (const Chunk& chunk : chunks) {
-    Part& part = parts_.emplace_back(Part{.sequence = &sequence_of(chunk.key), .chunk = chunk});
-    runs_.push_back(decode_run(part));
-  }
+  for (const Chunk& chunk : chunks) parts_.push_back({.sequence = &sequence_of(chunk.key), .chunk = chunk});
+  std::ranges::stable_sort(parts_, {}, [](const Part& part) {
+    const auto& adapter = part.sequence->request().submission().adapter;
+    return adapter != nullptr ? adapter->number() : 0;
+  });
+}
+
+void Batch::decode(std::span<const Chunk> chunks) {
+  if (chunks.empty()) return;
+  take_parts(chunks);
+  for (Part& part : parts_) runs_.push_back(decode_run(part));
   sample(forward(models::Phase::decode));
   for (Part& part : parts_) take_tokens(part);
 }
@@ -255,12 +287,8 @@ void Batch::take_tokens(Part& part) {
 
 void Batch::prefill(std::span<const Chunk> chunks) {
   if (chunks.empty()) return;
-  parts_.clear();
-  runs_.clear();
-  for (const Chunk& chunk : chunks) {
-    Part& part = parts_.emplace_back(Part{.sequence = &sequence_of(chunk.key), .chunk = chunk});
-    runs_.push_back(prefill_run(part));
-  }
+  take_parts(chunks);
+  for (Part& part : parts_) runs_.push_back(prefill_run(part));
   std::span<float> logits = forward(models::Phase::prefill);
   for (Part& part : parts_) {
     Sequence& sequence = *part.sequence;
@@ -346,6 +374,7 @@ void Batch::end(Sequence& sequence, FinishReason reason, const std::string& erro
 void Batch::drop(Sequence& sequence) {
   ActiveRequest& request = sequence.request();
   scheduler_.remove(sequence.key());
+  if (guessing_.model != nullptr) guessing_.model->forget(sequence.key());
   sequences_.erase(sequence.key());
   request.sequences[sequence.index()].reset();
   if (--request.open_count > 0) return;

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/draft_model.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
 #include "engine/sequence_runner.h"
@@ -25,11 +26,18 @@ struct BatchCounters {
   std::atomic<double> kv_usage = 0;      // of the group of pages that is used most
 };
 
+/// Where guesses come from.
+struct Guessing {
+  Speculation speculation = Speculation::off;
+  DraftModel* model = nullptr;  // null: there is none
+  int64_t model_tokens = 0;     // that it guesses at a time; 0: as many as pay
+};
+
 /// Lives on the engine thread.
 class Batch final : private SchedulerHost {
  public:
   Batch(const Runtime& runtime, const GenerationContext& context, const SchedulerLimits& limits,
-        Speculation speculation);
+        const Guessing& guessing);
 
   void add(std::shared_ptr<Submission> submission);
   /// One forward pass of each phase at most. A sequence that finds no page, alone as it is, ends with an error, unless
@@ -60,10 +68,13 @@ class Batch final : private SchedulerHost {
   void preempt(SequenceKey key) override;
   bool reclaim() override;
 
+  int64_t draft_by_model(Sequence& sequence, int64_t pass_tokens, int64_t most);
   [[nodiscard]] bool blocked(SequenceKey key) const;
   void block(SequenceKey key);
   [[nodiscard]] static bool begins_with_root(const Sequence& sequence);
   [[nodiscard]] static bool prefilling_for_logprobs(const Sequence& sequence);
+  /// A part for each chunk, those of one adapter side by side.
+  void take_parts(std::span<const Chunk> chunks);
   std::span<float> forward(models::Phase phase);
   void decode(std::span<const Chunk> chunks);
   void prefill(std::span<const Chunk> chunks);
@@ -87,7 +98,8 @@ class Batch final : private SchedulerHost {
   Runtime runtime_;
   const GenerationContext& context_;
   Scheduler scheduler_;
-  const Speculation speculation_;
+  const Guessing guessing_;
+  const int64_t catch_up_tokens_;  // that a draft model reads in a step
   PassTimes decode_times_;
   std::map<RequestId, std::unique_ptr<ActiveRequest>> requests_;
   std::unordered_map<SequenceKey, Sequence*> sequences_;  // that the scheduler knows

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kedge/engine.h"
+#include "models/adapter_test_support.h"
 #include "models/tiny_model_test_support.h"
 
 namespace kedge {
@@ -133,6 +134,19 @@ std::vector<Request> mixed_requests(size_t count, const Shape& shape, uint64_t s
   return requests;
 }
 
+/// Every fourth request as the model is, the others with one of the adapters.
+std::vector<Request> with_adapters(std::vector<Request> requests, Engine& engine,
+                                   const std::vector<std::filesystem::path>& folders) {
+  std::vector<AdapterPtr> adapters = {nullptr};
+  for (const auto& folder : folders) {
+    auto adapter = engine.load_adapter(folder);
+    EXPECT_TRUE(adapter.ok()) << adapter.error().message;
+    if (adapter.ok()) adapters.push_back(std::move(adapter).value());
+  }
+  for (size_t i = 0; i < requests.size(); ++i) requests[i].adapter = adapters[i % adapters.size()];
+  return requests;
+}
+
 std::unique_ptr<Engine> open(const std::string& model, const EngineOptions& options) {
   auto engine = Engine::open(model, options);
   EXPECT_TRUE(engine.ok()) << engine.error().message;
@@ -196,7 +210,7 @@ class BatchingTest : public testing::Test {
     options.speculation = Speculation::off;
     const auto single = open(model, options);
     ASSERT_NE(single, nullptr);
-    const std::vector<Seen> expected = alone(*single, requests);
+    const std::vector<Seen> expected = alone(*single, with_adapters(requests, *single, adapters_));
     options.prefix_cache = true;
     options.speculation = Speculation::ngram;
     options.sequences_max = 24;
@@ -204,7 +218,7 @@ class BatchingTest : public testing::Test {
     {
       const auto engine = open(model, options);
       ASSERT_NE(engine, nullptr);
-      expect_same(together(*engine, requests), expected);
+      expect_same(together(*engine, with_adapters(requests, *engine, adapters_)), expected);
       EXPECT_GT(engine->stats().prefix_hits, 0U);
       EXPECT_EQ(engine->pending_count(), 0U);
     }
@@ -214,7 +228,7 @@ class BatchingTest : public testing::Test {
     options.thread_count = 1;
     const auto tight = open(model, options);
     ASSERT_NE(tight, nullptr);
-    expect_same(together(*tight, requests), expected);
+    expect_same(together(*tight, with_adapters(requests, *tight, adapters_)), expected);
     EXPECT_TRUE(tight->forward(std::vector<TokenId>{1}, 0, false).ok());  // behind the last step
     EXPECT_EQ(tight->stats().kv_usage, 0.0);
   }
@@ -232,12 +246,83 @@ class BatchingTest : public testing::Test {
     return options;
   }
 
+  /// Three adapters for a checkpoint of these shapes: of every product, of some, and DoRA.
+  void write_adapters(const std::vector<std::pair<std::string, std::vector<int64_t>>>& shapes) {
+    Json some = models::tiny_adapter_config(), decomposed = models::tiny_adapter_config();
+    some["target_modules"] = {"q_proj", "down_proj"};
+    decomposed["use_dora"] = true;
+    models::AdapterTensors few = models::adapter_shapes(shapes, 4);
+    std::erase_if(few, [](const auto& tensor) {
+      return tensor.first.find("q_proj") == std::string::npos && tensor.first.find("down_proj") == std::string::npos;
+    });
+    for (const char* name : {"all", "some", "dora"}) adapters_.push_back(folder_.path() / name);
+    ASSERT_TRUE(
+        models::write_adapter(adapters_[0], models::tiny_adapter_config(), models::adapter_shapes(shapes, 4), 1));
+    ASSERT_TRUE(models::write_adapter(adapters_[1], some, few, 2));
+    ASSERT_TRUE(models::write_adapter(adapters_[2], decomposed, models::adapter_shapes(shapes, 4, true), 3));
+  }
+
   models::TemporaryFolder folder_;
+  std::vector<std::filesystem::path> adapters_;
 };
 
 TEST_F(BatchingTest, two_hundred_mixed_requests_give_the_same_alone_and_together) {
   write_tiny_model();
   expect_same_alone_and_together(folder_.path(), tiny_options(), {.prompt_max = 180}, 200);
+}
+
+TEST_F(BatchingTest, with_adapters_too) {
+  write_tiny_model();
+  write_adapters(models::tiny_llama_shapes());
+  expect_same_alone_and_together(folder_.path(), tiny_options(), {.prompt_max = 180}, 200);
+}
+
+TEST_F(BatchingTest, with_adapters_over_weights_of_four_bits_too) {
+  Json config = models::tiny_llama_config();
+  config.update({{"hidden_size", 64}, {"intermediate_size", 128}});
+  std::ofstream(folder_.path() / "config.json") << to_text(config);
+  models::AdapterTensors shapes;
+  for (auto [name, shape] : models::tiny_llama_shapes()) {
+    for (int64_t& size : shape) size = size == 32 ? 64 : size == 48 ? 128 : size == 16 ? 32 : size;
+    shapes.emplace_back(name, shape);
+  }
+  write_adapters(shapes);
+  adapters_.pop_back();  // magnitudes would have to be those of the made-up weights
+  EngineOptions options = small(KvCache::automatic, Compute::int8);
+  options.random_weights = "q4_0";
+  options.without_tokenizer = true;
+  expect_same_alone_and_together(folder_.path() / "config.json", options, {.prompt_max = 100}, 60);
+}
+
+TEST_F(BatchingTest, adapters_keep_their_prefixes_apart_and_outlive_their_unloading) {
+  write_tiny_model();
+  write_adapters(models::tiny_llama_shapes());
+  const auto engine = open(folder_.path(), tiny_options()), other = open(folder_.path(), tiny_options());
+  ASSERT_NE(engine, nullptr);
+  Request request{.new_tokens_max = 8, .ignore_eos = true};
+  request.sampling.temperature = 0;
+  for (TokenId i = 0; i < 100; ++i) request.prompt_tokens.push_back(i % 90);
+  const Seen plain = Client(*engine, request).wait();
+  std::vector<std::vector<TokenId>> answers;
+  for (const auto& folder : adapters_) {
+    request.adapter = engine->load_adapter(folder).value();
+    Client client(*engine, request);
+    request.adapter = nullptr;
+    const Seen first = client.wait();
+    EXPECT_EQ(first.timings.cached_tokens, 0U) << folder;
+    request.adapter = engine->load_adapter(folder).value();  // the same files again: what they computed is there
+    const Seen again = Client(*engine, request).wait();
+    EXPECT_EQ(again.timings.cached_tokens, 96U) << folder;
+    EXPECT_EQ(again.tokens, first.tokens);
+    EXPECT_NE(first.tokens, plain.tokens);
+    answers.push_back(first.tokens[0]);
+  }
+  EXPECT_NE(answers[0], answers[1]);
+  EXPECT_NE(answers[0], answers[2]);
+  request.adapter = other->load_adapter(adapters_[0]).value();
+  const auto refused = engine->submit(request, [](const TokenEvent&) {}, [](const RequestTimings&) {});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("loaded for another model"), std::string::npos);
 }
 
 TEST_F(BatchingTest, with_texts_and_stop_strings_too) {
@@ -291,17 +376,22 @@ TEST_F(BatchingTest, answers_that_outgrow_the_cache_wait_and_are_computed_again_
   }
 }
 
-TEST_F(BatchingTest, guesses_change_no_token) {
-  write_tiny_model();
+/// Texts that repeat themselves, and answers that do.
+std::vector<Request> repeating_requests() {
   std::vector<Request> requests = mixed_requests(80, {.prompt_max = 40, .new_tokens_max = 80}, 4);
   for (size_t i = 0; i < requests.size(); ++i) {
-    // Texts that repeat themselves, and answers that do.
     std::vector<TokenId>& prompt = requests[i].prompt_tokens;
     const std::vector<TokenId> once = prompt;
     for (size_t again = 0; again < 1 + i % 3; ++again) prompt.insert(prompt.end(), once.begin(), once.end());
     requests[i].sampling.temperature = i % 2 == 0 ? 0.0F : 0.3F;
     requests[i].ignore_eos = i % 4 != 0;
   }
+  return requests;
+}
+
+TEST_F(BatchingTest, guesses_change_no_token) {
+  write_tiny_model();
+  const std::vector<Request> requests = repeating_requests();
   EngineOptions options = tiny_options();
   options.speculation = Speculation::off;
   const auto plain = open(folder_.path(), options);
@@ -314,6 +404,49 @@ TEST_F(BatchingTest, guesses_change_no_token) {
   EXPECT_GT(guessing->stats().accepted_tokens, 0U);
   EXPECT_EQ(plain->stats().draft_tokens, 0U);
   expect_same(together(*guessing, requests), expected);
+}
+
+TEST_F(BatchingTest, a_draft_model_changes_no_token) {
+  write_tiny_model();
+  const std::vector<Request> requests = repeating_requests();
+  EngineOptions options = tiny_options();
+  options.speculation = Speculation::off;
+  const auto plain = open(folder_.path(), options);
+  options.speculation = Speculation::ngram;
+  options.sequences_max = 16;            // more than it keeps pages for
+  options.draft_model = folder_.path();  // right where the likeliest token is taken
+  options.draft_tokens = 3;
+  const auto guessing = open(folder_.path(), options);
+  ASSERT_TRUE(plain != nullptr && guessing != nullptr);
+  EXPECT_GT(guessing->plan().draft_bytes, 0U);
+  const std::vector<Seen> expected = alone(*plain, requests);
+  expect_same(alone(*guessing, requests), expected);
+  const EngineStats stats = guessing->stats();
+  EXPECT_GT(stats.accepted_tokens, stats.draft_tokens / 3);
+  expect_same(together(*guessing, requests), expected);
+}
+
+TEST_F(BatchingTest, a_draft_model_that_is_itself_is_always_right) {
+  write_tiny_model();
+  EngineOptions options = tiny_options();
+  options.draft_model = folder_.path();
+  options.draft_tokens = 4;
+  const auto engine = open(folder_.path(), options);
+  ASSERT_NE(engine, nullptr);
+  Request request{.prompt_tokens = {5, 17, 33, 2, 71, 8}, .new_tokens_max = 61, .ignore_eos = true};
+  request.sampling.temperature = 0;
+  EXPECT_EQ(Client(*engine, request).wait().tokens[0].size(), 61U);
+  EXPECT_EQ(engine->stats().accepted_tokens, engine->stats().draft_tokens);
+  EXPECT_GE(engine->stats().accepted_tokens, 40U);
+}
+
+TEST_F(BatchingTest, a_draft_model_with_other_tokens_is_refused) {
+  write_tiny_model();
+  EngineOptions options;
+  options.draft_model = folder_.path();  // it has no tokenizer
+  const auto refused = Engine::open(kDemo, options);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("other tokens"), std::string::npos) << refused.error().message;
 }
 
 TEST_F(BatchingTest, tasks_run_between_steps_and_change_nothing) {

@@ -66,9 +66,11 @@ BlockHash siphash128(const HashKey& key, std::span<const std::byte> bytes) {
 std::vector<BlockHash> hash_blocks(const HashKey& key, std::span<const TokenId> tokens, int64_t block_tokens,
                                    const BlockSalt& salt) {
   const auto size = static_cast<size_t>(block_tokens);
-  std::vector<std::byte> input(sizeof(salt.rope) + salt.text.size());
-  std::memcpy(input.data(), &salt.rope, sizeof(salt.rope));
-  std::ranges::copy(std::as_bytes(std::span(salt.text)), input.begin() + sizeof(salt.rope));
+  const int64_t fixed[] = {salt.rope, std::bit_cast<int64_t>(salt.adapter.low),
+                           std::bit_cast<int64_t>(salt.adapter.high)};
+  std::vector<std::byte> input(sizeof(fixed) + salt.text.size());
+  std::memcpy(input.data(), fixed, sizeof(fixed));
+  std::ranges::copy(std::as_bytes(std::span(salt.text)), input.begin() + sizeof(fixed));
   BlockHash chain = siphash128(key, input);
   input.resize(sizeof(chain) + size * sizeof(TokenId));
   std::vector<BlockHash> hashes;

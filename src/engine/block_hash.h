@@ -35,6 +35,7 @@ BlockHash siphash128(const HashKey& key, std::span<const std::byte> bytes);
 struct BlockSalt {
   int64_t rope = 0;       // Runtime::rope_key of the prompt
   std::string_view text;  // requests with another text share nothing with these
+  BlockHash adapter;      // LoadedAdapter::digest; 0: none
 };
 
 /// One hash for every `block_tokens` tokens; what is left at the end has none.

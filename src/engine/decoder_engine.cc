@@ -12,6 +12,7 @@
 #include "core/memory_info.h"
 #include "core/topology.h"
 #include "engine/measure.h"
+#include "models/adapter.h"
 #include "models/decoder_weights.h"
 #include "models/packed_weights.h"
 
@@ -25,6 +26,7 @@ constexpr int64_t kOutputsMax = 64;  // rows of logits of one forward pass, but 
 constexpr int64_t kSequencesDefault = 8;
 constexpr uint32_t kSequencesMax = 1 << 14;
 constexpr int64_t kSequenceTokens = 1024;  // of the KV cache for each sequence, where several were asked for
+constexpr uint32_t kDraftSequences = 8;    // that a draft model keeps keys and values of
 constexpr uint64_t kKvTokensMax = uint64_t{1} << 34;
 
 cpu::KvType choose_kv_type(KvCache asked, cpu::MatmulCompute compute) {
@@ -46,6 +48,16 @@ cpu::KvType choose_kv_type(KvCache asked, cpu::MatmulCompute compute) {
 uint64_t fresh_seed() {
   std::random_device device;
   return (static_cast<uint64_t>(device()) << 32) | device();
+}
+
+/// Whether what one model says the other one reads: the same text at each id. A vocabulary may be padded further.
+bool same_vocabulary(const Tokenizer* a, const Tokenizer* b) {
+  if (a == nullptr || b == nullptr) return a == b;
+  const auto known = static_cast<TokenId>(std::min(a->vocabulary_size(), b->vocabulary_size()));
+  for (TokenId id = 0; id < known; ++id) {
+    if (a->token_bytes(id) != b->token_bytes(id)) return false;
+  }
+  return a->bos() == b->bos();
 }
 
 /// Copies the hidden states of consecutive chunks behind each other.
@@ -132,6 +144,43 @@ Status DecoderEngine::make_plan() {
   plan_.scratch_bytes = logits + rows * static_cast<uint64_t>(spec().vocabulary_size) * sizeof(float);
   KEDGE_TRY(plan_layout());
   KEDGE_TRY(plan_kv_cache());
+  return options_.draft_model.empty() ? Done{} : add_draft();
+}
+
+Status DecoderEngine::add_draft() {
+  EngineOptions options = options_;
+  options.draft_model.clear();
+  options.random_weights.clear();
+  options.quantize_activations = false;
+  options.prefix_cache = false;
+  options.kv_cache_bytes = 0;
+  options.kv_tokens = 0;
+  options.sequences_max = std::min<uint32_t>(options.sequences_max, kDraftSequences);
+  options.context_tokens = static_cast<uint32_t>(model_.info.context_tokens);
+  KEDGE_ASSIGN(LoadedModel loaded, load_model(options_.draft_model, options));
+  if (loaded.info.kind != ModelKind::decoder) {
+    return Error{ErrorKind::invalid_input, fmt::format("{}: the draft model does not generate text", loaded.info.name)};
+  }
+  if (!same_vocabulary(model_.tokenizer.get(), loaded.tokenizer.get())) {
+    return Error{
+        ErrorKind::invalid_input,
+        fmt::format("{}: the draft model has other tokens than {}, expected a smaller model of the same family",
+                    loaded.info.name, model_.info.name)};
+  }
+  draft_.reset(new DecoderEngine(std::move(loaded), options));
+  KEDGE_TRY(draft_->make_plan());
+  plan_.draft_bytes = draft_->plan_.total_bytes();
+  return Done{};
+}
+
+Status DecoderEngine::allocate_draft() {
+  draft_->workers_ = workers_;
+  KEDGE_TRY(draft_->allocate_model());
+  const auto weights = [](const MemoryPlan& plan) {
+    return static_cast<double>(plan.weights_bytes + plan.packed_bytes);
+  };
+  draft_model_ = std::make_unique<DraftModel>(draft_->runtime_, spec().vocabulary_size,
+                                              weights(draft_->plan_) / std::max(weights(plan_), 1.0));
   return Done{};
 }
 
@@ -183,9 +232,9 @@ Status DecoderEngine::plan_layout() {
   return Done{};
 }
 
-Status DecoderEngine::allocate() {
+/// Weights, buffers and pages.
+Status DecoderEngine::allocate_model() {
   const PassLimits limits = pass_limits();
-  workers_ = std::make_unique<WorkerPool>(model_.info.thread_count, true);
   KEDGE_TRY(model_.source->materialize(*workers_, model_.compute == cpu::MatmulCompute::int8));
   KEDGE_ASSIGN(decoder_, models::Decoder::open(
                              *workers_, spec(), model_.source,
@@ -204,6 +253,14 @@ Status DecoderEngine::allocate() {
   if (decoder_->laid_out().not_stored) model_.info.packed_not_stored = decoder_->laid_out().not_stored->message;
   KEDGE_ASSIGN(kv_pool_, KvPool::create(layout_));
   runtime_ = {decoder_.get(), kv_pool_.get(), workers_.get(), limits.chunk, limits.outputs};
+  return Done{};
+}
+
+Status DecoderEngine::allocate() {
+  workers_ = std::make_shared<WorkerPool>(model_.info.thread_count, true);
+  KEDGE_TRY(allocate_model());
+  if (draft_) KEDGE_TRY(allocate_draft());
+  const PassLimits limits = pass_limits();
   context_ = {.tokenizer = model_.tokenizer.get(),
               .end_tokens = model_.settings.end_tokens,
               .context_tokens = std::min(model_.info.context_tokens, static_cast<int64_t>(plan_.kv_tokens))};
@@ -216,10 +273,12 @@ Status DecoderEngine::allocate() {
                                    .outputs = limits.outputs};
   // Where every core has a worker, this thread, which is the first one, must not wander onto another's.
   const bool full = workers_->size() > 1 && workers_->size() == topology().cores.size();
-  thread_ = std::make_unique<EngineThread>(
-      runtime_, context_,
-      EngineThread::Options{
-          .limits = scheduling, .speculation = options_.speculation, .cpu = full ? topology().cores.front().cpu : -1});
+  thread_ = std::make_unique<EngineThread>(runtime_, context_,
+                                           EngineThread::Options{.limits = scheduling,
+                                                                 .guessing = {.speculation = options_.speculation,
+                                                                              .model = draft_model_.get(),
+                                                                              .model_tokens = options_.draft_tokens},
+                                                                 .cpu = full ? topology().cores.front().cpu : -1});
   return Done{};
 }
 
@@ -263,10 +322,43 @@ Status DecoderEngine::check_request(const Request& request) const {
   return Done{};
 }
 
-std::vector<BlockHash> DecoderEngine::hashes_of(const Request& request) const {
+std::vector<BlockHash> DecoderEngine::hashes_of(const Request& request, const LoadedAdapter* adapter) const {
   if (!options_.prefix_cache) return {};
   const int64_t rope = runtime_.rope_key(static_cast<int64_t>(request.prompt_tokens.size()));
-  return hash_blocks(hash_key_, request.prompt_tokens, kPageTokens, {.rope = rope, .text = request.cache_salt});
+  return hash_blocks(
+      hash_key_, request.prompt_tokens, kPageTokens,
+      {.rope = rope, .text = request.cache_salt, .adapter = adapter != nullptr ? adapter->digest() : BlockHash{}});
+}
+
+Result<AdapterPtr> DecoderEngine::load_adapter(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  const uintmax_t file_bytes = std::filesystem::file_size(folder / "adapter_model.safetensors", ignored);
+  const uint64_t available = available_memory_bytes();
+  if (!ignored && file_bytes > available / 2) {  // it is read whole, and laid out beside what was read
+    return Error{ErrorKind::out_of_memory,
+                 fmt::format("{}: the adapter has {} bytes, twice as many are needed to load it, "
+                             "and {} are available",
+                             folder.string(), file_bytes, available)};
+  }
+  KEDGE_ASSIGN(const models::AdapterFiles files, models::read_adapter_files(folder));
+  const bool exact = model_.compute == cpu::MatmulCompute::f32;
+  KEDGE_ASSIGN(auto weights,
+               models::Adapter::load(files, spec(), decoder_->weights(),
+                                     {.rank_max = options_.lora_rank_max, .dtype = exact ? DType::f32 : DType::bf16}));
+  const BlockHash of_config = siphash128(hash_key_, std::as_bytes(std::span(files.config)));
+  const BlockHash of_tensors = siphash128(hash_key_, std::as_bytes(std::span(files.tensors)));
+  const BlockHash both[] = {of_config, of_tensors};
+  const BlockHash digest = siphash128(hash_key_, std::as_bytes(std::span(both)));
+  return AdapterPtr(std::make_shared<const LoadedAdapter>(this, ++adapters_loaded_, digest, std::move(weights)));
+}
+
+Result<std::shared_ptr<const LoadedAdapter>> DecoderEngine::own(const AdapterPtr& adapter) const {
+  auto loaded = std::dynamic_pointer_cast<const LoadedAdapter>(adapter);
+  if (adapter != nullptr && (loaded == nullptr || loaded->owner() != this)) {
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("the adapter was loaded for another model than {}", model_.info.name)};
+  }
+  return loaded;
 }
 
 Result<RequestId> DecoderEngine::submit(Request request, OnToken on_token, OnDone on_done) {
@@ -277,7 +369,8 @@ Result<RequestId> DecoderEngine::submit(Request request, OnToken on_token, OnDon
   }
   submission->queued = std::chrono::steady_clock::now();
   submission->seed = request.sampling.seed.value_or(fresh_seed());
-  submission->hashes = hashes_of(request);
+  KEDGE_ASSIGN(submission->adapter, own(request.adapter));
+  submission->hashes = hashes_of(request, submission->adapter.get());
   submission->request = std::move(request);
   submission->on_token = std::move(on_token);
   submission->on_done = std::move(on_done);
@@ -331,8 +424,10 @@ Result<std::shared_ptr<const grammar::BoundGrammar>> DecoderEngine::compile(cons
   return constraints_->compile(constraint);
 }
 
-Result<ForwardOutput> DecoderEngine::forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) {
+Result<ForwardOutput> DecoderEngine::forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden,
+                                             const AdapterPtr& adapter) {
   KEDGE_TRY(check_tokens(prompt));
+  KEDGE_ASSIGN(const auto loaded, own(adapter));
   ForwardOutput output{.token_count = static_cast<int64_t>(prompt.size()),
                        .vocabulary_size = spec().vocabulary_size,
                        .hidden_size = spec().hidden_size};
@@ -343,6 +438,7 @@ Result<ForwardOutput> DecoderEngine::forward(std::span<const TokenId> prompt, ui
                    .length = output.token_count,
                    .chunk_tokens = chunk_tokens,
                    .outputs = Outputs::all,
+                   .adapter = loaded != nullptr ? &loaded->weights() : nullptr,
                    .sink = hidden ? HiddenCollector::receive : nullptr,
                    .sink_context = &collector};
   KEDGE_TRY(feed_between_steps(
@@ -385,6 +481,7 @@ Result<ContinuationScore> DecoderEngine::score(std::span<const TokenId> context,
 }
 
 Result<Measurement> DecoderEngine::measure(const Workload& workload, const std::stop_token& stop) {
+  for (const AdapterPtr& adapter : workload.adapters) KEDGE_TRY(own(adapter));
   std::optional<Result<Measurement>> measurement;
   thread_->run_task(TaskKind::alone, [&](int64_t) {
     kv_pool_->forget_prefixes();
@@ -402,7 +499,7 @@ Result<std::vector<std::vector<float>>> DecoderEngine::embed(std::span<const std
   const Pooling pooling = options.pooling == Pooling::from_model ? Pooling::last : options.pooling;
   std::vector<std::vector<float>> vectors;
   for (const std::vector<TokenId>& sequence : sequences) {
-    KEDGE_ASSIGN(const ForwardOutput output, forward(sequence, 0, true));
+    KEDGE_ASSIGN(const ForwardOutput output, forward(sequence, 0, true, nullptr));
     const auto last_layer = static_cast<size_t>(spec().layer_count);
     vectors.push_back(pool_states(output.hidden[last_layer], spec().hidden_size, pooling));
     if (options.normalize.value_or(true)) normalize_vector(vectors.back());

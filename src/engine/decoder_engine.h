@@ -23,12 +23,14 @@ class DecoderEngine final : public Engine {
 
   Result<RequestId> submit(Request request, OnToken on_token, OnDone on_done) override;
   Status prepare(const Constraint& constraint) override;
+  Result<AdapterPtr> load_adapter(const std::filesystem::path& folder) override;
   void cancel(RequestId id) override { thread_->cancel(id); }
   [[nodiscard]] size_t pending_count() const override { return thread_->pending_count(); }
   [[nodiscard]] EngineStats stats() const override;
   [[nodiscard]] const BatchCounters& counters() const { return thread_->counters(); }
 
-  Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) override;
+  Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden,
+                                const AdapterPtr& adapter) override;
   Result<ContinuationScore> score(std::span<const TokenId> context, std::span<const TokenId> continuation) override;
   Result<Measurement> measure(const Workload& workload, const std::stop_token& stop) override;
   Result<std::vector<std::vector<float>>> embed(std::span<const std::vector<TokenId>> sequences,
@@ -50,8 +52,11 @@ class DecoderEngine final : public Engine {
   [[nodiscard]] PassLimits pass_limits() const;
   [[nodiscard]] int64_t sequences_max() const;
   Status make_plan();
+  Status add_draft();
+  Status allocate_draft();
   Status plan_kv_cache();
   Status plan_layout();
+  Status allocate_model();
   Status allocate();
   [[nodiscard]] const models::DecoderSpec& spec() const { return std::get<models::DecoderSpec>(model_.spec.network); }
   [[nodiscard]] Status check_tokens(std::span<const TokenId> tokens) const;
@@ -59,13 +64,15 @@ class DecoderEngine final : public Engine {
   Result<std::shared_ptr<const grammar::BoundGrammar>> compile(const Constraint& constraint);
   /// Feeds a prompt between the steps of the requests. `on_chunk` sees each chunk's token count before its pass.
   Status feed_between_steps(Feed feed, const std::function<void(int64_t)>& on_chunk, const OnLogits& on_logits);
-  [[nodiscard]] std::vector<BlockHash> hashes_of(const Request& request) const;
+  [[nodiscard]] std::vector<BlockHash> hashes_of(const Request& request, const LoadedAdapter* adapter) const;
+  /// The adapter as this engine loaded it; null for none. Fails with invalid_input when another engine did.
+  [[nodiscard]] Result<std::shared_ptr<const LoadedAdapter>> own(const AdapterPtr& adapter) const;
 
   LoadedModel model_;
   EngineOptions options_;
   MemoryPlan plan_;
   KvLayout layout_;
-  std::unique_ptr<WorkerPool> workers_;
+  std::shared_ptr<WorkerPool> workers_;
   std::unique_ptr<models::Decoder> decoder_;
   std::unique_ptr<KvPool> kv_pool_;
   bool kv_filled_ = false;  // with made-up numbers, for measure
@@ -73,6 +80,9 @@ class DecoderEngine final : public Engine {
   GenerationContext context_;
   std::unique_ptr<grammar::ConstraintCompiler> constraints_;  // null without a tokenizer
   HashKey hash_key_ = random_hash_key();
+  std::atomic<uint64_t> adapters_loaded_ = 0;
+  std::unique_ptr<DecoderEngine> draft_;  // null: there is none
+  std::unique_ptr<DraftModel> draft_model_;
   std::unique_ptr<EngineThread> thread_;  // last: stops before what it uses goes
 };
 

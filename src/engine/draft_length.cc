@@ -55,14 +55,15 @@ void GuessRecord::observe(size_t matched, int64_t checked, int64_t right) {
   for (int64_t i = 0; i < trials; ++i) chance += kRecordShare * ((i < right ? 1.0 : 0.0) - chance);
 }
 
-int64_t best_draft_count(const PassTimes& times, double chance, int64_t tokens, int64_t most) {
+int64_t best_draft_count(const PassTimes& times, double chance, int64_t tokens, int64_t most, double draft_seconds) {
   double best_rate = kGain * static_cast<double>(tokens) / times.estimate(tokens);
   int64_t best = 0;
   double expected = static_cast<double>(tokens), right = 1;
   for (int64_t count = 1; count <= most; ++count) {
     right *= chance;
     expected += right;
-    const double rate = expected / times.estimate(tokens + count);
+    const double seconds = times.estimate(tokens + count) + static_cast<double>(count) * draft_seconds;
+    const double rate = expected / seconds;
     if (rate <= best_rate) continue;
     best_rate = rate;
     best = count;

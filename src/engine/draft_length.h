@@ -42,7 +42,7 @@ class GuessRecord {
 inline constexpr double kSureChance = 0.98;
 
 /// The number of drafts, up to `most`, with which a pass over `tokens` tokens of others and this sequence's next one
-/// gives most tokens a second.
-int64_t best_draft_count(const PassTimes& times, double chance, int64_t tokens, int64_t most);
+/// gives most tokens a second, where each draft takes `draft_seconds` to be made.
+int64_t best_draft_count(const PassTimes& times, double chance, int64_t tokens, int64_t most, double draft_seconds = 0);
 
 }  // namespace kedge::engine

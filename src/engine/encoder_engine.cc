@@ -61,7 +61,11 @@ Status EncoderEngine::prepare(const Constraint&) {
   return no_text_model("generate text");
 }
 
-Result<ForwardOutput> EncoderEngine::forward(std::span<const TokenId>, uint32_t, bool) {
+Result<AdapterPtr> EncoderEngine::load_adapter(const std::filesystem::path&) {
+  return no_text_model("take LoRA adapters, which are of decoders");
+}
+
+Result<ForwardOutput> EncoderEngine::forward(std::span<const TokenId>, uint32_t, bool, const AdapterPtr&) {
   return no_text_model("give logits of next tokens");
 }
 

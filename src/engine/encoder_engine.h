@@ -21,11 +21,13 @@ class EncoderEngine final : public Engine {
 
   Result<RequestId> submit(Request request, OnToken on_token, OnDone on_done) override;
   Status prepare(const Constraint& constraint) override;
+  Result<AdapterPtr> load_adapter(const std::filesystem::path& folder) override;
   void cancel(RequestId id) override { jobs_->cancel(id); }
   [[nodiscard]] size_t pending_count() const override { return jobs_->pending_count(); }
   [[nodiscard]] EngineStats stats() const override;
 
-  Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden) override;
+  Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden,
+                                const AdapterPtr& adapter) override;
   Result<ContinuationScore> score(std::span<const TokenId> context, std::span<const TokenId> continuation) override;
   Result<Measurement> measure(const Workload& workload, const std::stop_token& stop) override;
   Result<std::vector<std::vector<float>>> embed(std::span<const std::vector<TokenId>> sequences,

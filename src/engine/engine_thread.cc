@@ -8,7 +8,7 @@ namespace kedge::engine {
 
 EngineThread::EngineThread(const Runtime& runtime, const GenerationContext& context, const Options& options)
     : limits_(options.limits),
-      batch_(runtime, context, options.limits, options.speculation),
+      batch_(runtime, context, options.limits, options.guessing),
       thread_([this, cpu = options.cpu] {
         if (cpu >= 0) pin_to_cpu(cpu);
         run();

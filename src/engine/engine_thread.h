@@ -32,7 +32,7 @@ class EngineThread {
 
   struct Options {
     SchedulerLimits limits;
-    Speculation speculation = Speculation::off;
+    Guessing guessing;
     int cpu = -1;  // where the thread stays; negative: anywhere
   };
 

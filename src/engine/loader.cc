@@ -166,11 +166,12 @@ Status check_plan(const ModelInfo& info, const MemoryPlan& plan) {
       ErrorKind::out_of_memory,
       fmt::format("{}: needs {:.2f} GiB (weights {:.2f}, packed {:.2f}, KV cache {:.2f} for {} tokens, activations "
                   "{:.2f}, scratch "
-                  "{:.2f}) and {:.2f} GiB are available; use a smaller --context or --kv-cache-bytes, or weights of "
+                  "{:.2f}, draft model {:.2f}) and {:.2f} GiB are available; use a smaller --context or "
+                  "--kv-cache-bytes, or weights of "
                   "fewer bits",
                   info.name, gib(plan.total_bytes()), gib(plan.weights_bytes), gib(plan.packed_bytes),
                   gib(plan.kv_cache_bytes), plan.kv_tokens, gib(plan.activation_bytes), gib(plan.scratch_bytes),
-                  gib(plan.available_bytes))};
+                  gib(plan.draft_bytes), gib(plan.available_bytes))};
 }
 
 }  // namespace kedge::engine

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/half.h"
+#include "engine/loaded_adapter.h"
 #include "models/pass_cost.h"
 
 namespace kedge::engine {
@@ -109,6 +110,12 @@ class Timer {
     return tokens;
   }
 
+  [[nodiscard]] const models::Adapter* adapter_of(size_t sequence) const {
+    const std::vector<AdapterPtr>& adapters = workload_.adapters;
+    if (adapters.empty()) return nullptr;
+    return &static_cast<const LoadedAdapter&>(*adapters[sequence % adapters.size()]).weights();
+  }
+
   [[nodiscard]] static TokenId greedy(std::span<const float> logits) {
     return static_cast<TokenId>(cpu::argmax(logits.data(), static_cast<int64_t>(logits.size())));
   }
@@ -118,7 +125,11 @@ class Timer {
   Result<double> time_prefill(uint32_t count) {
     const std::vector<TokenId> tokens = random_tokens(count);
     KEDGE_ASSIGN(const auto kv, deep_sequence());
-    const Feed prompt{.tokens = tokens, .length = length(), .outputs = Outputs::last, .cancelled = &cancelled_};
+    const Feed prompt{.tokens = tokens,
+                      .length = length(),
+                      .outputs = Outputs::last,
+                      .adapter = adapter_of(0),
+                      .cancelled = &cancelled_};
     const Clock::time_point start = Clock::now();
     KEDGE_TRY(feed(runtime_, *kv, prompt, [this](int64_t, std::span<const float> logits) { next_ = greedy(logits); }));
     return seconds_since(start);
@@ -145,7 +156,11 @@ class Timer {
     for (size_t i = 0; i < sequences.size(); ++i) {
       SequenceKv& kv = *sequences[i];
       if (!kv.reserve(1)) return Error{ErrorKind::unavailable, "the KV cache is full"};
-      runs.push_back({.tokens = {&tokens[i], 1}, .first = kv.length(), .length = kv.length() + 1, .cache = &kv});
+      runs.push_back({.tokens = {&tokens[i], 1},
+                      .first = kv.length(),
+                      .length = kv.length() + 1,
+                      .cache = &kv,
+                      .adapter = adapter_of(i)});
     }
     const std::span<const float> logits = runtime_.decoder->forward(*runtime_.workers, models::Phase::decode, runs);
     const size_t vocabulary = logits.size() / runs.size();

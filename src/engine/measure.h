@@ -11,7 +11,8 @@ namespace kedge::engine {
 /// Writes small finite numbers into every page, so that sequences of any depth can be made without computing them.
 void fill_pages(WorkerPool& workers, KvPool& pool);
 
-/// Runs and times `workload` on the calling thread. Fails as Engine::measure does. REQUIRES: filled pages.
+/// Runs and times `workload` on the calling thread. Fails as Engine::measure does. REQUIRES: filled pages, and
+/// adapters that are LoadedAdapters.
 Result<Measurement> time_workload(const Runtime& runtime, const Workload& workload, const std::stop_token& stop);
 
 }  // namespace kedge::engine

@@ -13,6 +13,7 @@ double milliseconds_between(Clock::time_point start, Clock::time_point end) {
 }
 
 constexpr uint64_t kSequencesOfARequest = 1 << 8;
+constexpr size_t kModelMatch = 8;  // a model's guess is thought as sure as a long match's, until it is known better
 
 }  // namespace
 
@@ -64,15 +65,32 @@ SampledToken Sequence::choose(std::span<float> logits, ChoiceScratch& scratch) {
   return sampled;
 }
 
+int64_t Sequence::drafts_max(int64_t most) const {
+  const int64_t useful = request_.request().new_tokens_max - new_token_count() - 1;
+  const int64_t room = request_.context().context_tokens - token_count() - 1;
+  return std::min({most, useful, room});
+}
+
 int64_t Sequence::guess(const PassTimes& times, int64_t pass_tokens, int64_t most) {
   std::vector<TokenId> guess;
+  by_model_ = false;
   matched_ = ngrams_.guess(tokens_, static_cast<size_t>(kDraftsMax), guess);
   drafted_.assign(1, tokens_.back());
   drafted_.insert(drafted_.end(), guess.begin(), guess.end());
-  const int64_t useful = request_.request().new_tokens_max - new_token_count() - 1;
-  const int64_t room = request_.context().context_tokens - token_count() - 1;
-  most = std::min({most, useful, room, static_cast<int64_t>(guess.size())});
+  most = std::min(drafts_max(most), static_cast<int64_t>(guess.size()));
   return matched_ == 0 ? 0 : best_draft_count(times, record_.chance(matched_), pass_tokens, most);
+}
+
+int64_t Sequence::guesses_worth(const PassTimes& times, double draft_seconds, int64_t pass_tokens, int64_t most) const {
+  most = std::min(drafts_max(most), kDraftsMax);
+  return best_draft_count(times, model_record_.chance(kModelMatch), pass_tokens, most, draft_seconds);
+}
+
+void Sequence::set_guess(std::span<const TokenId> guess) {
+  drafted_.assign(1, tokens_.back());
+  drafted_.insert(drafted_.end(), guess.begin(), guess.end());
+  matched_ = kModelMatch;
+  by_model_ = true;
 }
 
 void Sequence::choose_drafted(std::span<float> rows, size_t vocabulary, ChoiceScratch& scratch,
@@ -89,7 +107,7 @@ void Sequence::choose_drafted(std::span<float> rows, size_t vocabulary, ChoiceSc
   int64_t right = static_cast<int64_t>(chosen.size()) - 1;
   const size_t last = chosen.size();
   if (right < checked && last < drafted_.size() && chosen.back().token == drafted_[last]) ++right;
-  record_.observe(matched_, checked, right);
+  (by_model_ ? model_record_ : record_).observe(matched_, checked, right);
   matched_ = 0;
 }
 

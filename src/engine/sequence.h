@@ -14,6 +14,7 @@
 #include "engine/draft_length.h"
 #include "engine/fair_queue.h"
 #include "engine/kv_cache.h"
+#include "engine/loaded_adapter.h"
 #include "engine/ngram_guess.h"
 #include "engine/sampler.h"
 #include "engine/stop_matcher.h"
@@ -30,6 +31,7 @@ struct Submission {
   OnToken on_token;
   OnDone on_done;
   std::shared_ptr<const grammar::BoundGrammar> constraint;  // the request's; null: none
+  std::shared_ptr<const LoadedAdapter> adapter;             // likewise
   std::vector<BlockHash> hashes;                            // of the prompt's full blocks; empty: it shares nothing
   std::chrono::steady_clock::time_point queued;
   std::atomic<bool> cancelled = false;
@@ -79,6 +81,15 @@ class Sequence {
   /// Guesses up to `most` tokens behind the last one, as many as are worth checking in a pass over `pass_tokens`
   /// tokens. The guess stands until the next token.
   int64_t guess(const PassTimes& times, int64_t pass_tokens, int64_t most);
+  /// Whether what was guessed stood behind so long a run of tokens that a model would hardly guess better.
+  [[nodiscard]] bool guess_is_quote() const { return matched_ >= kQuoteMatch; }
+  /// Up to `most` guesses, as many as the answer and the context have room for.
+  [[nodiscard]] int64_t drafts_max(int64_t most) const;
+  /// How many guesses of a model are worth making, each of which takes `draft_seconds`.
+  [[nodiscard]] int64_t guesses_worth(const PassTimes& times, double draft_seconds, int64_t pass_tokens,
+                                      int64_t most) const;
+  /// These stand until the next token instead of what was guessed before.
+  void set_guess(std::span<const TokenId> guess);
   /// The last token and the first `count` guesses behind it.
   [[nodiscard]] std::span<const TokenId> drafted_run(int64_t count) const {
     return std::span(drafted_).first(static_cast<size_t>(count + 1));
@@ -105,9 +116,11 @@ class Sequence {
   int64_t prompt_count_;
   int64_t prefill_tokens_;
   NgramIndex ngrams_;
-  GuessRecord record_;
+  static constexpr size_t kQuoteMatch = 5;
+  GuessRecord record_, model_record_;
   std::vector<TokenId> drafted_;  // the last token and the guess
   size_t matched_ = 0;            // tokens before the guess that were found; 0: there is none
+  bool by_model_ = false;         // the guess is a model's
 };
 
 /// What sequences need to know of their model.
@@ -125,6 +138,9 @@ class ActiveRequest {
 
   [[nodiscard]] const Submission& submission() const { return *submission_; }
   [[nodiscard]] const Request& request() const { return submission_->request; }
+  [[nodiscard]] const models::Adapter* adapter() const {
+    return submission_->adapter != nullptr ? &submission_->adapter->weights() : nullptr;
+  }
   [[nodiscard]] const GenerationContext& context() const { return context_; }
   [[nodiscard]] bool cancelled() const { return submission_->cancelled; }
   [[nodiscard]] int64_t prompt_count() const { return static_cast<int64_t>(request().prompt_tokens.size()); }

@@ -39,7 +39,8 @@ Result<int64_t> feed_chunk(const Runtime& runtime, SequenceKv& kv, const Feed& f
                              .first = kv.length(),
                              .length = feed.length,
                              .cache = &kv,
-                             .output_from = output_from};
+                             .output_from = output_from,
+                             .adapter = feed.adapter};
   if (step.on_chunk) step.on_chunk(count);
   const std::span<const float> logits =
       runtime.decoder->forward(*runtime.workers, models::Phase::prefill, {&run, 1}, feed.sink, feed.sink_context);

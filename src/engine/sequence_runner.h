@@ -39,6 +39,7 @@ struct Feed {
   int64_t chunk_tokens = 0;  // 0: as many as fit a batch
   Outputs outputs = Outputs::last;
   int64_t outputs_from = 0;  // with Outputs::all: the first token whose logits are wanted
+  const models::Adapter* adapter = nullptr;
   models::HiddenSink sink = nullptr;
   void* sink_context = nullptr;
   const std::atomic<bool>* cancelled = nullptr;

@@ -76,7 +76,19 @@ void Decoder::begin(Phase phase, std::span<const TokenRun> runs) {
     packed_compute_ = cpu::for_many_tokens(packed_compute_);
   }
   token_count_ = 0;
-  for (const TokenRun& run : runs) token_count_ += static_cast<int64_t>(run.tokens.size());
+  adapter_rows_.clear();
+  for (const TokenRun& run : runs) {
+    const auto count = static_cast<int64_t>(run.tokens.size());
+    if (run.adapter != nullptr) {
+      AdapterRows* const last = adapter_rows_.empty() ? nullptr : &adapter_rows_.back();
+      if (last != nullptr && last->adapter == run.adapter && last->first + last->count == token_count_) {
+        last->count += count;
+      } else {
+        adapter_rows_.push_back({run.adapter, token_count_, count});
+      }
+    }
+    token_count_ += count;
+  }
   KEDGE_CHECK(static_cast<size_t>(token_count_) * hidden() <= buffers_.hidden.size());
 }
 
@@ -89,7 +101,7 @@ void Decoder::run_layer(WorkerPool& pool, std::span<const TokenRun> runs, int64_
   product_sink_ = sink;
   product_sink_context_ = sink_context;
   attention_block(pool, runs, layer_index);
-  mlp_block(pool, weights_.layers[static_cast<size_t>(layer_index)]);
+  mlp_block(pool, layer_index);
   product_sink_ = nullptr;
   std::ranges::copy(buffers_.hidden.first(states.size()), states.begin());
 }
@@ -102,7 +114,7 @@ std::span<float> Decoder::forward(WorkerPool& pool, Phase phase, std::span<const
   for (int64_t i = 0; i < spec_.layer_count; ++i) {
     if (sink != nullptr) sink(sink_context, i, buffers_.hidden.data());
     attention_block(pool, runs, i);
-    mlp_block(pool, weights_.layers[static_cast<size_t>(i)]);
+    mlp_block(pool, i);
   }
   if (sink != nullptr) {
     norm(pool, weights_.final_norm, buffers_.hidden.data(), token_count_, buffers_.normed.data());
@@ -171,13 +183,24 @@ bool Decoder::takes_rows_as_they_are(const Linear& product) const {
          !round_inputs_;
 }
 
-cpu::InputRows Decoder::normed_input(WorkerPool& pool, const NormWeights& weights, const Linear& product) {
-  if (takes_rows_as_they_are(product) && spec_.norm == NormKind::rms) {
+cpu::InputRows Decoder::normed_input(WorkerPool& pool, const NormWeights& weights, const Linear& product,
+                                     Updates updates) {
+  if (takes_rows_as_they_are(product) && spec_.norm == NormKind::rms && updates.empty()) {
     input_norm_ = {weights.weight.data(), spec_.hidden_size, spec_.norm_epsilon, spec_.norm_weight_offset};
     return {buffers_.hidden.data(), spec_.hidden_size, token_count_, &input_norm_};
   }
   norm(pool, weights, buffers_.hidden.data(), token_count_, buffers_.normed.data());
   return {buffers_.normed.data(), spec_.hidden_size, token_count_};
+}
+
+Decoder::Updates Decoder::updates(int64_t layer_index, AdapterSite site) {
+  std::vector<cpu::LowRankRows>& found = updates_[static_cast<size_t>(site)];
+  found.clear();
+  for (const AdapterRows& rows : adapter_rows_) {
+    const cpu::LowRank* const update = rows.adapter->find(layer_index, site);
+    if (update != nullptr) found.push_back({update, rows.first, rows.count});
+  }
+  return found;
 }
 
 void Decoder::project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer, const cpu::InputRows& x) {
@@ -219,7 +242,10 @@ void Decoder::attention_block(WorkerPool& pool, std::span<const TokenRun> runs, 
   const DecoderLayerWeights& layer = weights_.layers[static_cast<size_t>(layer_index)];
   const int64_t stride = qkv_size(spec_);
   float* q = buffers_.qkv.data();
-  project_qkv(pool, layer, normed_input(pool, layer.input_norm, layer.qkv));
+  const Updates qkv = updates(layer_index, AdapterSite::qkv);
+  const cpu::InputRows x = normed_input(pool, layer.input_norm, layer.qkv, qkv);
+  project_qkv(pool, layer, x);
+  cpu::low_rank_add(pool, qkv, x, {q, stride});
   if (spec_.query_key_norms) {
     // Each head is a row of its own; a token's heads are contiguous, tokens are `stride` apart.
     const cpu::RmsNorm queries{layer.query_norm.weight.data(), spec_.head_size, spec_.norm_epsilon,
@@ -234,13 +260,22 @@ void Decoder::attention_block(WorkerPool& pool, std::span<const TokenRun> runs, 
   rotate(pool, runs, layer_index);
 
   attend(pool, runs, layer_index);
-  const cpu::OutputRows output = residual_output(layer.output);
-  matmul(pool, layer.output, {buffers_.attended.data(), query_size(spec_), token_count_}, output);
+  project_output(pool, layer, layer_index);
+}
+
+void Decoder::project_output(WorkerPool& pool, const DecoderLayerWeights& layer, int64_t layer_index) {
+  const Updates update = updates(layer_index, AdapterSite::output);
+  const cpu::OutputRows output = residual_output(layer.output, update);
+  const cpu::InputRows x{buffers_.attended.data(), query_size(spec_), token_count_};
+  matmul(pool, layer.output, x, output);
+  cpu::low_rank_add(pool, update, x, output);
   if (!output.added) add_to_hidden(pool, layer.attention_output_norm);
 }
 
-cpu::OutputRows Decoder::residual_output(const Linear& product) {
-  if (product.packed.data == nullptr || spec_.sandwich_norms) return {buffers_.projected.data(), spec_.hidden_size};
+cpu::OutputRows Decoder::residual_output(const Linear& product, Updates updates) {
+  if (product.packed.data == nullptr || spec_.sandwich_norms || !updates.empty()) {
+    return {buffers_.projected.data(), spec_.hidden_size};
+  }
   return {buffers_.hidden.data(), spec_.hidden_size, true};
 }
 
@@ -269,15 +304,20 @@ void Decoder::attend(WorkerPool& pool, std::span<const TokenRun> runs, int64_t l
                  {buffers_.attended.data(), query_size(spec_)});
 }
 
-void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const cpu::InputRows& x, const cpu::OutputRows& y) {
+void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const MlpUpdates& updates, const cpu::InputRows& x,
+                    const cpu::OutputRows& y) {
   const int64_t inner = spec_.intermediate_size;
   float* gate = buffers_.inner.data();
   float* up = gate + inner;
   const Linear& whole = mlp.up.weight.rows == 0 ? mlp.gate : mlp.gate_up;
-  if (takes_rows_as_they_are(whole) && inner % cpu::kPackedRows == 0) {
+  const auto project_down = [&](const cpu::InputRows& gated) {
+    matmul(pool, mlp.down, gated, y);
+    cpu::low_rank_add(pool, updates.down, gated, y);
+  };
+  if (takes_rows_as_they_are(whole) && inner % cpu::kPackedRows == 0 && updates.gate_up.empty()) {
     cpu::packed_gated_matmul(pool, whole.packed, {spec_.activation, whole.bias_data()}, x, {gate, inner},
                              packed_compute_);
-    return matmul(pool, mlp.down, {gate, inner, x.count}, y);
+    return project_down({gate, inner, x.count});
   }
   if (mlp.gate_up.weight.rows > 0) {
     matmul(pool, mlp.gate_up, x, {gate, 2 * inner});
@@ -285,8 +325,9 @@ void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const cpu::InputRow
     matmul(pool, mlp.gate, x, {gate, 2 * inner});
     if (mlp.up.weight.rows > 0) matmul(pool, mlp.up, x, {up, 2 * inner});
   }
+  cpu::low_rank_add(pool, updates.gate_up, x, {gate, 2 * inner});
   cpu::gated_activation(pool, spec_.activation, {gate, 2 * inner, x.count}, up, inner, {gate, 2 * inner});
-  matmul(pool, mlp.down, {gate, 2 * inner, x.count}, y);
+  project_down({gate, 2 * inner, x.count});
 }
 
 void Decoder::route(WorkerPool& pool, const DecoderLayerWeights& layer) {
@@ -316,7 +357,7 @@ void Decoder::mixture(WorkerPool& pool, const DecoderLayerWeights& layer) {
       const float* x = buffers_.normed.data() + static_cast<size_t>(tokens[i].token) * hidden();
       std::copy_n(x, hidden(), rows + i * hidden());
     }
-    dense(pool, layer.experts[expert], {rows, spec_.hidden_size, static_cast<int64_t>(tokens.size())},
+    dense(pool, layer.experts[expert], {}, {rows, spec_.hidden_size, static_cast<int64_t>(tokens.size())},
           {results, spec_.hidden_size});
     // Experts in ascending order: the sum of a token does not depend on the tokens beside it.
     for (size_t i = 0; i < tokens.size(); ++i) {
@@ -326,15 +367,18 @@ void Decoder::mixture(WorkerPool& pool, const DecoderLayerWeights& layer) {
   }
 }
 
-void Decoder::mlp_block(WorkerPool& pool, const DecoderLayerWeights& layer) {
+void Decoder::mlp_block(WorkerPool& pool, int64_t layer_index) {
+  const DecoderLayerWeights& layer = weights_.layers[static_cast<size_t>(layer_index)];
   if (spec_.mixture.experts > 0) {
     norm(pool, layer.mlp_norm, buffers_.hidden.data(), token_count_, buffers_.normed.data());
     mixture(pool, layer);
     return add_to_hidden(pool, layer.mlp_output_norm);
   }
   const MlpWeights& mlp = layer.mlp;
-  const cpu::OutputRows output = residual_output(mlp.down);
-  dense(pool, mlp, normed_input(pool, layer.mlp_norm, mlp.up.weight.rows == 0 ? mlp.gate : mlp.gate_up), output);
+  const MlpUpdates update{updates(layer_index, AdapterSite::gate_up), updates(layer_index, AdapterSite::down)};
+  const Linear& whole = mlp.up.weight.rows == 0 ? mlp.gate : mlp.gate_up;
+  const cpu::OutputRows output = residual_output(mlp.down, update.down);
+  dense(pool, mlp, update, normed_input(pool, layer.mlp_norm, whole, update.gate_up), output);
   if (!output.added) add_to_hidden(pool, layer.mlp_output_norm);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // The decoder: one forward pass over a batch of token runs, for every family.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -10,6 +11,7 @@
 #include "core/thread_pool.h"
 #include "cpu/ops.h"
 #include "kedge/result.h"
+#include "models/adapter.h"
 #include "models/decoder_weights.h"
 #include "models/packed_weights.h"
 #include "models/spec.h"
@@ -31,7 +33,8 @@ struct TokenRun {
   int64_t first = 0;                // position of the first one
   int64_t length = 0;               // tokens that the sequence will have: chooses the rope factors (LongRoPE)
   SequenceCache* cache = nullptr;
-  int64_t output_from = 0;  // logits are wanted for tokens[output_from...]; tokens.size(): none
+  int64_t output_from = 0;           // logits are wanted for tokens[output_from...]; tokens.size(): none
+  const Adapter* adapter = nullptr;  // null: the model as it is. Runs of one adapter cost less side by side
 };
 
 /// What a forward pass is part of. Prompts may be computed in an order of summation that suits many tokens; every pass
@@ -107,6 +110,16 @@ class Decoder {
     int32_t token;
     float weight;
   };
+  using Updates = std::span<const cpu::LowRankRows>;
+  /// Those of a layer's MLP.
+  struct MlpUpdates {
+    Updates gate_up, down;
+  };
+  /// Rows of the pass at hand that one adapter is for.
+  struct AdapterRows {
+    const Adapter* adapter;
+    int64_t first, count;
+  };
 
   Decoder(const DecoderSpec& spec, std::shared_ptr<const WeightSource> source, const DecoderOptions& options)
       : spec_(spec), source_(std::move(source)), compute_(options.compute), round_inputs_(options.round_inputs) {}
@@ -115,21 +128,25 @@ class Decoder {
   void begin(Phase phase, std::span<const TokenRun> runs);
   void embed(std::span<const TokenRun> runs);
   void fill_rope(std::span<const TokenRun> runs);
+  /// The updates of one product by the adapters of the pass at hand. Valid until the same site's next call.
+  Updates updates(int64_t layer_index, AdapterSite site);
   void attention_block(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
+  void project_output(WorkerPool& pool, const DecoderLayerWeights& layer, int64_t layer_index);
   void attend(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
   void project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer, const cpu::InputRows& x);
   void rotate(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
-  void mlp_block(WorkerPool& pool, const DecoderLayerWeights& layer);
-  void dense(WorkerPool& pool, const MlpWeights& mlp, const cpu::InputRows& x, const cpu::OutputRows& y);
+  void mlp_block(WorkerPool& pool, int64_t layer_index);
+  void dense(WorkerPool& pool, const MlpWeights& mlp, const MlpUpdates& updates, const cpu::InputRows& x,
+             const cpu::OutputRows& y);
   void mixture(WorkerPool& pool, const DecoderLayerWeights& layer);
   void route(WorkerPool& pool, const DecoderLayerWeights& layer);
   void norm(WorkerPool& pool, const NormWeights& weights, const float* x, int64_t count, float* out) const;
   /// Where a product's outputs go that are added to the hidden states: there at once, or, where something is done to
   /// them first, into a buffer for add_to_hidden.
-  cpu::OutputRows residual_output(const Linear& product);
+  cpu::OutputRows residual_output(const Linear& product, Updates updates);
   void add_to_hidden(WorkerPool& pool, const NormWeights& sandwich_norm);
-  /// The hidden states normalised. Where one packed `product` takes them, it does so on the way.
-  cpu::InputRows normed_input(WorkerPool& pool, const NormWeights& weights, const Linear& product);
+  /// The hidden states normalised. Where one packed `product` takes them, and it alone, it does so on the way.
+  cpu::InputRows normed_input(WorkerPool& pool, const NormWeights& weights, const Linear& product, Updates updates);
   /// Packed, with nothing done to its input but what packed_matmul does.
   [[nodiscard]] bool takes_rows_as_they_are(const Linear& product) const;
   void matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, const cpu::OutputRows& y) const;
@@ -148,8 +165,10 @@ class Decoder {
   Buffers buffers_;
   std::vector<std::vector<Expert>> routed_;        // tokens of each expert, of the layer at hand
   std::vector<cpu::AttentionRun> attention_runs_;  // of the layer at hand
-  Phase phase_ = Phase::prefill;                   // of the pass at hand
-  ProductSink product_sink_ = nullptr;             // of run_layer
+  std::vector<AdapterRows> adapter_rows_;          // of the pass at hand
+  std::array<std::vector<cpu::LowRankRows>, kAdapterSites> updates_;
+  Phase phase_ = Phase::prefill;        // of the pass at hand
+  ProductSink product_sink_ = nullptr;  // of run_layer
   void* product_sink_context_ = nullptr;
   int64_t token_count_ = 0;
   size_t output_count_ = 0;

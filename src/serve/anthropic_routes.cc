@@ -14,7 +14,7 @@ ApiResult<GenerationJob> message_job(const ServeContext& context, const net::Ser
   KEDGE_ASSIGN(ChatRequest request, read_anthropic_request(body, false));
   KEDGE_ASSIGN(GenerationJob job, chat_job(context, request, client_of(http)));
   const Request& engine = job.requests.front();
-  job.writer = anthropic_writer(job.model->name(), engine.prompt_tokens.size(), engine.stop_strings);
+  job.writer = anthropic_writer(job.model_name, engine.prompt_tokens.size(), engine.stop_strings);
   return job;
 }
 
@@ -30,9 +30,9 @@ void handle_message(ServeContext& context, const net::ServerRequest& http, std::
 ApiResult<Json> token_count(const ServeContext& context, const net::ServerRequest& http) {
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   KEDGE_ASSIGN(ChatRequest request, read_anthropic_request(body, true));
-  KEDGE_ASSIGN(ServedModel* const model, context.models.find(request.options.model));
-  KEDGE_TRY(require_decoder(*model));
-  KEDGE_ASSIGN(const RenderedChat rendered, render_chat(request, *model));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.options.model));
+  KEDGE_TRY(require_decoder(*choice.model));
+  KEDGE_ASSIGN(const RenderedChat rendered, render_chat(request, *choice.model));
   return Json{{"input_tokens", rendered.prompt.tokens.size()}};
 }
 

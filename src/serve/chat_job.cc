@@ -36,8 +36,7 @@ ApiResult<RenderedChat> render_chat(ChatRequest& request, ServedModel& model) {
 ApiResult<GenerationJob> chat_job(const ServeContext& context, ChatRequest& request, Caller caller) {
   GenerationJob job;
   job.arrival = std::chrono::steady_clock::now();
-  KEDGE_ASSIGN(job.model, context.models.find(request.options.model));
-  KEDGE_TRY(require_decoder(*job.model));
+  KEDGE_TRY(choose_model(context, request.options, job));
   KEDGE_TRY(prepare_constraint(request.options, *job.model));
   const bool has_form = request.options.request.constraint.has_value();
   KEDGE_ASSIGN(RenderedChat rendered, render_chat(request, *job.model));
@@ -56,10 +55,22 @@ ApiResult<GenerationJob> chat_job(const ServeContext& context, ChatRequest& requ
   return job;
 }
 
-AnswerHead answer_head(std::string_view id_prefix, const ServedModel& model) {
+ApiStatus choose_model(const ServeContext& context, GenerationOptions& options, GenerationJob& job) {
+  KEDGE_ASSIGN(ModelChoice choice, choose_model(context, options.model));
+  KEDGE_TRY(require_decoder(*choice.model));
+  job.model = choice.model;
+  job.model_name = choice.name;
+  if (choice.adapter != nullptr) {
+    job.adapter_use = std::make_unique<AdapterRegistry::Use>(context.adapters, std::move(choice.name));
+  }
+  options.request.adapter = std::move(choice.adapter);
+  return Done{};
+}
+
+AnswerHead answer_head(std::string_view id_prefix, const GenerationJob& job) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return {random_id(id_prefix), std::chrono::duration_cast<std::chrono::seconds>(now).count(), model.name(),
-          model.fingerprint()};
+  return {random_id(id_prefix), std::chrono::duration_cast<std::chrono::seconds>(now).count(), job.model_name,
+          job.model->fingerprint()};
 }
 
 }  // namespace kedge::serve

@@ -21,6 +21,9 @@ ApiResult<RenderedChat> render_chat(ChatRequest& request, ServedModel& model);
 ApiResult<GenerationJob> chat_job(const ServeContext& context, ChatRequest& request, Caller caller);
 
 /// Id, time and model of an answer that begins now.
-AnswerHead answer_head(std::string_view id_prefix, const ServedModel& model);
+AnswerHead answer_head(std::string_view id_prefix, const GenerationJob& job);
+
+/// Points the job at the model that the request names, and `request` at its adapter where it is one's name.
+ApiStatus choose_model(const ServeContext& context, GenerationOptions& options, GenerationJob& job);
 
 }  // namespace kedge::serve

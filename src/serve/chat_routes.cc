@@ -10,7 +10,7 @@ ApiResult<GenerationJob> job_of(const ServeContext& context, const net::ServerRe
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   KEDGE_ASSIGN(ChatRequest request, read_chat_request(body));
   KEDGE_ASSIGN(GenerationJob job, chat_job(context, request, client_of(http)));
-  job.format = chat_format(answer_head("chatcmpl-", *job.model), *job.model->engine().tokenizer(), request.logprobs);
+  job.format = chat_format(answer_head("chatcmpl-", job), *job.model->engine().tokenizer(), request.logprobs);
   return job;
 }
 

@@ -1,4 +1,5 @@
 // POST /v1/completions
+#include "serve/chat_job.h"
 #include "serve/completion_request.h"
 #include "serve/constraint_fields.h"
 #include "serve/generation.h"
@@ -15,9 +16,8 @@ ApiResult<GenerationJob> completion_job(const ServeContext& context, const net::
   GenerationJob job;
   job.arrival = std::chrono::steady_clock::now();
   KEDGE_ASSIGN(const Json body, read_json_body(http));
-  KEDGE_ASSIGN(const CompletionRequest request, read_completion_request(body));
-  KEDGE_ASSIGN(job.model, context.models.find(request.options.model));
-  KEDGE_TRY(require_decoder(*job.model));
+  KEDGE_ASSIGN(CompletionRequest request, read_completion_request(body));
+  KEDGE_TRY(choose_model(context, request.options, job));
   job.caller = client_of(http);
   KEDGE_TRY(prepare_constraint(request.options, *job.model));
   for (const Prompt& prompt : request.prompts) {
@@ -30,10 +30,7 @@ ApiResult<GenerationJob> completion_job(const ServeContext& context, const net::
   }
   job.stream = request.options.stream;
   job.include_usage = request.options.include_usage;
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  job.format = completion_format({random_id("cmpl-"), std::chrono::duration_cast<std::chrono::seconds>(now).count(),
-                                  job.model->name(), job.model->fingerprint()},
-                                 *job.model->engine().tokenizer(), request.logprobs >= 0);
+  job.format = completion_format(answer_head("cmpl-", job), *job.model->engine().tokenizer(), request.logprobs >= 0);
   return job;
 }
 

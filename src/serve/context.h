@@ -9,6 +9,7 @@
 
 #include "core/log.h"
 #include "core/metrics.h"
+#include "serve/adapter_registry.h"
 #include "serve/api_keys.h"
 #include "serve/model_registry.h"
 #include "serve/response_store.h"
@@ -57,13 +58,25 @@ class ActiveRequests {
 struct ServeContext {
   MetricsRegistry metrics;  // first: the models refer to it
   ModelRegistry models;
+  AdapterRegistry adapters{models};
   ActiveRequests active;
   ResponseStore responses;
   std::function<void(std::function<void()>)> post;  // runs a task on a worker thread
   KeyRing keys;
   LogSink log;
+  bool takes_adapters = false;        // from somewhere: names of models may come and go
+  bool adapters_by_api = false;       // also from clients
   std::atomic<bool> ready{false};     // every model has proved that it computes
   std::atomic<bool> draining{false};  // finishing what runs, taking nothing new
 };
+
+/// What a request's field 'model' names.
+struct ModelChoice {
+  ServedModel* model = nullptr;
+  std::string name;    // as answers repeat it
+  AdapterPtr adapter;  // null: the model as it is
+};
+/// Fails with 404 model_not_found, and says why where an adapter of that name was refused.
+ApiResult<ModelChoice> choose_model(const ServeContext& context, std::string_view name);
 
 }  // namespace kedge::serve

@@ -70,7 +70,12 @@ ApiResult<EncoderJob<std::vector<float>>> embedding_job(const ServeContext& cont
   EmbeddingRequest request;
   KEDGE_TRY(read_fields(body, embedding_fields(), request));
   EncoderJob<std::vector<float>> job;
-  KEDGE_ASSIGN(job.model, context.models.find(request.model));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.model));
+  if (choice.adapter != nullptr) {
+    return wrong_field("model", fmt::format("'{}' is a LoRA adapter, which only generates; embeddings are made by '{}'",
+                                            choice.name, choice.model->name()));
+  }
+  job.model = choice.model;
   job.caller = client_of(http);
   const ModelInfo& info = job.model->engine().info();
   if (info.kind == ModelKind::reranker) {

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/file.h"
 #include "kedge/engine.h"
 #include "text/chat_template.h"
 
@@ -88,6 +89,14 @@ class FakeTemplate final : public text::ChatTemplate {
 
  private:
   std::string source_ = "fake, with tools in <tool_call>";
+};
+
+class FakeAdapter final : public Adapter {
+ public:
+  [[nodiscard]] const AdapterInfo& info() const override { return info_; }
+
+ private:
+  AdapterInfo info_{.rank = 4, .modules = {"q_proj"}, .bytes = 100};
 };
 
 class FakeEngine final : public Engine {
@@ -183,7 +192,16 @@ class FakeEngine final : public Engine {
             .accepted_tokens = 7,
             .step_seconds = {{0.5}, {2, 3}, 1.5}};
   }
-  Result<ForwardOutput> forward(std::span<const TokenId>, uint32_t, bool) override { return ForwardOutput(); }
+  /// Of a folder that has an adapter_config.json without the word "broken".
+  Result<AdapterPtr> load_adapter(const std::filesystem::path& folder) override {
+    const auto config = read_file(folder / "adapter_config.json", 1 << 20);
+    if (!config.ok()) return config.error();
+    if (config.value().find("broken") != std::string::npos) return Error{ErrorKind::corrupt_data, "it is broken"};
+    return AdapterPtr(std::make_shared<const FakeAdapter>());
+  }
+  Result<ForwardOutput> forward(std::span<const TokenId>, uint32_t, bool, const AdapterPtr&) override {
+    return ForwardOutput();
+  }
   Result<ContinuationScore> score(std::span<const TokenId>, std::span<const TokenId>) override {
     return ContinuationScore();
   }

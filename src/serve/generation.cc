@@ -235,6 +235,7 @@ void Generation::handle_token(Choice& choice, Arrived& arrived) {
   if (event.token) {
     if (!first_token_seen_) {
       first_token_seen_ = true;
+      if (job_.adapter_use) job_.adapter_use->begin();
       job_.model->metrics().first_token_seconds.observe(seconds_between(job_.arrival, arrived.time));
     }
     job_.model->metrics().generation_tokens.add();
@@ -331,6 +332,7 @@ void Generation::finish_request(const RequestTimings& timings) {
   if (--open_requests_ > 0) return;
   if (job_.caller) job_.caller->finish(sum);
   metrics.request_seconds.observe(seconds_between(job_.arrival, Clock::now()));
+  job_.adapter_use.reset();
   if (over_) return;
   over_ = true;
   if (responder_->gone()) {
@@ -386,7 +388,7 @@ ApiStatus admit_caller(const GenerationJob& job) {
   if (!job.caller) return Done{};
   uint64_t prompt_tokens = 0;
   for (const Request& request : job.requests) prompt_tokens += request.prompt_tokens.size();
-  return job.caller->admit(job.model->name(), job.requests.front().priority, prompt_tokens);
+  return job.caller->admit(job.model_name, job.requests.front().priority, prompt_tokens);
 }
 
 }  // namespace

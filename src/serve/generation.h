@@ -20,9 +20,11 @@ namespace kedge::serve {
 /// What a route asks for.
 struct GenerationJob {
   ServedModel* model = nullptr;
-  Caller caller;                        // null: nobody's limits apply
-  std::vector<Request> requests;        // not empty; all with the same sequence_count
-  std::vector<std::string> echo_texts;  // empty, or one per request: the answer begins with it
+  std::string model_name;                             // as the request named it
+  std::unique_ptr<AdapterRegistry::Use> adapter_use;  // null: no adapter
+  Caller caller;                                      // null: nobody's limits apply
+  std::vector<Request> requests;                      // not empty; all with the same sequence_count
+  std::vector<std::string> echo_texts;                // empty, or one per request: the answer begins with it
   bool stream = false;
   bool include_usage = false;
   std::optional<ToolSyntax> tool_syntax;  // calls written so become tool_calls

@@ -19,12 +19,15 @@ std::string_view kind_name(ModelKind kind) {
   return "";
 }
 
-Json model_json(ServedModel& model) {
+/// `adapter`: null for the model as it is.
+Json model_json(ServedModel& model, const ServedAdapter* adapter) {
   const ModelInfo& info = model.engine().info();
-  return {{"id", model.name()},
+  return {{"id", adapter != nullptr ? adapter->name : model.name()},
           {"object", "model"},
-          {"created", model.created()},
+          {"created", adapter != nullptr ? adapter->created : model.created()},
           {"owned_by", "kedge"},
+          {"root", adapter != nullptr ? adapter->path : model.name()},
+          {"parent", adapter != nullptr ? Json(model.name()) : Json(nullptr)},
           {"max_model_len", model.context_tokens()},
           {"kind", kind_name(info.kind)},
           {"architecture", info.architecture},
@@ -40,6 +43,8 @@ Json model_schema() {
                         {"object", {{"const", "model"}}},
                         {"created", count},
                         {"owned_by", text},
+                        {"root", text},
+                        {"parent", {{"type", Json::array({"string", "null"})}}},
                         {"max_model_len", count},
                         {"kind", {{"enum", Json::array({"decoder", "embedder", "reranker"})}}},
                         {"architecture", text},
@@ -53,7 +58,10 @@ void handle_list(ServeContext& context, const net::ServerRequest& http,
   const Caller caller = client_of(http);
   Json list = {{"object", "list"}, {"data", Json::array()}};
   for (const auto& model : context.models.all()) {
-    if (caller->may_use(model->name())) list["data"].push_back(model_json(*model));
+    if (caller->may_use(model->name())) list["data"].push_back(model_json(*model, nullptr));
+  }
+  for (const ServedAdapter& adapter : context.adapters.all()) {
+    if (caller->may_use(adapter.name)) list["data"].push_back(model_json(*adapter.model, &adapter));
   }
   responder->send(json_response(list));
 }
@@ -61,8 +69,13 @@ void handle_list(ServeContext& context, const net::ServerRequest& http,
 void handle_one(ServeContext& context, const net::ServerRequest& http,
                 const std::shared_ptr<net::Responder>& responder) {
   const std::string* name = net::find_value(http.parameters, "model");
-  const ApiResult<ServedModel*> model = context.models.find(name != nullptr ? *name : "");
-  responder->send(model.ok() ? json_response(model_json(*model.value())) : error_response(model.error()));
+  if (const auto adapter = context.adapters.find(name != nullptr ? *name : "")) {
+    responder->send(json_response(model_json(*adapter->model, &*adapter)));
+    return;
+  }
+  const ApiResult<ModelChoice> choice = choose_model(context, name != nullptr ? *name : "");
+  responder->send(choice.ok() ? json_response(model_json(*choice.value().model, nullptr))
+                              : error_response(choice.error()));
 }
 
 }  // namespace

@@ -9,8 +9,8 @@ namespace kedge::serve {
 namespace {
 
 /// vLLM's names, and the text.
-Json rendered_json(const ServedModel& model, const PreparedPrompt& prompt) {
-  return {{"model", model.name()}, {"prompt", prompt.text}, {"token_ids", prompt.tokens}};
+Json rendered_json(const ModelChoice& choice, const PreparedPrompt& prompt) {
+  return {{"model", choice.name}, {"prompt", prompt.text}, {"token_ids", prompt.tokens}};
 }
 
 Json rendered_schema() {
@@ -21,21 +21,21 @@ Json rendered_schema() {
 ApiResult<Json> render_messages(const ServeContext& context, const net::ServerRequest& http) {
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   KEDGE_ASSIGN(ChatRequest request, read_chat_request(body));
-  KEDGE_ASSIGN(ServedModel* const model, context.models.find(request.options.model));
-  KEDGE_TRY(require_decoder(*model));
-  KEDGE_ASSIGN(const RenderedChat rendered, render_chat(request, *model));
-  return rendered_json(*model, rendered.prompt);
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.options.model));
+  KEDGE_TRY(require_decoder(*choice.model));
+  KEDGE_ASSIGN(const RenderedChat rendered, render_chat(request, *choice.model));
+  return rendered_json(choice, rendered.prompt);
 }
 
 ApiResult<Json> render_prompts(const ServeContext& context, const net::ServerRequest& http) {
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   KEDGE_ASSIGN(const CompletionRequest request, read_completion_request(body));
-  KEDGE_ASSIGN(ServedModel* const model, context.models.find(request.options.model));
-  KEDGE_TRY(require_decoder(*model));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.options.model));
+  KEDGE_TRY(require_decoder(*choice.model));
   Json rendered = Json::array();
   for (const Prompt& prompt : request.prompts) {
-    KEDGE_ASSIGN(const PreparedPrompt prepared, prepare_prompt(prompt, "prompt", *model));
-    rendered.push_back(rendered_json(*model, prepared));
+    KEDGE_ASSIGN(const PreparedPrompt prepared, prepare_prompt(prompt, "prompt", *choice.model));
+    rendered.push_back(rendered_json(choice, prepared));
   }
   return rendered;
 }

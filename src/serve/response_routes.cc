@@ -95,7 +95,7 @@ void complete_item(Json& item) {
 /// A request with the conversation that it goes on from.
 struct OpenResponse {
   ResponseRequest request;
-  std::string client;
+  Caller caller;
   Json conversation;  // all items, the request's own last
 };
 
@@ -103,11 +103,11 @@ ApiResult<OpenResponse> open_response(ServeContext& context, const net::ServerRe
   OpenResponse open;
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   KEDGE_ASSIGN(open.request, read_response_request(body, counts_only));
-  open.client = client_of(http);
+  open.caller = client_of(http);
   open.conversation = Json::array();
   const std::string& previous = open.request.previous_id;
   if (!previous.empty()) {
-    const std::optional<StoredResponse> stored = context.responses.find(previous, open.client);
+    const std::optional<StoredResponse> stored = context.responses.find(previous, open.caller->client());
     if (!stored) return unknown_response(previous, "previous_response_id");
     if (stored->cancel) {
       return wrong_field("previous_response_id",
@@ -132,7 +132,7 @@ ApiResult<GenerationJob> job_that_fits(const ServeContext& context, OpenResponse
   ChatRequest& chat = open.request.chat;
   for (size_t dropped = 1;; dropped *= 2) {
     ChatRequest attempt = chat;
-    ApiResult<GenerationJob> job = chat_job(context, attempt, open.client);
+    ApiResult<GenerationJob> job = chat_job(context, attempt, open.caller);
     if (job.ok()) return job;
     const bool full = job.error().code == "context_length_exceeded";
     const size_t before = chat.messages.size();
@@ -144,7 +144,7 @@ ApiResult<GenerationJob> job_that_fits(const ServeContext& context, OpenResponse
 Json response_json(const OpenResponse& open, const GenerationJob& job) {
   const ResponseRequest& request = open.request;
   const Request& engine = job.requests.front();
-  const AnswerHead head = answer_head("resp_", *job.model);
+  const AnswerHead head = answer_head("resp_", job);
   const auto or_null = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); };
   const std::optional<uint32_t> most = request.chat.options.new_tokens_max;
   Json json = {{"id", head.id},
@@ -194,7 +194,7 @@ void keep_response(ServeContext& context, const OpenResponse& open, const Json& 
   if (open.request.background) {
     context.responses.complete(id, response, std::move(conversation));
   } else {
-    context.responses.put(id, {open.client, response, open.request.input, std::move(conversation), nullptr});
+    context.responses.put(id, {open.caller->client(), response, open.request.input, std::move(conversation), nullptr});
   }
 }
 
@@ -203,11 +203,11 @@ void run_in_background(ServeContext& context, GenerationJob job, const OpenRespo
   const std::string id = response["id"].get<std::string>();
   const auto nobody = std::make_shared<NobodysResponder>();
   response["status"] = "queued";
-  context.responses.put(id,
-                        {open.client, response, open.request.input, open.conversation, [nobody] { nobody->leave(); }});
+  context.responses.put(
+      id, {open.caller->client(), response, open.request.input, open.conversation, [nobody] { nobody->leave(); }});
   start_generation(context, std::move(job), nobody);
   if (const std::optional<net::ServerResponse> refusal = nobody->refusal()) {
-    context.responses.erase(id, open.client);
+    context.responses.erase(id, open.caller->client());
     responder.send(*refusal);
     return;
   }
@@ -240,9 +240,9 @@ void handle_create(ServeContext& context, const net::ServerRequest& http, std::s
 
 ApiResult<Json> input_token_count(ServeContext& context, const net::ServerRequest& http) {
   KEDGE_ASSIGN(OpenResponse open, open_response(context, http, true));
-  KEDGE_ASSIGN(ServedModel* const model, context.models.find(open.request.chat.options.model));
-  KEDGE_TRY(require_decoder(*model));
-  ApiResult<RenderedChat> rendered = render_chat(open.request.chat, *model);
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, open.request.chat.options.model));
+  KEDGE_TRY(require_decoder(*choice.model));
+  ApiResult<RenderedChat> rendered = render_chat(open.request.chat, *choice.model);
   if (!rendered.ok()) return about_input(rendered.error());
   return Json{{"object", "response.input_tokens"}, {"input_tokens", rendered.value().prompt.tokens.size()}};
 }
@@ -257,13 +257,13 @@ ApiResult<Json> retrieved(ServeContext& context, const net::ServerRequest& http)
   if (stream != nullptr && *stream == "true") {
     return wrong_field("stream", "'stream': a stored response is only given whole; ask again until it is finished");
   }
-  const std::optional<StoredResponse> stored = context.responses.find(id_of(http), client_of(http));
+  const std::optional<StoredResponse> stored = context.responses.find(id_of(http), client_of(http)->client());
   if (!stored) return unknown_response(id_of(http), "response_id");
   return stored->response;
 }
 
 ApiResult<Json> cancelled(ServeContext& context, const net::ServerRequest& http) {
-  std::optional<Json> response = context.responses.cancel(id_of(http), client_of(http));
+  std::optional<Json> response = context.responses.cancel(id_of(http), client_of(http)->client());
   if (!response) return unknown_response(id_of(http), "response_id");
   if ((*response)["background"] == true) return std::move(*response);
   return wrong_field("response_id", "'response_id': only responses in the background can be cancelled");
@@ -271,7 +271,7 @@ ApiResult<Json> cancelled(ServeContext& context, const net::ServerRequest& http)
 
 ApiResult<Json> erased(ServeContext& context, const net::ServerRequest& http) {
   const std::string id = id_of(http);
-  if (!context.responses.erase(id, client_of(http))) return unknown_response(id, "response_id");
+  if (!context.responses.erase(id, client_of(http)->client())) return unknown_response(id, "response_id");
   return Json{{"id", id}, {"object", "response"}, {"deleted", true}};
 }
 
@@ -279,7 +279,7 @@ constexpr size_t kListMax = 100;
 constexpr size_t kListDefault = 20;
 
 ApiResult<Json> input_items(ServeContext& context, const net::ServerRequest& http) {
-  const std::optional<StoredResponse> stored = context.responses.find(id_of(http), client_of(http));
+  const std::optional<StoredResponse> stored = context.responses.find(id_of(http), client_of(http)->client());
   if (!stored) return unknown_response(id_of(http), "response_id");
   size_t limit = kListDefault;
   if (const std::string* given = net::find_value(http.query, "limit")) {

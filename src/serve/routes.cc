@@ -46,14 +46,18 @@ void add_model_property(Json& schema, const std::vector<ModelKind>& kinds, const
     schema["required"].push_back("model");
     model["type"] = "string";
   }
-  model["enum"] = std::move(names);
+  if (!context.takes_adapters) {
+    model["enum"] = std::move(names);
+  } else if (context.models.all().size() == 1) {
+    model["type"] = Json::array({"string", "null"});
+  }
 }
 
 std::vector<RouteSpec> all_routes(const ServeContext& context) {
   std::vector<RouteSpec> routes;
-  for (const auto group :
-       {chat_routes, completion_routes, response_routes, anthropic_routes, render_routes, token_routes,
-        embedding_routes, ranking_routes, rerank_routes, model_routes, status_routes, about_routes, page_routes}) {
+  for (const auto group : {chat_routes, completion_routes, response_routes, anthropic_routes, render_routes,
+                           token_routes, embedding_routes, ranking_routes, rerank_routes, model_routes, lora_routes,
+                           status_routes, about_routes, page_routes}) {
     for (RouteSpec& route : group(context)) routes.push_back(std::move(route));
   }
   RouteSpec document;

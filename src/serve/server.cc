@@ -5,6 +5,7 @@
 #include <future>
 #include <latch>
 
+#include "serve/adapter_folder.h"
 #include "serve/request_trace.h"
 #include "serve/routes.h"
 #include "serve/version.h"
@@ -58,6 +59,7 @@ class ApiServer final : public Server {
     if (options.asks_for_key || !options.api_key.empty() || !options.api_keys.empty()) context_.keys.ask();
     plain_key_ = options.api_key;
     set_api_keys(std::move(options.api_keys));
+    start_adapters(options);
     options.http.headers.push_back({"Server", fmt::format("kedge/{}", kVersion)});
     options.http.headers.push_back({"X-Content-Type-Options", "nosniff"});
     KEDGE_ASSIGN(http_, net::HttpServer::start(options.http, make_router(), make_hooks()));
@@ -83,7 +85,12 @@ class ApiServer final : public Server {
     context_.keys.replace(std::move(keys), context_.metrics);
   }
 
+  void refresh_adapters() override {
+    if (adapter_folder_) adapter_folder_->refresh();
+  }
+
   bool drain(std::chrono::milliseconds grace) override {
+    adapter_folder_.reset();
     context_.draining = true;
     const Clock::time_point deadline = Clock::now() + grace;
     const bool finished = context_.active.wait_for_none(deadline);
@@ -96,6 +103,31 @@ class ApiServer final : public Server {
   }
 
  private:
+  /// One that cannot be loaded is told of, and keeps nobody else from being served.
+  void start_adapters(const ServerOptions& options) {
+    const auto tell = options.tell ? options.tell : [](const std::string&) {};
+    context_.adapters.set_count_max(options.adapters_max);
+    context_.adapters_by_api = options.adapters_by_api;
+    context_.takes_adapters = options.adapters_by_api || !options.adapters.empty() || !options.adapter_source.empty();
+    if (!context_.takes_adapters) return;
+    context_.metrics.gauge("kedge_lora_adapters", "LoRA adapters that are loaded.", {},
+                           [this] { return static_cast<double>(context_.adapters.all().size()); });
+    context_.metrics.gauge("kedge_lora_bytes", "Memory of the LoRA adapters.", {}, [this] {
+      double bytes = 0;
+      for (const ServedAdapter& adapter : context_.adapters.all()) {
+        bytes += static_cast<double>(adapter.adapter->info().bytes);
+      }
+      return bytes;
+    });
+    for (const auto& [name, path] : options.adapters) {
+      const Status status = context_.adapters.load(name, path, false);
+      if (!status.ok()) tell(fmt::format("adapter '{}' is refused: {}", name, status.error().message));
+    }
+    if (options.adapter_source.empty()) return;
+    adapter_folder_ =
+        std::make_unique<AdapterFolder>(options.adapter_source, options.adapter_refresh, context_.adapters, tell);
+  }
+
   net::Router make_router() {
     net::Router router;
     for (RouteSpec& route : all_routes(context_)) {
@@ -151,6 +183,7 @@ class ApiServer final : public Server {
   std::latch complete_{1};  // the first request may come before `start` has returned from listening
   std::shared_future<Status> warm_up_;
   std::unique_ptr<net::HttpServer> http_;
+  std::unique_ptr<AdapterFolder> adapter_folder_;  // last: its thread uses the context
 };
 
 }  // namespace

@@ -3,8 +3,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/log.h"
@@ -26,6 +29,12 @@ struct ServerOptions {
   bool asks_for_key = false;     // also while there is none: then nobody is let in
   size_t queue_max = 64;         // requests that may wait for one model; further ones get 429
   LogSink log;                   // may be empty
+  std::vector<std::pair<std::string, std::filesystem::path>> adapters;  // LoRA adapters, by name
+  std::filesystem::path adapter_source;                                 // a folder of more; empty: none
+  std::chrono::milliseconds adapter_refresh{0};  // how often it is looked at; 0: at the start, and when asked to
+  bool adapters_by_api = false;                  // clients may have folders of the server's disk loaded
+  size_t adapters_max = 256;
+  std::function<void(const std::string&)> tell;  // what becomes of adapters; any thread; may be empty
 };
 
 /// Serves from construction to destruction. Thread-safe. Owns its engines, and lets every callback of theirs return
@@ -48,6 +57,9 @@ class Server {
 
   /// Reads the certificate and its key again, for new connections. Fails with what is wrong; then nothing changes.
   virtual Status reload_tls() = 0;
+
+  /// Looks at the folder of adapters now.
+  virtual void refresh_adapters() = 0;
 
   /// Readiness answers 503 from now on, and so do new requests; what runs may finish. False when something still ran
   /// after `grace` and was cut. The server then no longer listens.

@@ -31,8 +31,9 @@ void handle_ready(ServeContext& context, const net::ServerRequest&, const std::s
 
 void handle_metrics(ServeContext& context, const net::ServerRequest&,
                     const std::shared_ptr<net::Responder>& responder) {
-  responder->send(
-      {200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}}, context.metrics.prometheus_text()});
+  std::string text = context.metrics.prometheus_text();
+  if (context.takes_adapters) text += context.adapters.metrics_text();
+  responder->send({200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}}, std::move(text)});
 }
 
 void handle_version(ServeContext&, const net::ServerRequest&, const std::shared_ptr<net::Responder>& responder) {

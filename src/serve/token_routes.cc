@@ -79,7 +79,8 @@ ApiResult<Json> tokenize(const ServeContext& context, const net::ServerRequest& 
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   TokenizeRequest request;
   KEDGE_TRY(read_fields(body, tokenize_fields(), request));
-  KEDGE_ASSIGN(ServedModel* const model, context.models.find(request.model));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.model));
+  ServedModel* const model = choice.model;
   KEDGE_ASSIGN(const std::vector<TokenId> tokens, tokens_of(body, request, *model));
   Json texts = nullptr;
   if (request.token_texts) {
@@ -115,7 +116,8 @@ ApiResult<Json> detokenize(const ServeContext& context, const net::ServerRequest
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   DetokenizeRequest request;
   KEDGE_TRY(read_fields(body, detokenize_fields(), request));
-  KEDGE_ASSIGN(ServedModel* const model, context.models.find(request.model));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.model));
+  ServedModel* const model = choice.model;
   KEDGE_ASSIGN(const Tokenizer* const tokenizer, tokenizer_of(*model));
   const auto end = static_cast<int64_t>(tokenizer->vocabulary_size());
   for (size_t i = 0; i < request.tokens.size(); ++i) {

@@ -4,6 +4,7 @@
 // clang-format off
 #include "cpu/isa/vector/elementwise.h"
 #include "cpu/isa/vector/matmul.h"
+#include "cpu/isa/vector/low_rank.h"
 #include "cpu/isa/vector/formats.h"
 #include "cpu/isa/vector/fused.h"
 #include "cpu/isa/vector/kv.h"
@@ -76,6 +77,8 @@ const KernelTable kAvx2Kernels = {
     .packed_w4_g = packed_product<W4G, PairProducts>,
     .packed_w8_g = packed_product<W8G, PairProducts>,
     .quantize_row = quantize_row,
+    .low_rank_f32 = low_rank<F32Row>,
+    .low_rank_bf16 = low_rank<Bf16Row>,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .rope_split = rope_split,

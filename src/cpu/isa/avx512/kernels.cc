@@ -4,6 +4,7 @@
 // clang-format off
 #include "cpu/isa/vector/elementwise.h"
 #include "cpu/isa/vector/matmul.h"
+#include "cpu/isa/vector/low_rank.h"
 #include "cpu/isa/vector/formats.h"
 #include "cpu/isa/vector/fused.h"
 #include "cpu/isa/vector/kv.h"
@@ -60,6 +61,8 @@ const KernelTable kAvx512Kernels = {
     .f8_scaled = kF32BlockKernels<F8Scaled>,
     .to_bf16 = to_bf16,
     .round_to_bf16 = round_to_bf16,
+    .low_rank_f32 = low_rank<F32Row>,
+    .low_rank_bf16 = low_rank<Bf16Row>,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .rope_split = rope_split,

@@ -68,6 +68,23 @@ void matmul_f32(const MatmulTile& t) {
   }
 }
 
+template <float (*kElement)(const std::byte*, int64_t)>
+void low_rank(const LowRankTile& t) {
+  for (int64_t i = 0; i < t.count; ++i) {
+    for (int64_t n = 0; n < t.outputs; ++n) {
+      float& y = t.y[i * t.y_stride + n];
+      double sum = static_cast<double>(y) * static_cast<double>(t.gain != nullptr ? t.gain[n] : 1.0F);
+      if (t.offset != nullptr) sum += static_cast<double>(t.offset[n]);
+      const int64_t lane = n % kLowRankOutputs;
+      for (int64_t r = 0; r < t.rank; ++r) {
+        const float b = kElement(t.panels, (n - lane) * t.rank + r * kLowRankOutputs + lane);
+        sum += static_cast<double>(t.projected[i * t.projected_stride + r]) * static_cast<double>(b);
+      }
+      y = static_cast<float>(sum);
+    }
+  }
+}
+
 void to_bf16(const float* x, int64_t size, uint16_t* out) {
   for (int64_t i = 0; i < size; ++i) out[i] = bf16_from_f32(x[i]);
 }
@@ -299,6 +316,8 @@ const KernelTable kScalarKernels = {
     .packed_w4_g = packed_product<W4G>,
     .packed_w8_g = packed_product<W8G>,
     .quantize_row = quantize_row,
+    .low_rank_f32 = low_rank<load_f32>,
+    .low_rank_bf16 = low_rank<load_bf16>,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .rope_split = rope_split,

@@ -1,0 +1,170 @@
+// Goal: low-rank updates compute what they are defined as on every instruction set, leave other rows alone, and give a
+// row the same bits whatever stands beside it. Method: random updates of several shapes, compared with sums in double;
+// then rows alone and in groups of every size, compared bit for bit.
+
+#include "cpu/low_rank.h"
+
+#include <cmath>
+#include <optional>
+
+#include "cpu/test_support.h"
+
+namespace kedge::cpu {
+namespace {
+
+constexpr float kGuard = -77.0F;
+
+/// A product of `columns` by several ranges of outputs, as q, k and v are.
+struct Shape {
+  int64_t columns;
+  std::vector<int64_t> ranks;
+  std::vector<int64_t> outputs;
+  DType dtype = DType::f32;
+  bool gains = false;
+};
+
+class Update {
+ public:
+  Update(const Shape& shape, uint32_t seed) : shape_(shape) {
+    int64_t ranks = 0, first = 0;
+    for (const int64_t rank : shape.ranks) ranks += rank;
+    a_.emplace(shape.dtype, ranks, shape.columns, seed);
+    panels_.resize(shape.ranks.size());
+    ranks = 0;
+    for (size_t p = 0; p < shape.ranks.size(); ++p) {
+      const int64_t rank = shape.ranks[p], count = shape.outputs[p];
+      b_.push_back(random_floats(static_cast<size_t>(count * rank), seed + 1));
+      gains_.push_back(random_floats(static_cast<size_t>(count), seed + 2));
+      offsets_.push_back(random_floats(static_cast<size_t>(count), seed + 3));
+      panels_[p].resize(low_rank_bytes(shape.dtype, count, rank));
+      pack_low_rank(b_[p], rank, shape.dtype, panels_[p].data());
+      parts_.push_back({.first = first,
+                        .count = count,
+                        .first_rank = ranks,
+                        .rank = rank,
+                        .panels = panels_[p].data(),
+                        .gain = shape.gains ? gains_[p].data() : nullptr,
+                        .offset = shape.gains ? offsets_[p].data() : nullptr});
+      first += count;
+      ranks += rank;
+    }
+    update_ = {a_->view(), parts_};
+  }
+  Update(const Update&) = delete;
+  Update& operator=(const Update&) = delete;
+  [[nodiscard]] const LowRank* get() const { return &update_; }
+
+  /// What the update makes of a row of y, in double, and the size of what is added.
+  void apply(const float* x, std::vector<double>& y, std::vector<double>& sizes) const {
+    std::vector<double> projected;
+    std::vector<float> row(static_cast<size_t>(shape_.columns));
+    for (int64_t r = 0; r < update_.a.rows; ++r) {
+      dequantize_row(update_.a, r, row.data());
+      double sum = 0;
+      for (size_t k = 0; k < row.size(); ++k) sum += static_cast<double>(row[k]) * static_cast<double>(x[k]);
+      projected.push_back(sum);
+    }
+    for (size_t p = 0; p < parts_.size(); ++p) {
+      for (int64_t n = 0; n < parts_[p].count; ++n) {
+        const auto at = static_cast<size_t>(parts_[p].first + n);
+        if (shape_.gains) {
+          y[at] = y[at] * static_cast<double>(gains_[p][static_cast<size_t>(n)]) +
+                  static_cast<double>(offsets_[p][static_cast<size_t>(n)]);
+        }
+        sizes[at] = std::abs(y[at]);
+        for (int64_t r = 0; r < parts_[p].rank; ++r) {
+          float b = b_[p][static_cast<size_t>(n * parts_[p].rank + r)];
+          if (shape_.dtype == DType::bf16) b = bf16_to_f32(f32_to_bf16(b));
+          const double term = static_cast<double>(b) * projected[static_cast<size_t>(parts_[p].first_rank + r)];
+          y[at] += term;
+          sizes[at] += std::abs(term);
+        }
+      }
+    }
+  }
+
+ private:
+  Shape shape_;
+  std::optional<Weights> a_;
+  std::vector<std::vector<float>> b_, gains_, offsets_;
+  std::vector<std::vector<std::byte>> panels_;
+  std::vector<LowRankOutputs> parts_;
+  LowRank update_;
+};
+
+int64_t outputs_of(const Shape& shape) {
+  int64_t all = 0;
+  for (const int64_t count : shape.outputs) all += count;
+  return all;
+}
+
+std::vector<Shape> shapes() {
+  std::vector<Shape> all;
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const bool gains : {false, true}) {
+      all.push_back({64, {4}, {48}, dtype, gains});
+      all.push_back({33, {1}, {1}, dtype, gains});
+      all.push_back({100, {16, 3, 8}, {530, 17, 15}, dtype, gains});
+      all.push_back({257, {64, 16}, {1040, 33}, dtype, gains});
+    }
+  }
+  return all;
+}
+
+TEST(LowRank, every_isa_computes_the_definition_and_leaves_other_rows_alone) {
+  WorkerPool pool(2);
+  for_every_isa([&](Isa) {
+    for (const Shape& shape : shapes()) {
+      SCOPED_TRACE(testing::Message() << shape.columns << " columns, " << name_of(shape.dtype));
+      const Update one(shape, 1), other(shape, 11);
+      // Rows 0 and 1 have no update, 2 to 10 the first one, 11 none, 12 the other.
+      constexpr int64_t kRows = 14;
+      const int64_t outputs = outputs_of(shape), stride = outputs + 5;
+      const auto x = random_floats(static_cast<size_t>(kRows * shape.columns), 5);
+      auto y = random_floats(static_cast<size_t>(kRows * stride), 6);
+      for (int64_t i = 0; i < kRows; ++i) y[static_cast<size_t>(i * stride + outputs)] = kGuard;
+      const auto before = y;
+      const std::vector<LowRankRows> groups = {{one.get(), 2, 9}, {other.get(), 12, 1}};
+      low_rank_add(pool, groups, {x.data(), shape.columns, kRows}, {y.data(), stride});
+      for (int64_t i = 0; i < kRows; ++i) {
+        const auto start = static_cast<size_t>(i * stride);
+        std::vector<double> expected(before.begin() + i * stride, before.begin() + i * stride + outputs);
+        std::vector<double> sizes(expected.size());
+        const Update* const update = i >= 2 && i < 11 ? &one : i == 12 ? &other : nullptr;
+        if (update != nullptr) update->apply(x.data() + i * shape.columns, expected, sizes);
+        for (size_t n = 0; n < expected.size(); ++n) {
+          // The projections' own rounding: sums of `columns` terms, some of which cancel.
+          const double error_max = update == nullptr ? 0 : 3e-5 * (1.0 + sizes[n]);
+          ASSERT_NEAR(static_cast<double>(y[start + n]), expected[n], error_max) << "row " << i << ", output " << n;
+        }
+        ASSERT_EQ(y[start + expected.size()], kGuard);
+      }
+    }
+  });
+}
+
+TEST(LowRank, a_row_has_the_same_bits_whatever_stands_beside_it) {
+  for_every_isa([&](Isa) {
+    for (const Shape& shape : shapes()) {
+      const Update update(shape, 21);
+      constexpr int64_t kRows = 60;
+      const int64_t outputs = outputs_of(shape);
+      const auto x = random_floats(static_cast<size_t>(kRows * shape.columns), 5);
+      const auto before = random_floats(static_cast<size_t>(kRows * outputs), 6);
+      const auto computed = [&](unsigned threads, int64_t group) {
+        WorkerPool pool(threads);
+        auto y = before;
+        for (int64_t first = 0; first < kRows; first += group) {
+          const LowRankRows rows{update.get(), first, std::min(group, kRows - first)};
+          low_rank_add(pool, {&rows, 1}, {x.data(), shape.columns, kRows}, {y.data(), outputs});
+        }
+        return y;
+      };
+      const auto alone = computed(1, 1);
+      for (const int64_t group : {2, 3, 5, 7, 13, 48, 60}) ASSERT_EQ(computed(3, group), alone) << group;
+    }
+  });
+}
+
+}  // namespace
+}  // namespace kedge::cpu
