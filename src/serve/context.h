@@ -60,6 +60,7 @@ struct ServeContext {
   std::function<void(std::function<void()>)> post;  // runs a task on a worker thread
   KeyRing keys;
   LogSink log;
+  std::function<bool()> stalled;      // whether some engine stands still; may be empty
   std::atomic<bool> ready{false};     // every model has proved that it computes
   std::atomic<bool> draining{false};  // finishing what runs, taking nothing new
 };

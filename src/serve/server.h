@@ -26,6 +26,8 @@ struct ServerOptions {
   bool asks_for_key = false;     // also while there is none: then nobody is let in
   size_t queue_max = 64;         // requests that may wait for one model; further ones get 429
   LogSink log;                   // may be empty
+  std::chrono::milliseconds step_time_max{
+      0};  // a longer step of an engine is reported, and readiness is 503; 0: no limit
 };
 
 /// Serves from construction to destruction. Thread-safe. Owns its engines, and lets every callback of theirs return
