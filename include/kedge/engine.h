@@ -248,6 +248,7 @@ struct EngineStats {
   uint64_t prefix_queries = 0, prefix_hits = 0;    // tokens of prompts that were looked up and found
   uint64_t draft_tokens = 0, accepted_tokens = 0;  // guessed ahead, and of these what came
   Times step_seconds;
+  double running_step_seconds = 0;  // how long the step that runs now has been running; 0: none does
 };
 
 namespace text {

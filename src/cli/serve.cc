@@ -142,6 +142,7 @@ Status serve_models(ServeOptions options, LogWriter& log) {
   }
   KEDGE_TRY(prepare_access(options.operation, options.server));
   options.server.log = log.sink();
+  options.server.step_time_max = std::chrono::seconds(options.operation.watchdog_seconds);
   TerminationGuard termination;
   std::signal(SIGPIPE, SIG_IGN);  // whoever read our standard error may be gone
   make_room_for_connections(options.server.http, log);

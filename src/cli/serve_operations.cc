@@ -26,6 +26,8 @@ void add_operation_options(CLI::App& command, OperationOptions& options) {
                      "it again");
   command.add_flag("--allow-unauthenticated", options.allow_unauthenticated,
                    "listen on an address that others reach although no key is asked for");
+  command.add_option("--watchdog-seconds", options.watchdog_seconds,
+                     "report a step of an engine that takes longer, and answer readiness with 503; 0: never");
   command.add_option("--log-format", options.log_format, "of the log on standard error")
       ->check(CLI::IsMember({"text", "json"}));
   command.add_option("--log-level", options.log_level, "what is worth a line of the log; requests are info")

@@ -15,6 +15,7 @@ struct OperationOptions {
   bool allow_unauthenticated = false;
   std::string log_format = "text";
   std::string log_level = "info";
+  unsigned watchdog_seconds = 120;
 };
 
 void add_operation_options(CLI::App& command, OperationOptions& options);

@@ -387,7 +387,8 @@ EngineStats DecoderEngine::stats() const {
           .prefix_hits = counters.prefix_hits,
           .draft_tokens = counters.draft_tokens,
           .accepted_tokens = counters.accepted_tokens,
-          .step_seconds = thread_->step_stats().snapshot()};
+          .step_seconds = thread_->step_stats().snapshot(),
+          .running_step_seconds = thread_->step_clock().seconds()};
 }
 
 Status DecoderEngine::feed_between_steps(Feed feed, const std::function<void(int64_t)>& on_chunk,

@@ -50,7 +50,7 @@ Error EncoderEngine::no_text_model(const char* what) const {
 EngineStats EncoderEngine::stats() const {
   const size_t pending = pending_count();
   const size_t running = std::min<size_t>(pending, 1);
-  return {.running = running, .waiting = pending - running};
+  return {.running = running, .waiting = pending - running, .running_step_seconds = jobs_->step_clock().seconds()};
 }
 
 Result<RequestId> EncoderEngine::submit(Request, OnToken, OnDone) {

@@ -99,6 +99,7 @@ void EngineThread::run() {
     }
     if (any_cancelled_.exchange(false)) batch_.end_cancelled();
     if (!batch_.empty()) {
+      const StepClock::Step running(step_clock_);
       const auto start = std::chrono::steady_clock::now();
       batch_.step(!tasks_.empty());
       step_stats_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
@@ -110,12 +111,16 @@ void EngineThread::run() {
 void EngineThread::step_tasks() {
   if (!tasks_.empty()) {
     Task& task = *tasks_.front();
+    const StepClock::Step running(step_clock_);
     if (task.step(batch_.decoding() ? limits_.mixed_prefill : limits_.step_tokens)) {
       finish(task);
       tasks_.pop_front();
     }
   } else if (alone_ && batch_.empty()) {
-    while (!alone_->step(limits_.step_tokens)) continue;
+    for (bool done = false; !done;) {
+      const StepClock::Step running(step_clock_);
+      done = alone_->step(limits_.step_tokens);
+    }
     finish(*alone_);
     alone_.reset();
   }

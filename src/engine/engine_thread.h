@@ -14,6 +14,7 @@
 #include <variant>
 
 #include "engine/batch.h"
+#include "engine/step_clock.h"
 #include "engine/step_stats.h"
 
 namespace kedge::engine {
@@ -47,6 +48,7 @@ class EngineThread {
   [[nodiscard]] size_t pending_count() const;
   [[nodiscard]] const BatchCounters& counters() const { return batch_.counters(); }
   [[nodiscard]] const StepStats& step_stats() const { return step_stats_; }
+  [[nodiscard]] const StepClock& step_clock() const { return step_clock_; }
 
   /// Returns when `step` has returned true. REQUIRES: not called on the engine thread.
   void run_task(TaskKind kind, TaskStep step);
@@ -82,6 +84,7 @@ class EngineThread {
   std::deque<std::shared_ptr<Task>> tasks_;
   std::shared_ptr<Task> alone_;  // waits until everything else is done
   StepStats step_stats_;
+  StepClock step_clock_;
   std::thread thread_;
 };
 

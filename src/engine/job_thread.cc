@@ -57,7 +57,10 @@ void JobThread::run() {
     waiting_.pop_front();
     const std::shared_ptr<Entry> entry = running_;
     lock.unlock();
-    entry->job(entry->cancelled);
+    {
+      const StepClock::Step running(step_clock_);
+      entry->job(entry->cancelled);
+    }
     lock.lock();
     running_.reset();
   }

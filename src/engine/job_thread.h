@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "engine/step_clock.h"
 #include "kedge/engine.h"
 
 namespace kedge::engine {
@@ -31,6 +32,8 @@ class JobThread {
   void cancel(RequestId id);
   /// Jobs waiting and running.
   [[nodiscard]] size_t pending_count() const;
+
+  [[nodiscard]] const StepClock& step_clock() const { return step_clock_; }
 
   /// Runs `function` as a job and returns when it has. REQUIRES: not called from a job.
   template <typename F>
@@ -56,6 +59,7 @@ class JobThread {
 
   void run();
 
+  StepClock step_clock_;  // of jobs
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<Entry>> waiting_;

@@ -66,6 +66,7 @@ struct ServeContext {
   LogSink log;
   bool takes_adapters = false;        // from somewhere: names of models may come and go
   bool adapters_by_api = false;       // also from clients
+  std::function<bool()> stalled;      // whether some engine stands still; may be empty
   std::atomic<bool> ready{false};     // every model has proved that it computes
   std::atomic<bool> draining{false};  // finishing what runs, taking nothing new
 };

@@ -2,6 +2,7 @@
 // An engine that says what a test tells it to, one byte a token, on a thread of its own, one request at a time.
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -180,6 +181,8 @@ class FakeEngine final : public Engine {
     const std::scoped_lock lock(mutex_);
     return jobs_.size();
   }
+  /// What it says of the step that runs.
+  void set_step_seconds(double seconds) { step_seconds_ = seconds; }
   [[nodiscard]] EngineStats stats() const override {
     const size_t pending = pending_count(), running = std::min<size_t>(pending, 1);
     return {.running = running,
@@ -190,7 +193,8 @@ class FakeEngine final : public Engine {
             .prefix_hits = 32,
             .draft_tokens = 9,
             .accepted_tokens = 7,
-            .step_seconds = {{0.5}, {2, 3}, 1.5}};
+            .step_seconds = {{0.5}, {2, 3}, 1.5},
+            .running_step_seconds = step_seconds_};
   }
   /// Of a folder that has an adapter_config.json without the word "broken".
   Result<AdapterPtr> load_adapter(const std::filesystem::path& folder) override {
@@ -339,6 +343,7 @@ class FakeEngine final : public Engine {
   FakeTokenizer tokenizer_;
   FakeTemplate template_;
   bool has_template_ = true;
+  std::atomic<double> step_seconds_{0};
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;  // the first one runs

@@ -9,6 +9,7 @@
 #include "serve/request_trace.h"
 #include "serve/routes.h"
 #include "serve/version.h"
+#include "serve/watchdog.h"
 
 namespace kedge::serve {
 
@@ -64,6 +65,9 @@ class ApiServer final : public Server {
     options.http.headers.push_back({"X-Content-Type-Options", "nosniff"});
     KEDGE_ASSIGN(http_, net::HttpServer::start(options.http, make_router(), make_hooks()));
     context_.post = [this](std::function<void()> task) { http_->post(std::move(task)); };
+    context_.metrics.gauge("kedge_http_connections", "Connections that are open.", {},
+                           [http = http_.get()] { return static_cast<double>(http->connection_count()); });
+    watch(options);
     complete_.count_down();
     warm_up_ = std::async(std::launch::async, [this] { return warm_up(); }).share();
     return Done{};
@@ -128,6 +132,16 @@ class ApiServer final : public Server {
         std::make_unique<AdapterFolder>(options.adapter_source, options.adapter_refresh, context_.adapters, tell);
   }
 
+  void watch(const ServerOptions& options) {
+    if (options.step_time_max.count() == 0) return;
+    std::vector<Watchdog::Watched> watched;
+    for (const auto& model : context_.models.all()) {
+      watched.push_back({model->name(), [engine = &model->engine()] { return engine->stats().running_step_seconds; }});
+    }
+    watchdog_.emplace(std::move(watched), options.step_time_max, options.log, context_.metrics);
+    context_.stalled = [this] { return watchdog_->stalled(); };
+  }
+
   net::Router make_router() {
     net::Router router;
     for (RouteSpec& route : all_routes(context_)) {
@@ -182,6 +196,7 @@ class ApiServer final : public Server {
   ServeContext context_;
   std::latch complete_{1};  // the first request may come before `start` has returned from listening
   std::shared_future<Status> warm_up_;
+  std::optional<Watchdog> watchdog_;
   std::unique_ptr<net::HttpServer> http_;
   std::unique_ptr<AdapterFolder> adapter_folder_;  // last: its thread uses the context
 };

@@ -35,6 +35,8 @@ struct ServerOptions {
   bool adapters_by_api = false;                  // clients may have folders of the server's disk loaded
   size_t adapters_max = 256;
   std::function<void(const std::string&)> tell;  // what becomes of adapters; any thread; may be empty
+  std::chrono::milliseconds step_time_max{
+      0};  // a longer step of an engine is reported, and readiness is 503; 0: no limit
 };
 
 /// Serves from construction to destruction. Thread-safe. Owns its engines, and lets every callback of theirs return

@@ -66,6 +66,39 @@ TEST_F(ServerTest, keys_are_asked_for) {
   }
 }
 
+TEST_F(ServerTest, an_engine_that_stands_still_is_reported_until_it_goes_on) {
+  std::mutex mutex;
+  std::string log;
+  ServerOptions options;
+  options.step_time_max = std::chrono::milliseconds(500);
+  options.log = [&](const LogRecord& record) {
+    const std::scoped_lock lock(mutex);
+    log += record.message + "\n";
+  };
+  start(ModelKind::decoder, options);
+  const auto wait_for_status = [&](int status) {
+    int found = 0;
+    for (int i = 0; i < 1000 && found != status; ++i) {
+      found = get("/v1/health/ready").status;
+      if (found != status) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return found;
+  };
+  engine().set_step_seconds(0.4);
+  EXPECT_EQ(get("/v1/health/ready").status, 200) << "long, but not too long";
+  EXPECT_EQ(metric("kedge_engine_stalls_total{model_name=\"fake\"}"), 0);
+  engine().set_step_seconds(0.6);
+  EXPECT_EQ(wait_for_status(503), 503);
+  EXPECT_EQ(get("/v1/health/live").status, 200);
+  EXPECT_EQ(metric("kedge_engine_stalls_total{model_name=\"fake\"}"), 1);
+  EXPECT_EQ(metric("kedge_engine_step_seconds{model_name=\"fake\"}"), 0.6);
+  engine().set_step_seconds(0);
+  EXPECT_EQ(wait_for_status(200), 200);
+  server_.reset();
+  EXPECT_THAT(log, HasSubstr("the engine of 'fake' does not go on: its step has been running for 0.6 s"));
+  EXPECT_THAT(log, HasSubstr("the engine of 'fake' goes on"));
+}
+
 TEST_F(ServerTest, unknown_routes_answer_in_the_form_of_the_api) {
   start();
   const ApiAnswer unknown = get("/v1/nothing");

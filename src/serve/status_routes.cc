@@ -24,6 +24,8 @@ void handle_ready(ServeContext& context, const net::ServerRequest&, const std::s
     responder->send(health_response(503, "The server finishes its last requests.", "draining"));
   } else if (!context.ready) {
     responder->send(health_response(503, "The models are being tried.", "starting"));
+  } else if (context.stalled && context.stalled()) {
+    responder->send(health_response(503, "An engine does not go on; the log names it.", "stalled"));
   } else {
     responder->send(health_response(200, "Every model has computed.", "ready"));
   }
