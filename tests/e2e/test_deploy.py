@@ -2,8 +2,9 @@
 
 Method: the chart is rendered (helm_template.py, and compared with helm where that is installed) and its options, as the
 unit's, are read by `kedge serve --print-config`; metrics of alerts and dashboard are looked for in /metrics of a
-running server; systemd-analyze, promtool and hadolint judge where they are installed. No image is built here: the
-Containerfile's stages, paths and packages are compared with the tree and with what the binary is linked to.
+running server; systemd-analyze, promtool, hadolint and kubernetes-validate judge where they are installed. No image is
+built here: the Containerfile's stages, paths and packages are compared with the tree and with what the binary is linked
+to.
 """
 
 import fnmatch
@@ -277,6 +278,17 @@ class Helm(unittest.TestCase):
         self.assertEqual(documents["PrometheusRule", "test-kedge"]["spec"], rules)
         shown = documents["ConfigMap", "test-kedge-dashboard"]["data"]["kedge-dashboard.json"]
         self.assertEqual(json.loads(shown), json.loads(DASHBOARD.read_text(encoding="utf-8")))
+
+    def test_kubernetes_schemas(self):
+        try:
+            import kubernetes_validate
+        except ImportError:
+            self.skipTest("kubernetes-validate is not installed")
+        version = kubernetes_validate.latest_version()
+        for values in (EVERYTHING, OPEN):
+            for document in self.render(values).values():
+                if not document["apiVersion"].startswith("monitoring.coreos.com/"):
+                    kubernetes_validate.validate(document, version, strict=True)
 
     def test_helm_renders_the_same(self):
         helm = tool(self, "helm")
