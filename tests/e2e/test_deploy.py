@@ -7,6 +7,7 @@ built here: the Containerfile's stages, paths and packages are compared with the
 to.
 """
 
+import errno
 import fnmatch
 import json
 import os
@@ -380,6 +381,19 @@ class Guide(unittest.TestCase):
         self.assertLessEqual(set(re.findall(r"`--([a-z-]+)", tuning.split("Measure with")[0])), known_options())
         for path in re.findall(r"\bdeploy/[\w./-]*\w|\bbench/\w+\.\w+", self.text):
             self.assertTrue((ROOT / path).exists(), path)
+
+    def test_messages_are_the_programs(self):
+        """The longest piece of each message that has no values in it stands in the sources."""
+        sources = "".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "src").rglob("*.cc")))
+        sources = re.sub(r'"\s*\n\s*"', "", sources)
+        system = os.strerror(errno.EADDRNOTAVAIL)
+        table = self.text.split("## When something is wrong")[1]
+        messages = re.findall(r"^\| (?:\d{3} )?`([^`]+)` \|", table, re.MULTILINE)
+        self.assertGreater(len(messages), 12)
+        for message in messages:
+            piece = max(re.split(r"\.\.\.|[\d.:,'()]+", message), key=len).strip()
+            self.assertGreater(len(piece), 7, message)
+            self.assertTrue(piece in sources or piece in system, message)
 
     def test_commands(self):
         local = [line for line in self.lines if line.startswith(("kedge ", "printf ")) and "Qwen" not in line]
