@@ -2,10 +2,12 @@
 
 Method: the chart is rendered (helm_template.py, and compared with helm where that is installed) and its options, as the
 unit's, are read by `kedge serve --print-config`; metrics of alerts and dashboard are looked for in /metrics of a
-running server; systemd-analyze, promtool and hadolint judge where they are installed. No image is built here: the
-Containerfile's stages, paths and packages are compared with the tree and with what the binary is linked to.
+running server; systemd-analyze, promtool, hadolint and kubernetes-validate judge where they are installed. No image is
+built here: the Containerfile's stages, paths and packages are compared with the tree and with what the binary is linked
+to.
 """
 
+import errno
 import fnmatch
 import json
 import os
@@ -278,6 +280,17 @@ class Helm(unittest.TestCase):
         shown = documents["ConfigMap", "test-kedge-dashboard"]["data"]["kedge-dashboard.json"]
         self.assertEqual(json.loads(shown), json.loads(DASHBOARD.read_text(encoding="utf-8")))
 
+    def test_kubernetes_schemas(self):
+        try:
+            import kubernetes_validate
+        except ImportError:
+            self.skipTest("kubernetes-validate is not installed")
+        version = kubernetes_validate.latest_version()
+        for values in (EVERYTHING, OPEN):
+            for document in self.render(values).values():
+                if not document["apiVersion"].startswith("monitoring.coreos.com/"):
+                    kubernetes_validate.validate(document, version, strict=True)
+
     def test_helm_renders_the_same(self):
         helm = tool(self, "helm")
         for values in (EVERYTHING, OPEN):
@@ -368,6 +381,19 @@ class Guide(unittest.TestCase):
         self.assertLessEqual(set(re.findall(r"`--([a-z-]+)", tuning.split("Measure with")[0])), known_options())
         for path in re.findall(r"\bdeploy/[\w./-]*\w|\bbench/\w+\.\w+", self.text):
             self.assertTrue((ROOT / path).exists(), path)
+
+    def test_messages_are_the_programs(self):
+        """The longest piece of each message that has no values in it stands in the sources."""
+        sources = "".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "src").rglob("*.cc")))
+        sources = re.sub(r'"\s*\n\s*"', "", sources)
+        system = os.strerror(errno.EADDRNOTAVAIL)
+        table = self.text.split("## When something is wrong")[1]
+        messages = re.findall(r"^\| (?:\d{3} )?`([^`]+)` \|", table, re.MULTILINE)
+        self.assertGreater(len(messages), 12)
+        for message in messages:
+            piece = max(re.split(r"\.\.\.|[\d.:,'()]+", message), key=len).strip()
+            self.assertGreater(len(piece), 7, message)
+            self.assertTrue(piece in sources or piece in system, message)
 
     def test_commands(self):
         local = [line for line in self.lines if line.startswith(("kedge ", "printf ")) and "Qwen" not in line]
