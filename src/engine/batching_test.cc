@@ -256,7 +256,8 @@ class BatchingTest : public testing::Test {
       return tensor.first.find("q_proj") == std::string::npos && tensor.first.find("down_proj") == std::string::npos;
     });
     for (const char* name : {"all", "some", "dora"}) adapters_.push_back(folder_.path() / name);
-    ASSERT_TRUE(models::write_adapter(adapters_[0], models::tiny_adapter_config(), models::adapter_shapes(shapes, 4), 1));
+    ASSERT_TRUE(
+        models::write_adapter(adapters_[0], models::tiny_adapter_config(), models::adapter_shapes(shapes, 4), 1));
     ASSERT_TRUE(models::write_adapter(adapters_[1], some, few, 2));
     ASSERT_TRUE(models::write_adapter(adapters_[2], decomposed, models::adapter_shapes(shapes, 4, true), 3));
   }

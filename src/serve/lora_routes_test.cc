@@ -1,6 +1,6 @@
-// Goal: adapters are loaded, listed, chosen, unloaded and refused by name, by the command's options, by clients and from
-// a watched folder. Method: a fake engine, which takes every folder that has an adapter_config.json without the word
-// "broken"; requests over HTTP.
+// Goal: adapters are loaded, listed, chosen, unloaded and refused by name, by the command's options, by clients and
+// from a watched folder. Method: a fake engine, which takes every folder that has an adapter_config.json without the
+// word "broken"; requests over HTTP.
 
 #include <unistd.h>
 
@@ -57,7 +57,8 @@ class LoraTest : public ServerTest {
 
   std::vector<std::string> names() {
     std::vector<std::string> all;
-    for (const Json& model : get("/v1/models").json["data"]) all.push_back(model["id"].get<std::string>());
+    const Json list = get("/v1/models").json["data"];
+    for (const Json& model : list) all.push_back(model["id"].get<std::string>());
     return all;
   }
   ApiAnswer ask(const std::string& model) {
@@ -92,7 +93,9 @@ TEST_F(LoraTest, clients_load_choose_and_unload) {
   EXPECT_EQ(engine().last_request().adapter, nullptr);
   EXPECT_EQ(post(kCompletions, {{"model", "sql"}, {"prompt", "Hi"}}).json["model"], "sql");
   EXPECT_NE(engine().last_request().adapter, nullptr);
-  EXPECT_EQ(post("/v1/messages", {{"model", "sql"}, {"max_tokens", 5}, {"messages", hello()["messages"]}}).json["model"], "sql");
+  EXPECT_EQ(
+      post("/v1/messages", {{"model", "sql"}, {"max_tokens", 5}, {"messages", hello()["messages"]}}).json["model"],
+      "sql");
   EXPECT_NE(engine().last_request().adapter, nullptr);
   EXPECT_EQ(post("/tokenize", {{"model", "sql"}, {"prompt", "Hi"}}).status, 200);
   EXPECT_EQ(metric("kedge_lora_adapters"), 1);
