@@ -179,7 +179,8 @@ void pack_low_rank(std::span<const float> b, int64_t rank, DType dtype, std::byt
   }
 }
 
-LowRankProjection low_rank_project(WorkerPool& pool, std::span<const LowRankRows> groups, const InputRows& x) {
+LowRankProjection low_rank_project(WorkerPool& pool, std::span<const LowRankRows> groups, const InputRows& x,
+                                   MatmulCompute compute) {
   KEDGE_DCHECK(x.norm == nullptr);
   thread_local Scratch scratch;
   int64_t rows = 0, stride = 0;
@@ -188,6 +189,15 @@ LowRankProjection low_rank_project(WorkerPool& pool, std::span<const LowRankRows
     rows += group.count;
   }
   auto* const data = reinterpret_cast<float*>(scratch.take(static_cast<size_t>(rows * stride) * sizeof(float)));
+  if (compute == MatmulCompute::bf16_tiles) {
+    float* projected = data;
+    for (const LowRankRows& group : groups) {
+      matmul(pool, group.update->a, {x.data + group.first * x.stride, x.stride, group.count}, {projected, stride},
+             nullptr, compute);
+      projected += group.count * stride;
+    }
+    return {groups, data, stride};
+  }
   std::vector<Piece>& pieces = pieces_of_caller();
   list_projections(groups, pieces);
   pool.parallel_for_parts(static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end, unsigned) {
@@ -224,9 +234,10 @@ void low_rank_rows(const LowRankOutputs& outputs, DType dtype, const InputRows& 
 }
 
 // Bound: with one row a group, the bytes of A and B, which each step reads once; with many, multiply-adds and y.
-void low_rank_add(WorkerPool& pool, std::span<const LowRankRows> groups, const InputRows& x, const OutputRows& y) {
+void low_rank_add(WorkerPool& pool, std::span<const LowRankRows> groups, const InputRows& x, const OutputRows& y,
+                  MatmulCompute compute) {
   if (groups.empty()) return;
-  const LowRankProjection projection = low_rank_project(pool, groups, x);
+  const LowRankProjection projection = low_rank_project(pool, groups, x, compute);
   std::vector<Piece>& pieces = pieces_of_caller();
   list_outputs(groups, pieces);
   pool.parallel_for_parts(static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end, unsigned) {

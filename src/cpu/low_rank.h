@@ -48,8 +48,10 @@ struct LowRankProjection {
   int64_t stride = 0;
 };
 /// The first half of low_rank_add, for products that do the second half while their outputs are in the caches
-/// (OutputRows::update). Valid until the calling thread's next call. REQUIRES: no norm on x.
-LowRankProjection low_rank_project(WorkerPool& pool, std::span<const LowRankRows> groups, const InputRows& x);
+/// (OutputRows::update). compute bf16_tiles: A in tile registers, x rounded to bf16; else x as it is. Valid until the
+/// calling thread's next call. REQUIRES: no norm on x.
+LowRankProjection low_rank_project(WorkerPool& pool, std::span<const LowRankRows> groups, const InputRows& x,
+                                   MatmulCompute compute = MatmulCompute::f32);
 
 /// Some rows of a batch by some outputs of its product.
 struct OutputBlock {
@@ -63,7 +65,8 @@ void low_rank_apply(const LowRankProjection& projection, const OutputBlock& bloc
 
 /// Updates rows of y, a product of x's. Other rows stay as they are; a row's result depends on that row alone.
 /// REQUIRES: no norm on x, and y is not added.
-void low_rank_add(WorkerPool& pool, std::span<const LowRankRows> groups, const InputRows& x, const OutputRows& y);
+void low_rank_add(WorkerPool& pool, std::span<const LowRankRows> groups, const InputRows& x, const OutputRows& y,
+                  MatmulCompute compute = MatmulCompute::f32);
 
 /// The second half of it on the calling thread: y[i, n] += sum_r B[n, r] * projected[i, r].
 void low_rank_rows(const LowRankOutputs& outputs, DType dtype, const InputRows& projected, const OutputRows& y);

@@ -168,17 +168,21 @@ TEST(LowRank, a_row_has_the_same_bits_whatever_stands_beside_it) {
       const int64_t outputs = outputs_of(shape);
       const auto x = random_floats(static_cast<size_t>(kRows * shape.columns), 5);
       const auto before = random_floats(static_cast<size_t>(kRows * outputs), 6);
-      const auto computed = [&](unsigned threads, int64_t group) {
+      const auto computed = [&](unsigned threads, int64_t group, MatmulCompute compute = MatmulCompute::f32) {
         WorkerPool pool(threads);
         auto y = before;
         for (int64_t first = 0; first < kRows; first += group) {
           const LowRankRows rows{update.get(), first, std::min(group, kRows - first)};
-          low_rank_add(pool, {&rows, 1}, {x.data(), shape.columns, kRows}, {y.data(), outputs});
+          low_rank_add(pool, {&rows, 1}, {x.data(), shape.columns, kRows}, {y.data(), outputs}, compute);
         }
         return y;
       };
       const auto alone = computed(1, 1);
       for (const int64_t group : {2, 3, 5, 7, 13, 48, 60}) ASSERT_EQ(computed(3, group), alone) << group;
+      const MatmulCompute many = for_many_tokens(MatmulCompute::bf16);
+      const auto in_tiles = computed(1, 1, many);
+      for (const int64_t group : {3, 16, 17, 60}) ASSERT_EQ(computed(3, group, many), in_tiles) << group;
+      for (size_t i = 0; i < alone.size(); ++i) ASSERT_NEAR(in_tiles[i], alone[i], 0.05F * (10 + std::abs(alone[i])));
     }
   });
 }

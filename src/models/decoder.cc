@@ -187,9 +187,9 @@ void Decoder::matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRow
                      Updates updates) const {
   if (updates.empty() || !updates_on_the_way(linear, updates)) {
     matmul(pool, linear, x, y);
-    return cpu::low_rank_add(pool, updates, x, y);
+    return cpu::low_rank_add(pool, updates, x, y, stored_compute_);
   }
-  const cpu::LowRankProjection projection = cpu::low_rank_project(pool, updates, x);
+  const cpu::LowRankProjection projection = cpu::low_rank_project(pool, updates, x, stored_compute_);
   y.update = &projection;
   matmul(pool, linear, x, y);
 }
@@ -227,7 +227,7 @@ void Decoder::project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer, co
   matmul(pool, layer.query, x, {q, stride});
   matmul(pool, layer.key, x, {q + query_size(spec_), stride});
   matmul(pool, layer.value, x, {q + query_size(spec_) + key_size(spec_), stride});
-  cpu::low_rank_add(pool, updates, x, {q, stride});
+  cpu::low_rank_add(pool, updates, x, {q, stride}, stored_compute_);
 }
 
 void Decoder::rotate(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index) {
@@ -326,7 +326,7 @@ void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const MlpUpdates& u
     cpu::OutputRows gated{gate, inner};
     cpu::LowRankProjection projection;
     if (!updates.gate_up.empty()) {
-      projection = cpu::low_rank_project(pool, updates.gate_up, x);
+      projection = cpu::low_rank_project(pool, updates.gate_up, x, stored_compute_);
       gated.update = &projection;
     }
     cpu::packed_gated_matmul(pool, whole.packed, {spec_.activation, whole.bias_data()}, x, gated, packed_compute_);
@@ -337,7 +337,7 @@ void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const MlpUpdates& u
   } else {
     matmul(pool, mlp.gate, x, {gate, 2 * inner});
     if (mlp.up.weight.rows > 0) matmul(pool, mlp.up, x, {up, 2 * inner});
-    cpu::low_rank_add(pool, updates.gate_up, x, {gate, 2 * inner});
+    cpu::low_rank_add(pool, updates.gate_up, x, {gate, 2 * inner}, stored_compute_);
   }
   cpu::gated_activation(pool, spec_.activation, {gate, 2 * inner, x.count}, up, inner, {gate, 2 * inner});
   matmul(pool, mlp.down, {gate, 2 * inner, x.count}, y, updates.down);
