@@ -134,7 +134,6 @@ void ModelOptions::add_scheduling_to(CLI::App& command, uint32_t sequences_defau
 void ModelOptions::add_rank_to(CLI::App& command) {
   command.add_option("--max-lora-rank", lora_rank_max, "the largest rank of LoRA adapters that are taken")
       ->check(CLI::Range(1U, 1U << 14))
-      ->envname("NIM_MAX_LORA_RANK")
       ->capture_default_str();
 }
 

@@ -178,18 +178,14 @@ Status configure_and_serve(ServeOptions& options, LayeredOptions& layers) {
 void add_adapters_to(CLI::App& command, ServeOptions& options) {
   command.add_option("--lora-modules", options.adapters,
                      "LoRA adapters as NAME=PATH; requests name them as their model");
-  command
-      .add_option("--peft-source", options.adapter_source,
-                  "a folder of LoRA adapters: NAME/adapter_config.json and adapter_model.safetensors")
-      ->envname("NIM_PEFT_SOURCE");
+  command.add_option("--peft-source", options.adapter_source,
+                     "a folder of LoRA adapters: NAME/adapter_config.json and adapter_model.safetensors");
   command
       .add_option("--peft-refresh-seconds", options.adapter_refresh_seconds,
                   "how often that folder is looked at for what came, changed and went; 0: at the start only")
-      ->envname("NIM_PEFT_REFRESH_INTERVAL")
       ->check(CLI::Range(0U, 86400U))
       ->capture_default_str();
   command.add_option("--max-cpu-loras", options.server.adapters_max, "LoRA adapters in memory at a time")
-      ->envname("NIM_MAX_CPU_LORAS")
       ->check(CLI::Range(size_t{1}, size_t{1} << 16))
       ->capture_default_str();
   command

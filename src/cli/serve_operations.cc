@@ -61,6 +61,7 @@ void reload(const OperationOptions& options, serve::Server& server, LogWriter& l
     log.write({LogLevel::error, "the certificate stays as it is: " + tls.error().message, {}});
   }
   if (!options.api_keys_file.empty()) reload_api_keys(options.api_keys_file, server, log);
+  server.refresh_adapters();
 }
 
 bool is_loopback(const std::string& host) {

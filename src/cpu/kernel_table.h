@@ -118,7 +118,8 @@ struct LowRankTile {
   int64_t projected_stride = 0;
   int64_t count = 0;  // rows
   int64_t rank = 0;
-  const std::byte* panels = nullptr;  // b: [outputs / kLowRankOutputs, rounded up][rank][kLowRankOutputs]
+  const std::byte* panels = nullptr;  // b: [outputs / kLowRankOutputs, rounded up][rank][kLowRankOutputs]; codes of 8
+                                      // bits behind an f32 that all of a panel's are multiplied by
   int64_t outputs = 0;
   float* y = nullptr;
   int64_t y_stride = 0;
@@ -225,7 +226,7 @@ struct KernelTable {
   PackedTileKernel packed_tiles_w4_g = nullptr, packed_tiles_w8_g = nullptr;
   void (*quantize_row)(const float* x, int64_t columns, int8_t* codes, float* scales, int32_t* sums) = nullptr;
 
-  LowRankKernel low_rank_f32 = nullptr, low_rank_bf16 = nullptr;  // by type of the panels
+  LowRankKernel low_rank_f32 = nullptr, low_rank_bf16 = nullptr, low_rank_int8 = nullptr;  // by type of the panels
 
   void (*rms_norm)(const NormTile& norm, const float* x, float* out) = nullptr;
   void (*layer_norm)(const NormTile& norm, const float* x, float* out) = nullptr;

@@ -1,6 +1,7 @@
 #include "cpu/low_rank.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -25,15 +26,25 @@ struct Piece {
   int64_t first, count;           // ranks, or outputs of `outputs`
 };
 
+LowRankKernel kernel_of(DType dtype) {
+  const KernelTable& table = kernels();
+  return dtype == DType::q8_0 ? table.low_rank_int8 : dtype == DType::bf16 ? table.low_rank_bf16 : table.low_rank_f32;
+}
+
 int64_t panels_of(int64_t outputs) {
   return (outputs + kLowRankOutputs - 1) / kLowRankOutputs;
+}
+
+/// Of the calling thread: workers read them through it.
+std::vector<Piece>& pieces_of_caller() {
+  thread_local std::vector<Piece> pieces;
+  return pieces;
 }
 
 /// x times the transposed A of every group: rows of `stride` floats, group after group.
 struct Projected {
   float* data = nullptr;
   int64_t stride = 0;
-  [[nodiscard]] float* row(int64_t index) const { return data + index * stride; }
 };
 
 template <typename Function>
@@ -84,10 +95,12 @@ void project(const Piece& piece, const InputRows& x, const Projected& projected)
                   .x = reinterpret_cast<const std::byte*>(rows),
                   .x_stride = static_cast<size_t>(x.stride) * sizeof(float),
                   .count = piece.row_count,
-                  .y = projected.row(piece.projected_row + piece.row) + piece.first,
+                  .y = projected.data + (piece.projected_row + piece.row) * projected.stride + piece.first,
                   .y_stride = projected.stride};
   MatmulKernel kernel = format_of(table, a.dtype).matmul_f32;
-  if (kernel == nullptr) {
+  // Kernels that convert blocks take few rows; both ways sum in the same order.
+  const bool too_many = info_of(a.dtype).block_elements > 1 && piece.row_count > kFusedCountMax;
+  if (kernel == nullptr || too_many) {
     thread_local Scratch widened;
     const size_t row_bytes = static_cast<size_t>(a.columns) * sizeof(float);
     std::byte* const panel = widened.take(static_cast<size_t>(piece.count) * row_bytes);
@@ -102,77 +115,137 @@ void project(const Piece& piece, const InputRows& x, const Projected& projected)
   kernel(tile);
 }
 
-void add(const Piece& piece, const Projected& projected, const OutputRows& y) {
+/// y: of the piece's first row and output.
+void add(const Piece& piece, const LowRankProjection& projection, float* y, int64_t y_stride) {
   const LowRankOutputs& outputs = *piece.outputs;
   const DType dtype = piece.group->update->a.dtype;
-  const size_t skipped = low_rank_bytes(dtype, piece.first, outputs.rank);
-  const LowRankTile tile{.projected = projected.row(piece.projected_row + piece.row) + outputs.first_rank,
-                         .projected_stride = projected.stride,
-                         .count = piece.row_count,
-                         .rank = outputs.rank,
-                         .panels = outputs.panels + skipped,
-                         .outputs = piece.count,
-                         .y = y.data + (piece.group->first + piece.row) * y.stride + outputs.first + piece.first,
-                         .y_stride = y.stride,
-                         .gain = outputs.gain != nullptr ? outputs.gain + piece.first : nullptr,
-                         .offset = outputs.offset != nullptr ? outputs.offset + piece.first : nullptr};
-  (dtype == DType::bf16 ? kernels().low_rank_bf16 : kernels().low_rank_f32)(tile);
+  KEDGE_DCHECK(piece.first % kLowRankOutputs == 0);
+  kernel_of(dtype)(
+      {.projected = projection.data + (piece.projected_row + piece.row) * projection.stride + outputs.first_rank,
+       .projected_stride = projection.stride,
+       .count = piece.row_count,
+       .rank = outputs.rank,
+       .panels = outputs.panels + low_rank_bytes(dtype, piece.first, outputs.rank),
+       .outputs = piece.count,
+       .y = y,
+       .y_stride = y_stride,
+       .gain = outputs.gain != nullptr ? outputs.gain + piece.first : nullptr,
+       .offset = outputs.offset != nullptr ? outputs.offset + piece.first : nullptr});
+}
+
+std::byte* write_plain(std::span<const float> panel, DType dtype, std::byte* out) {
+  const size_t size = info_of(dtype).block_bytes;
+  for (const float value : panel) {
+    const uint16_t narrow = f32_to_bf16(value);
+    std::memcpy(out, dtype == DType::bf16 ? static_cast<const void*>(&narrow) : &value, size);
+    out += size;
+  }
+  return out;
+}
+
+std::byte* write_codes(std::span<const float> panel, std::byte* out) {
+  float largest = 0;
+  for (const float value : panel) largest = std::max(largest, std::abs(value));
+  const float scale = largest / 127.0F;
+  std::memcpy(out, &scale, sizeof(scale));
+  out += sizeof(scale);
+  for (const float value : panel) {
+    *out++ = static_cast<std::byte>(static_cast<int8_t>(scale > 0 ? std::lrint(value / scale) : 0));
+  }
+  return out;
 }
 
 }  // namespace
 
 size_t low_rank_bytes(DType dtype, int64_t outputs, int64_t rank) {
-  KEDGE_CHECK(dtype == DType::f32 || dtype == DType::bf16);
-  return static_cast<size_t>(panels_of(outputs) * kLowRankOutputs * rank) * info_of(dtype).block_bytes;
+  KEDGE_CHECK(dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::q8_0);
+  const auto codes = static_cast<size_t>(rank * kLowRankOutputs);
+  const size_t panel = dtype == DType::q8_0 ? sizeof(float) + codes : codes * info_of(dtype).block_bytes;
+  return static_cast<size_t>(panels_of(outputs)) * panel;
 }
 
 void pack_low_rank(std::span<const float> b, int64_t rank, DType dtype, std::byte* out) {
   const auto outputs = static_cast<int64_t>(b.size()) / rank;
-  for (int64_t panel = 0; panel < panels_of(outputs); ++panel) {
+  std::vector<float> panel(static_cast<size_t>(rank * kLowRankOutputs));
+  for (int64_t first = 0; first < outputs; first += kLowRankOutputs) {
     for (int64_t r = 0; r < rank; ++r) {
-      for (int64_t n = panel * kLowRankOutputs; n < (panel + 1) * kLowRankOutputs; ++n) {
-        const float value = n < outputs ? b[static_cast<size_t>(n * rank + r)] : 0.0F;
-        const uint16_t narrow = f32_to_bf16(value);
-        const size_t size = info_of(dtype).block_bytes;
-        std::memcpy(out, dtype == DType::bf16 ? static_cast<const void*>(&narrow) : &value, size);
-        out += size;
+      for (int64_t lane = 0; lane < kLowRankOutputs; ++lane) {
+        const int64_t n = first + lane;
+        panel[static_cast<size_t>(r * kLowRankOutputs + lane)] =
+            n < outputs ? b[static_cast<size_t>(n * rank + r)] : 0.0F;
       }
     }
+    out = dtype == DType::q8_0 ? write_codes(panel, out) : write_plain(panel, dtype, out);
+  }
+}
+
+LowRankProjection low_rank_project(WorkerPool& pool, std::span<const LowRankRows> groups, const InputRows& x,
+                                   MatmulCompute compute) {
+  KEDGE_DCHECK(x.norm == nullptr);
+  thread_local Scratch scratch;
+  int64_t rows = 0, stride = 0;
+  for (const LowRankRows& group : groups) {
+    stride = std::max(stride, group.update->a.rows);
+    rows += group.count;
+  }
+  auto* const data = reinterpret_cast<float*>(scratch.take(static_cast<size_t>(rows * stride) * sizeof(float)));
+  if (compute == MatmulCompute::bf16_tiles) {
+    float* projected = data;
+    for (const LowRankRows& group : groups) {
+      matmul(pool, group.update->a, {x.data + group.first * x.stride, x.stride, group.count}, {projected, stride},
+             nullptr, compute);
+      projected += group.count * stride;
+    }
+    return {groups, data, stride};
+  }
+  std::vector<Piece>& pieces = pieces_of_caller();
+  list_projections(groups, pieces);
+  pool.parallel_for_parts(static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end, unsigned) {
+    for (int64_t i = begin; i < end; ++i) project(pieces[static_cast<size_t>(i)], x, {data, stride});
+  });
+  return {groups, data, stride};
+}
+
+void low_rank_apply(const LowRankProjection& projection, const OutputBlock& block) {
+  int64_t base = 0;
+  for (const LowRankRows& group : projection.groups) {
+    const int64_t row = std::max(group.first, block.first_row);
+    const int64_t rows = std::min(group.first + group.count, block.first_row + block.rows) - row;
+    for (const LowRankOutputs& outputs : group.update->outputs) {
+      const int64_t first = std::max(outputs.first, block.first);
+      const int64_t count = std::min(outputs.first + outputs.count, block.first + block.outputs) - first;
+      if (rows <= 0 || count <= 0) continue;
+      add({&group, &outputs, row - group.first, rows, base, first - outputs.first, count}, projection,
+          block.y + (row - block.first_row) * block.y_stride + (first - block.first), block.y_stride);
+    }
+    base += group.count;
   }
 }
 
 void low_rank_rows(const LowRankOutputs& outputs, DType dtype, const InputRows& projected, const OutputRows& y) {
-  (dtype == DType::bf16 ? kernels().low_rank_bf16 : kernels().low_rank_f32)({.projected = projected.data,
-                                                                             .projected_stride = projected.stride,
-                                                                             .count = projected.count,
-                                                                             .rank = outputs.rank,
-                                                                             .panels = outputs.panels,
-                                                                             .outputs = outputs.count,
-                                                                             .y = y.data,
-                                                                             .y_stride = y.stride});
+  kernel_of(dtype)({.projected = projected.data,
+                    .projected_stride = projected.stride,
+                    .count = projected.count,
+                    .rank = outputs.rank,
+                    .panels = outputs.panels,
+                    .outputs = outputs.count,
+                    .y = y.data,
+                    .y_stride = y.stride});
 }
 
-// Bound: with one row a group, the bytes of A and B, which each step reads once; with many, multiply-adds.
-void low_rank_add(WorkerPool& pool, std::span<const LowRankRows> groups, const InputRows& x, const OutputRows& y) {
+// Bound: with one row a group, the bytes of A and B, which each step reads once; with many, multiply-adds and y.
+void low_rank_add(WorkerPool& pool, std::span<const LowRankRows> groups, const InputRows& x, const OutputRows& y,
+                  MatmulCompute compute) {
   if (groups.empty()) return;
-  KEDGE_DCHECK(x.norm == nullptr && !y.added);
-  thread_local Scratch scratch;
-  thread_local std::vector<Piece> pieces;
-  Projected projected;
-  int64_t rows = 0;
-  for (const LowRankRows& group : groups) {
-    projected.stride = std::max(projected.stride, group.update->a.rows);
-    rows += group.count;
-  }
-  projected.data = reinterpret_cast<float*>(scratch.take(static_cast<size_t>(rows * projected.stride) * sizeof(float)));
-  const std::vector<Piece>& all = pieces;  // the workers have vectors of their own
-  list_projections(groups, pieces);
-  pool.parallel_for_parts(static_cast<int64_t>(all.size()), 1, [&](int64_t begin, int64_t end, unsigned) {
-    for (int64_t i = begin; i < end; ++i) project(all[static_cast<size_t>(i)], x, projected);
-  });
+  const LowRankProjection projection = low_rank_project(pool, groups, x, compute);
+  std::vector<Piece>& pieces = pieces_of_caller();
   list_outputs(groups, pieces);
-  pool.parallel_for_parts(static_cast<int64_t>(all.size()), 1, [&](int64_t begin, int64_t end, unsigned) {
-    for (int64_t i = begin; i < end; ++i) add(all[static_cast<size_t>(i)], projected, y);
+  pool.parallel_for_parts(static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end, unsigned) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Piece& piece = pieces[static_cast<size_t>(i)];
+      float* const at = y.data + (piece.group->first + piece.row) * y.stride + piece.outputs->first + piece.first;
+      add(piece, projection, at, y.stride);
+    }
   });
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <optional>
 
+#include "cpu/packed.h"
 #include "cpu/test_support.h"
 
 namespace kedge::cpu {
@@ -73,9 +74,8 @@ class Update {
         }
         sizes[at] = std::abs(y[at]);
         for (int64_t r = 0; r < parts_[p].rank; ++r) {
-          float b = b_[p][static_cast<size_t>(n * parts_[p].rank + r)];
-          if (shape_.dtype == DType::bf16) b = bf16_to_f32(f32_to_bf16(b));
-          const double term = static_cast<double>(b) * projected[static_cast<size_t>(parts_[p].first_rank + r)];
+          const double term =
+              static_cast<double>(stored_b(p, n, r)) * projected[static_cast<size_t>(parts_[p].first_rank + r)];
           y[at] += term;
           sizes[at] += std::abs(term);
         }
@@ -84,6 +84,21 @@ class Update {
   }
 
  private:
+  /// B as it was laid out.
+  [[nodiscard]] float stored_b(size_t p, int64_t n, int64_t r) const {
+    const int64_t rank = parts_[p].rank, lane = n % 16;
+    if (shape_.dtype == DType::q8_0) {
+      const std::byte* const panel = panels_[p].data() + n / 16 * (4 + rank * 16);
+      float scale = 0;
+      std::memcpy(&scale, panel, sizeof(scale));
+      const float b = scale * static_cast<float>(static_cast<int8_t>(panel[4 + r * 16 + lane]));
+      EXPECT_NEAR(b, b_[p][static_cast<size_t>(n * rank + r)], 0.51F * scale);
+      return b;
+    }
+    const float b = b_[p][static_cast<size_t>(n * rank + r)];
+    return shape_.dtype == DType::bf16 ? bf16_to_f32(f32_to_bf16(b)) : b;
+  }
+
   Shape shape_;
   std::optional<Weights> a_;
   std::vector<std::vector<float>> b_, gains_, offsets_;
@@ -100,9 +115,11 @@ int64_t outputs_of(const Shape& shape) {
 
 std::vector<Shape> shapes() {
   std::vector<Shape> all;
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::q8_0}) {
     for (const bool gains : {false, true}) {
       all.push_back({64, {4}, {48}, dtype, gains});
+      all.push_back({96, {5, 7}, {64, 39}, dtype, gains});
+      if (dtype == DType::q8_0) continue;
       all.push_back({33, {1}, {1}, dtype, gains});
       all.push_back({100, {16, 3, 8}, {530, 17, 15}, dtype, gains});
       all.push_back({257, {64, 16}, {1040, 33}, dtype, gains});
@@ -151,17 +168,53 @@ TEST(LowRank, a_row_has_the_same_bits_whatever_stands_beside_it) {
       const int64_t outputs = outputs_of(shape);
       const auto x = random_floats(static_cast<size_t>(kRows * shape.columns), 5);
       const auto before = random_floats(static_cast<size_t>(kRows * outputs), 6);
-      const auto computed = [&](unsigned threads, int64_t group) {
+      const auto computed = [&](unsigned threads, int64_t group, MatmulCompute compute = MatmulCompute::f32) {
         WorkerPool pool(threads);
         auto y = before;
         for (int64_t first = 0; first < kRows; first += group) {
           const LowRankRows rows{update.get(), first, std::min(group, kRows - first)};
-          low_rank_add(pool, {&rows, 1}, {x.data(), shape.columns, kRows}, {y.data(), outputs});
+          low_rank_add(pool, {&rows, 1}, {x.data(), shape.columns, kRows}, {y.data(), outputs}, compute);
         }
         return y;
       };
       const auto alone = computed(1, 1);
       for (const int64_t group : {2, 3, 5, 7, 13, 48, 60}) ASSERT_EQ(computed(3, group), alone) << group;
+      const MatmulCompute many = for_many_tokens(MatmulCompute::bf16);
+      const auto in_tiles = computed(1, 1, many);
+      for (const int64_t group : {3, 16, 17, 60}) ASSERT_EQ(computed(3, group, many), in_tiles) << group;
+      for (size_t i = 0; i < alone.size(); ++i) ASSERT_NEAR(in_tiles[i], alone[i], 0.05F * (10 + std::abs(alone[i])));
+    }
+  });
+}
+
+TEST(LowRank, on_the_way_of_a_packed_product_the_bits_are_those_of_both_one_after_the_other) {
+  constexpr int64_t kRows = 70, kColumns = 96;
+  const Shape shape{kColumns, {5, 3}, {96, 32}, DType::q8_0, true};
+  const Update one(shape, 1), other(shape, 2);
+  const std::vector<LowRankRows> groups = {{one.get(), 1, 1}, {other.get(), 3, 64}};
+  const Weights weights(DType::q4_0, 128, kColumns, 3);
+  const auto x = random_floats(static_cast<size_t>(kRows * kColumns), 5);
+  WorkerPool pool(2);
+  for_every_isa([&](Isa) {
+    std::vector<std::byte> packed(packed_bytes(weights.view()) + 64);
+    std::byte* const at = packed.data() + (64 - reinterpret_cast<uintptr_t>(packed.data()) % 64);
+    const PackedView view = pack(pool, weights.view(), at);
+    for (const MatmulCompute compute : {MatmulCompute::int8, for_many_tokens(MatmulCompute::int8)}) {
+      for (const int64_t count : {int64_t{4}, kRows}) {
+        const std::vector<LowRankRows> some = {groups[0], {other.get(), 3, count - 6 > 0 ? count - 6 : 1}};
+        const InputRows input{x.data(), kColumns, count};
+        std::vector<float> expected(static_cast<size_t>(count * 128)), found(expected.size());
+        packed_matmul(pool, view, input, {expected.data(), 128}, nullptr, compute);
+        low_rank_add(pool, some, input, {expected.data(), 128});
+        const LowRankProjection projection = low_rank_project(pool, some, input);
+        packed_matmul(pool, view, input, {found.data(), 128, false, &projection}, nullptr, compute);
+        ASSERT_EQ(found, expected) << count;
+        std::vector<float> halves(static_cast<size_t>(count * 64)), gated(halves.size());
+        gated_activation(pool, Activation::silu, {expected.data(), 128, count}, expected.data() + 64, 64,
+                         {halves.data(), 64});
+        packed_gated_matmul(pool, view, {}, input, {gated.data(), 64, false, &projection}, compute);
+        ASSERT_EQ(gated, halves) << count;
+      }
     }
   });
 }

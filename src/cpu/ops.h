@@ -17,6 +17,7 @@
 namespace kedge::cpu {
 
 struct RmsNorm;
+struct LowRankProjection;
 
 /// `count` rows of floats, `stride` floats apart, that an operation reads.
 struct InputRows {
@@ -29,7 +30,8 @@ struct InputRows {
 struct OutputRows {
   float* data = nullptr;
   int64_t stride = 0;
-  bool added = false;  // to what the rows hold (packed_matmul alone): a residual
+  bool added = false;                         // to what the rows hold (packed_matmul alone): a residual
+  const LowRankProjection* update = nullptr;  // not null: what else some rows get (packed products alone)
 };
 
 /// A weight matrix as stored: `rows` rows (outputs) of `columns` elements (inputs), each `row_stride` bytes apart.

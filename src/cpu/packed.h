@@ -39,7 +39,9 @@ PackedView pack(WorkerPool& pool, const WeightView& w, std::byte* out);
 /// codes to nearest even); the same bits on every instruction set, whatever x.count is. compute bf16_tiles: the bits of
 /// `matmul` in bf16_tiles with the stored weights. With x.norm the bits of rms_norm and this after it;
 /// with y.added those of this and add_scaled.
-/// REQUIRES: for bf16_tiles, a CPU with tile registers; no norm where w has a column order.
+/// With y.update the bits of this and low_rank_add.
+/// REQUIRES: for bf16_tiles, a CPU with tile registers; no norm where w has a column order; of y.added and y.update one
+/// at most.
 void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, const OutputRows& y, const float* bias,
                    MatmulCompute compute);
 
@@ -49,7 +51,8 @@ struct Gate {
   const float* bias = nullptr;  // of both halves; may be null
 };
 /// The first half of w's rows gates the second: y[i, j] = act(x[i] * w[j] + bias[j]) * (x[i] * w[size + j] +
-/// bias[size + j]) for j in [0, size), size = w.rows / 2. The bits of packed_matmul and gated_activation after it.
+/// bias[size + j]) for j in [0, size), size = w.rows / 2; y.update updates both factors. The bits of packed_matmul and
+/// gated_activation after it.
 /// REQUIRES: as there; size is a multiple of kPackedRows; w has no column order; y is not added.
 void packed_gated_matmul(WorkerPool& pool, const PackedView& w, const Gate& gate, const InputRows& x,
                          const OutputRows& y, MatmulCompute compute);

@@ -5,6 +5,7 @@
 #include "core/check.h"
 #include "cpu/dispatch.h"
 #include "cpu/gather.h"
+#include "cpu/low_rank.h"
 #include "cpu/packed.h"
 #include "cpu/packed_forms.h"
 #include "cpu/packed_layout.h"
@@ -192,49 +193,72 @@ class TileInput {
   std::byte* tokens_ = nullptr;
 };
 
+/// Where the rows of a part of the input are: some of a batch's.
+struct RowsOfBatch {
+  int64_t first = 0;
+  int64_t count = 0;
+};
+
+/// Some outputs, and what updates add to them while they are in the caches.
 template <typename Input>
-void multiply(WorkerPool& pool, const Input& input, const Factor& factor, const OutputRows& y) {
+void multiply_updated(const Input& input, const Factor& factor, const LowRankProjection* update,
+                      const RowsOfBatch& rows, OutputRange outputs) {
+  outputs.read_next = outputs.read_next || update != nullptr;
+  input.multiply(factor, outputs);
+  if (update == nullptr) return;
+  low_rank_apply(*update, {rows.first, rows.count, outputs.first, outputs.count, outputs.y, outputs.y_stride});
+}
+
+template <typename Input>
+void multiply(WorkerPool& pool, const Input& input, const Factor& factor, const RowsOfBatch& rows,
+              const OutputRows& y) {
   pool.parallel_for_parts(factor.w.rows, input.grain(), [&](int64_t begin, int64_t end, unsigned) {
-    input.multiply(factor, {begin, end - begin, y.data + begin, y.stride, y.added});
+    const int64_t step = y.update != nullptr ? input.kept_outputs() : end - begin;
+    for (int64_t first = begin; first < end; first += step) {
+      const OutputRange some{first, std::min(step, end - first), y.data + first, y.stride, y.added};
+      multiply_updated(input, factor, y.update, rows, some);
+    }
   });
 }
 
 /// Some outputs of both halves, then what one makes of the other, while they are in the caches.
 template <typename Input>
-void multiply_gated(WorkerPool& pool, const Input& input, const Factor& factor, GateKernel gate, const InputRows& x,
-                    const OutputRows& y) {
+void multiply_gated(WorkerPool& pool, const Input& input, const Factor& factor, GateKernel gate,
+                    const RowsOfBatch& rows, const OutputRows& y) {
   const int64_t size = factor.w.rows / 2;
   const int64_t kept = input.kept_outputs();
   const int64_t grain = std::min(kept, input.grain());
   pool.parallel_for_parts(size, grain, [&](int64_t begin, int64_t end, unsigned) {
     thread_local Scratch scratch;
     const int64_t most = std::min(kept, end - begin);
-    auto* const gates = reinterpret_cast<float*>(scratch.take(static_cast<size_t>(2 * x.count * most) * sizeof(float)));
-    float* const values = gates + x.count * most;
+    auto* const gates =
+        reinterpret_cast<float*>(scratch.take(static_cast<size_t>(2 * rows.count * most) * sizeof(float)));
+    float* const values = gates + rows.count * most;
     for (int64_t first = begin; first < end; first += kept) {
       const int64_t count = std::min(kept, end - first);
-      input.multiply(factor, {first, count, gates, most, false, true});
-      input.multiply(factor, {size + first, count, values, most, false, true});
-      for (int64_t i = 0; i < x.count; ++i) {
+      multiply_updated(input, factor, y.update, rows, {first, count, gates, most, false, true});
+      multiply_updated(input, factor, y.update, rows, {size + first, count, values, most, false, true});
+      for (int64_t i = 0; i < rows.count; ++i) {
         gate(gates + i * most, values + i * most, y.data + i * y.stride + first, count);
       }
     }
   });
 }
 
-/// Calls function(input, rows of x, rows of y) with `x` as `w` takes it, or some of its rows after the others.
+/// Calls function(input, which rows, rows of y) with `x` as `w` takes it, or some of its rows after the others.
 template <typename Function>
 void with_input(WorkerPool& pool, const PackedView& w, const InputRows& x, const OutputRows& y, MatmulCompute compute,
                 Function function) {
   KEDGE_DCHECK(x.norm == nullptr || (x.norm->size == w.columns && w.column_order == nullptr));
   if (compute != MatmulCompute::bf16_tiles) {
     KEDGE_DCHECK(compute == MatmulCompute::int8);
-    return function(QuantizedInput(pool, w, x), x, y);
+    return function(QuantizedInput(pool, w, x), RowsOfBatch{0, x.count}, y);
   }
   for (int64_t first = 0; first < x.count; first += TileInput::kTokensMax) {
     const int64_t count = std::min(TileInput::kTokensMax, x.count - first);
     const InputRows part{x.data + first * x.stride, x.stride, count, x.norm};
-    function(TileInput(pool, w, part), part, OutputRows{y.data + first * y.stride, y.stride, y.added});
+    function(TileInput(pool, w, part), RowsOfBatch{first, count},
+             OutputRows{y.data + first * y.stride, y.stride, y.added, y.update});
   }
 }
 
@@ -248,8 +272,9 @@ void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, co
     in_order.column_order = nullptr;
     return packed_matmul(pool, in_order, gathered(pool, x, w.column_order, w.columns), y, bias, compute);
   }
-  with_input(pool, w, x, y, compute, [&](const auto& input, const InputRows&, const OutputRows& part) {
-    multiply(pool, input, {w, bias}, part);
+  KEDGE_DCHECK(!y.added || y.update == nullptr);
+  with_input(pool, w, x, y, compute, [&](const auto& input, const RowsOfBatch& rows, const OutputRows& part) {
+    multiply(pool, input, {w, bias}, rows, part);
   });
 }
 
@@ -258,8 +283,8 @@ void packed_gated_matmul(WorkerPool& pool, const PackedView& w, const Gate& gate
   if (x.count <= 0 || w.rows <= 0) return;
   KEDGE_DCHECK(w.rows % (2 * kPackedRows) == 0 && w.column_order == nullptr && !y.added);
   const GateKernel kernel = gate_kernel(kernels(), gate.activation);
-  with_input(pool, w, x, y, compute, [&](const auto& input, const InputRows& some, const OutputRows& part) {
-    multiply_gated(pool, input, {w, gate.bias}, kernel, some, part);
+  with_input(pool, w, x, y, compute, [&](const auto& input, const RowsOfBatch& rows, const OutputRows& part) {
+    multiply_gated(pool, input, {w, gate.bias}, kernel, rows, part);
   });
 }
 

@@ -341,10 +341,12 @@ Result<AdapterPtr> DecoderEngine::load_adapter(const std::filesystem::path& fold
                              folder.string(), file_bytes, available)};
   }
   KEDGE_ASSIGN(const models::AdapterFiles files, models::read_adapter_files(folder));
-  const bool exact = model_.compute == cpu::MatmulCompute::f32;
-  KEDGE_ASSIGN(auto weights,
-               models::Adapter::load(files, spec(), decoder_->weights(),
-                                     {.rank_max = options_.lora_rank_max, .dtype = exact ? DType::f32 : DType::bf16}));
+  // No wider than the weights beside which they are read.
+  const DType dtype = model_.compute == cpu::MatmulCompute::f32    ? DType::f32
+                      : model_.compute == cpu::MatmulCompute::int8 ? DType::q8_0
+                                                                   : DType::bf16;
+  KEDGE_ASSIGN(auto weights, models::Adapter::load(files, spec(), decoder_->weights(),
+                                                   {.rank_max = options_.lora_rank_max, .dtype = dtype}));
   const BlockHash of_config = siphash128(hash_key_, std::as_bytes(std::span(files.config)));
   const BlockHash of_tensors = siphash128(hash_key_, std::as_bytes(std::span(files.tensors)));
   const BlockHash both[] = {of_config, of_tensors};

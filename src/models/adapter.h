@@ -1,6 +1,7 @@
 #pragma once
 // Adapters: low-rank updates of a decoder's products, read from PEFT's files.
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -34,7 +35,7 @@ Result<AdapterFiles> read_adapter_files(const std::filesystem::path& folder);
 
 struct AdapterOptions {
   int64_t rank_max = 64;
-  DType dtype = DType::f32;  // that A and B are kept in: f32 or bf16
+  DType dtype = DType::f32;  // that A and B are kept in: f32, bf16, or q8_0 (bf16 where inputs are no whole blocks)
 };
 
 /// Immutable. Independent of the weights that it was made for.
@@ -50,6 +51,10 @@ class Adapter {
   [[nodiscard]] const cpu::LowRank* find(int64_t layer, AdapterSite site) const {
     const Update& update = updates_[static_cast<size_t>(layer) * kAdapterSites + static_cast<size_t>(site)];
     return update.outputs.empty() ? nullptr : &update.low_rank;
+  }
+  /// Whether B's parts begin on borders of sixteen outputs, as updates on the way of a product want them.
+  [[nodiscard]] static bool is_aligned(const cpu::LowRank& update) {
+    return std::ranges::all_of(update.outputs, [](const auto& outputs) { return outputs.first % 16 == 0; });
   }
   [[nodiscard]] int64_t rank() const { return rank_; }  // the largest of a module
   [[nodiscard]] uint64_t bytes() const { return arena_.size(); }

@@ -54,13 +54,40 @@ std::vector<float> interleaved(const std::vector<float>& rows, int64_t head_size
   return result;
 }
 
+/// Blocks of 32 codes and the f16 that they are multiplied by.
+void store_blocks(const std::vector<float>& values, std::byte* out) {
+  for (size_t first = 0; first < values.size(); first += 32) {
+    float largest = 0;
+    for (size_t i = first; i < first + 32; ++i) largest = std::max(largest, std::abs(values[i]));
+    const uint16_t stored = f32_to_f16(largest / 127.0F);
+    const float scale = f16_to_f32(stored);
+    std::memcpy(out, &stored, sizeof(stored));
+    out += sizeof(stored);
+    for (size_t i = first; i < first + 32; ++i) {
+      const float code = scale > 0 ? std::clamp(std::nearbyint(values[i] / scale), -127.0F, 127.0F) : 0.0F;
+      *out++ = static_cast<std::byte>(static_cast<int8_t>(code));
+    }
+  }
+}
+
 void store(DType dtype, const std::vector<float>& values, std::byte* out) {
+  if (dtype == DType::q8_0) return store_blocks(values, out);
   for (const float value : values) {
     const uint16_t narrow = f32_to_bf16(value);
     const size_t size = info_of(dtype).block_bytes;
     std::memcpy(out, dtype == DType::bf16 ? static_cast<const void*>(&narrow) : &value, size);
     out += size;
   }
+}
+
+/// Moves a power of two from A to B, so that A's largest number is near 1: the scales of its blocks have 16 bits.
+void balance(std::vector<float>& a, std::vector<float>& b) {
+  float largest = 0;
+  for (const float value : a) largest = std::max(largest, std::abs(value));
+  if (largest == 0) return;
+  const int exponent = std::ilogb(largest);
+  for (float& value : a) value = std::ldexp(value, -exponent);
+  for (float& value : b) value = std::ldexp(value, exponent);
 }
 
 const float* copied(Arena& arena, const std::vector<float>& values) {
@@ -72,13 +99,19 @@ const float* copied(Arena& arena, const std::vector<float>& values) {
 
 }  // namespace
 
+DType AdapterLoader::dtype_of(const AdapterModule& module) const {
+  return dtype_ == DType::q8_0 && module.columns % 32 != 0 ? DType::bf16 : dtype_;
+}
+
 size_t AdapterLoader::bytes_of(const ModuleUpdate& update) const {
   const AdapterModule& module = *update.module;
   const auto outputs = static_cast<size_t>(module.outputs);
-  size_t bytes = Arena::padded(cpu::low_rank_bytes(dtype_, module.outputs, update.rank()));
+  const DType dtype = dtype_of(module);
+  size_t bytes = Arena::padded(cpu::low_rank_bytes(dtype, module.outputs, update.rank()));
   if (update.magnitude != nullptr) bytes += 2 * Arena::padded(outputs * sizeof(float));
   // A's of one product lie one behind the other; each counts its own border.
-  return bytes + Arena::padded(static_cast<size_t>(update.rank() * module.columns) * info_of(dtype_).block_bytes);
+  const auto columns = static_cast<uint64_t>(module.columns);
+  return bytes + Arena::padded(static_cast<size_t>(update.rank()) * *row_bytes(dtype, columns));
 }
 
 Result<std::vector<float>> AdapterLoader::read(const TensorView& tensor) const {
@@ -168,11 +201,13 @@ Status AdapterLoader::decompose(const ModuleUpdate& update, Matrices& matrices) 
 }
 
 Status AdapterLoader::place(const ModuleUpdate& update, Arena& arena, std::byte* a, cpu::LowRankOutputs& outputs) {
-  KEDGE_ASSIGN(const Matrices matrices, read(update));
-  store(dtype_, matrices.a, a);
+  KEDGE_ASSIGN(Matrices matrices, read(update));
+  const DType dtype = dtype_of(*update.module);
+  if (dtype == DType::q8_0) balance(matrices.a, matrices.b);
+  store(dtype, matrices.a, a);
   const std::span<std::byte> panels =
-      arena.take<std::byte>(cpu::low_rank_bytes(dtype_, update.module->outputs, update.rank()));
-  cpu::pack_low_rank(matrices.b, update.rank(), dtype_, panels.data());
+      arena.take<std::byte>(cpu::low_rank_bytes(dtype, update.module->outputs, update.rank()));
+  cpu::pack_low_rank(matrices.b, update.rank(), dtype, panels.data());
   outputs = {.first = update.module->first_output,
              .count = update.module->outputs,
              .first_rank = outputs.first_rank,
@@ -187,20 +222,21 @@ Status AdapterLoader::place(const ModuleUpdate& update, Arena& arena, std::byte*
 Status AdapterLoader::fill(std::span<const ModuleUpdate> updates, Arena& arena, Adapter& adapter) {
   const ModuleUpdate& front = updates.front();
   const int64_t columns = front.module->columns;
-  const size_t row_bytes = static_cast<size_t>(columns) * info_of(dtype_).block_bytes;
+  const DType dtype = dtype_of(*front.module);
+  const size_t bytes_of_row = *row_bytes(dtype, static_cast<uint64_t>(columns));
   int64_t ranks = 0;
   for (const ModuleUpdate& update : updates) ranks += update.rank();
-  const std::span<std::byte> a = arena.take<std::byte>(static_cast<size_t>(ranks) * row_bytes);
+  const std::span<std::byte> a = arena.take<std::byte>(static_cast<size_t>(ranks) * bytes_of_row);
   Adapter::Update& target =
       adapter.updates_[static_cast<size_t>(front.layer) * kAdapterSites + static_cast<size_t>(front.module->site)];
   int64_t first_rank = 0;
   for (const ModuleUpdate& update : updates) {
     cpu::LowRankOutputs& outputs = target.outputs.emplace_back();
     outputs.first_rank = first_rank;
-    KEDGE_TRY(place(update, arena, a.data() + static_cast<size_t>(first_rank) * row_bytes, outputs));
+    KEDGE_TRY(place(update, arena, a.data() + static_cast<size_t>(first_rank) * bytes_of_row, outputs));
     first_rank += update.rank();
   }
-  target.low_rank = {{dtype_, a.data(), ranks, columns, row_bytes}, target.outputs};
+  target.low_rank = {{dtype, a.data(), ranks, columns, bytes_of_row}, target.outputs};
   return Done{};
 }
 

@@ -72,6 +72,8 @@ class AdapterLoader {
     std::vector<float> gain, offset;  // of DoRA; the latter only where the product has a bias
   };
 
+  /// What A and B of a module are kept in.
+  [[nodiscard]] DType dtype_of(const AdapterModule& module) const;
   [[nodiscard]] size_t bytes_of(const ModuleUpdate& update) const;
   Result<Matrices> read(const ModuleUpdate& update) const;
   Result<std::vector<float>> read(const TensorView& tensor) const;

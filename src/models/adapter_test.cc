@@ -297,6 +297,10 @@ TEST_F(AdapterTest, in_sixteen_bits_is_near) {
   ASSERT_TRUE(exact.ok() && narrow.ok());
   EXPECT_LT(narrow.value()->bytes(), exact.value()->bytes() * 2 / 3);
   expect_near(model.logits(narrow.value().get()), model.logits(exact.value().get()), 0.2F);
+  const auto codes = model.load(adapter_.path(), 64, DType::q8_0);  // down_proj's 48 inputs are no whole blocks
+  ASSERT_TRUE(codes.ok());
+  EXPECT_LT(codes.value()->bytes(), narrow.value()->bytes());
+  expect_near(model.logits(codes.value().get()), model.logits(exact.value().get()), 0.4F);
 }
 
 TEST_F(AdapterTest, rows_of_a_batch_get_their_own) {

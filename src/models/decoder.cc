@@ -178,6 +178,22 @@ void Decoder::matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRow
   }
 }
 
+bool Decoder::updates_on_the_way(const Linear& product, Updates updates) {
+  return product.packed.data != nullptr &&
+         std::ranges::all_of(updates, [](const cpu::LowRankRows& rows) { return Adapter::is_aligned(*rows.update); });
+}
+
+void Decoder::matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, cpu::OutputRows y,
+                     Updates updates) const {
+  if (updates.empty() || !updates_on_the_way(linear, updates)) {
+    matmul(pool, linear, x, y);
+    return cpu::low_rank_add(pool, updates, x, y, stored_compute_);
+  }
+  const cpu::LowRankProjection projection = cpu::low_rank_project(pool, updates, x, stored_compute_);
+  y.update = &projection;
+  matmul(pool, linear, x, y);
+}
+
 bool Decoder::takes_rows_as_they_are(const Linear& product) const {
   return product.packed.data != nullptr && product.packed.column_order == nullptr && product_sink_ == nullptr &&
          !round_inputs_;
@@ -203,16 +219,15 @@ Decoder::Updates Decoder::updates(int64_t layer_index, AdapterSite site) {
   return found;
 }
 
-void Decoder::project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer, const cpu::InputRows& x) {
+void Decoder::project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer, const cpu::InputRows& x,
+                          Updates updates) {
   const int64_t stride = qkv_size(spec_);
   float* q = buffers_.qkv.data();
-  if (layer.qkv.weight.rows > 0) {
-    matmul(pool, layer.qkv, x, {q, stride});
-    return;
-  }
+  if (layer.qkv.weight.rows > 0) return matmul(pool, layer.qkv, x, {q, stride}, updates);
   matmul(pool, layer.query, x, {q, stride});
   matmul(pool, layer.key, x, {q + query_size(spec_), stride});
   matmul(pool, layer.value, x, {q + query_size(spec_) + key_size(spec_), stride});
+  cpu::low_rank_add(pool, updates, x, {q, stride}, stored_compute_);
 }
 
 void Decoder::rotate(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index) {
@@ -243,9 +258,7 @@ void Decoder::attention_block(WorkerPool& pool, std::span<const TokenRun> runs, 
   const int64_t stride = qkv_size(spec_);
   float* q = buffers_.qkv.data();
   const Updates qkv = updates(layer_index, AdapterSite::qkv);
-  const cpu::InputRows x = normed_input(pool, layer.input_norm, layer.qkv, qkv);
-  project_qkv(pool, layer, x);
-  cpu::low_rank_add(pool, qkv, x, {q, stride});
+  project_qkv(pool, layer, normed_input(pool, layer.input_norm, layer.qkv, qkv), qkv);
   if (spec_.query_key_norms) {
     // Each head is a row of its own; a token's heads are contiguous, tokens are `stride` apart.
     const cpu::RmsNorm queries{layer.query_norm.weight.data(), spec_.head_size, spec_.norm_epsilon,
@@ -267,8 +280,7 @@ void Decoder::project_output(WorkerPool& pool, const DecoderLayerWeights& layer,
   const Updates update = updates(layer_index, AdapterSite::output);
   const cpu::OutputRows output = residual_output(layer.output, update);
   const cpu::InputRows x{buffers_.attended.data(), query_size(spec_), token_count_};
-  matmul(pool, layer.output, x, output);
-  cpu::low_rank_add(pool, update, x, output);
+  matmul(pool, layer.output, x, output, update);
   if (!output.added) add_to_hidden(pool, layer.attention_output_norm);
 }
 
@@ -310,24 +322,25 @@ void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const MlpUpdates& u
   float* gate = buffers_.inner.data();
   float* up = gate + inner;
   const Linear& whole = mlp.up.weight.rows == 0 ? mlp.gate : mlp.gate_up;
-  const auto project_down = [&](const cpu::InputRows& gated) {
-    matmul(pool, mlp.down, gated, y);
-    cpu::low_rank_add(pool, updates.down, gated, y);
-  };
-  if (takes_rows_as_they_are(whole) && inner % cpu::kPackedRows == 0 && updates.gate_up.empty()) {
-    cpu::packed_gated_matmul(pool, whole.packed, {spec_.activation, whole.bias_data()}, x, {gate, inner},
-                             packed_compute_);
-    return project_down({gate, inner, x.count});
+  if (takes_rows_as_they_are(whole) && inner % cpu::kPackedRows == 0 && updates_on_the_way(whole, updates.gate_up)) {
+    cpu::OutputRows gated{gate, inner};
+    cpu::LowRankProjection projection;
+    if (!updates.gate_up.empty()) {
+      projection = cpu::low_rank_project(pool, updates.gate_up, x, stored_compute_);
+      gated.update = &projection;
+    }
+    cpu::packed_gated_matmul(pool, whole.packed, {spec_.activation, whole.bias_data()}, x, gated, packed_compute_);
+    return matmul(pool, mlp.down, {gate, inner, x.count}, y, updates.down);
   }
   if (mlp.gate_up.weight.rows > 0) {
-    matmul(pool, mlp.gate_up, x, {gate, 2 * inner});
+    matmul(pool, mlp.gate_up, x, {gate, 2 * inner}, updates.gate_up);
   } else {
     matmul(pool, mlp.gate, x, {gate, 2 * inner});
     if (mlp.up.weight.rows > 0) matmul(pool, mlp.up, x, {up, 2 * inner});
+    cpu::low_rank_add(pool, updates.gate_up, x, {gate, 2 * inner}, stored_compute_);
   }
-  cpu::low_rank_add(pool, updates.gate_up, x, {gate, 2 * inner});
   cpu::gated_activation(pool, spec_.activation, {gate, 2 * inner, x.count}, up, inner, {gate, 2 * inner});
-  project_down({gate, 2 * inner, x.count});
+  matmul(pool, mlp.down, {gate, 2 * inner, x.count}, y, updates.down);
 }
 
 void Decoder::route(WorkerPool& pool, const DecoderLayerWeights& layer) {

@@ -133,7 +133,7 @@ class Decoder {
   void attention_block(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
   void project_output(WorkerPool& pool, const DecoderLayerWeights& layer, int64_t layer_index);
   void attend(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
-  void project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer, const cpu::InputRows& x);
+  void project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer, const cpu::InputRows& x, Updates updates);
   void rotate(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
   void mlp_block(WorkerPool& pool, int64_t layer_index);
   void dense(WorkerPool& pool, const MlpWeights& mlp, const MlpUpdates& updates, const cpu::InputRows& x,
@@ -150,6 +150,10 @@ class Decoder {
   /// Packed, with nothing done to its input but what packed_matmul does.
   [[nodiscard]] bool takes_rows_as_they_are(const Linear& product) const;
   void matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, const cpu::OutputRows& y) const;
+  /// The same, and the updates: on the way where a packed product takes them, else after it.
+  void matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, cpu::OutputRows y,
+              Updates updates) const;
+  [[nodiscard]] static bool updates_on_the_way(const Linear& product, Updates updates);
   void collect_outputs(WorkerPool& pool, std::span<const TokenRun> runs);
 
   DecoderSpec spec_;

@@ -57,7 +57,8 @@ class LoraTest : public ServerTest {
 
   std::vector<std::string> names() {
     std::vector<std::string> all;
-    for (const Json& model : get("/v1/models").json["data"]) all.push_back(model["id"].get<std::string>());
+    const Json list = get("/v1/models").json["data"];
+    for (const Json& model : list) all.push_back(model["id"].get<std::string>());
     return all;
   }
   ApiAnswer ask(const std::string& model) {

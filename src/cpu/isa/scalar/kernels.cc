@@ -68,16 +68,25 @@ void matmul_f32(const MatmulTile& t) {
   }
 }
 
+/// Element `lane` of rank r of a panel.
 template <float (*kElement)(const std::byte*, int64_t)>
+float plain_of_panel(const LowRankTile& t, int64_t panel, int64_t r, int64_t lane) {
+  return kElement(t.panels, (panel * t.rank + r) * kLowRankOutputs + lane);
+}
+float code_of_panel(const LowRankTile& t, int64_t panel, int64_t r, int64_t lane) {
+  const std::byte* const head = t.panels + panel * (4 + t.rank * kLowRankOutputs);
+  return load_f32(head, 0) * static_cast<float>(static_cast<int8_t>(head[4 + r * kLowRankOutputs + lane]));
+}
+
+template <float (*kElement)(const LowRankTile&, int64_t, int64_t, int64_t)>
 void low_rank(const LowRankTile& t) {
   for (int64_t i = 0; i < t.count; ++i) {
     for (int64_t n = 0; n < t.outputs; ++n) {
       float& y = t.y[i * t.y_stride + n];
       double sum = static_cast<double>(y) * static_cast<double>(t.gain != nullptr ? t.gain[n] : 1.0F);
       if (t.offset != nullptr) sum += static_cast<double>(t.offset[n]);
-      const int64_t lane = n % kLowRankOutputs;
       for (int64_t r = 0; r < t.rank; ++r) {
-        const float b = kElement(t.panels, (n - lane) * t.rank + r * kLowRankOutputs + lane);
+        const float b = kElement(t, n / kLowRankOutputs, r, n % kLowRankOutputs);
         sum += static_cast<double>(t.projected[i * t.projected_stride + r]) * static_cast<double>(b);
       }
       y = static_cast<float>(sum);
@@ -316,8 +325,9 @@ const KernelTable kScalarKernels = {
     .packed_w4_g = packed_product<W4G>,
     .packed_w8_g = packed_product<W8G>,
     .quantize_row = quantize_row,
-    .low_rank_f32 = low_rank<load_f32>,
-    .low_rank_bf16 = low_rank<load_bf16>,
+    .low_rank_f32 = low_rank<plain_of_panel<load_f32>>,
+    .low_rank_bf16 = low_rank<plain_of_panel<load_bf16>>,
+    .low_rank_int8 = low_rank<code_of_panel>,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .rope_split = rope_split,
