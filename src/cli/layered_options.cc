@@ -200,9 +200,10 @@ OptionValue LayeredOptions::shown(const Entry& entry, const std::optional<Found>
 
 void LayeredOptions::note_unused(const Variables& variables) {
   const auto is_read = [&](const std::string& name) {
-    const bool own = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.variable == name; });
+    const bool own = std::any_of(entries_.begin(), entries_.end(),
+                                 [&](const Entry& e) { return e.variable == name || e.older_variable == name; });
     return own || std::any_of(settings_.foreign.begin(), settings_.foreign.end(),
-                              [&](const ForeignVariable& row) { return row.name == name; });
+                              [&](const ForeignVariable& row) { return row.name == name && entry_of(row.option); });
   };
   for (const auto& [name, value] : variables) {
     const bool ours = name.starts_with(settings_.prefix) || name.starts_with(settings_.foreign_prefix);

@@ -21,8 +21,10 @@ std::optional<std::string> as_boolean(const std::string& value) {
   return value == "1" ? "true" : "false";
 }
 
-constexpr ForeignVariable kForeign[] = {
-    {"OTHER_PORT", "port"}, {"OTHER_OLD_PORT", "port"}, {"OTHER_CACHE", "cache", as_boolean}};
+constexpr ForeignVariable kForeign[] = {{"OTHER_PORT", "port"},
+                                        {"OTHER_OLD_PORT", "port"},
+                                        {"OTHER_CACHE", "cache", as_boolean},
+                                        {"OTHER_GPUS", "gpus"}};  // an option that the command lacks
 
 struct Command {
   CLI::App app;

@@ -21,6 +21,11 @@ Translated model_of(const std::string& value) {
   return value.starts_with(kHub) ? value.substr(kHub.size()) : value;
 }
 
+/// Of several names the first; NIM's others are aliases, which do not exist here.
+Translated first_of(const std::string& value) {
+  return value.substr(0, value.find(','));
+}
+
 Translated switch_of(const std::string& value) {
   const std::string text = lower(value);
   return text == "1" || text == "true" || text == "on" || text == "yes" ? "true" : "false";
@@ -42,7 +47,7 @@ Translated log_format_of(const std::string& value) {
 constexpr ForeignVariable kNimVariables[] = {
     {"NIM_MODEL_PATH", "model", model_of},
     {"NIM_MODEL_NAME", "model", model_of},
-    {"NIM_SERVED_MODEL_NAME", "served-model-name"},
+    {"NIM_SERVED_MODEL_NAME", "served-model-name", first_of},
     {"NIM_SERVER_PORT", "port"},
     {"NIM_HTTP_API_PORT", "port"},
     {"NIM_MAX_MODEL_LEN", "context"},
@@ -59,6 +64,9 @@ constexpr ForeignVariable kNimVariables[] = {
     {"NIM_SSL_CERTS_PATH", "tls-cert"},
     {"NIM_SSL_KEY_PATH", "tls-key"},
     {"NIM_SSL_CA_CERTS_PATH", "tls-client-ca"},
+    {"NIM_PEFT_SOURCE", "peft-source"},
+    {"NIM_PEFT_REFRESH_INTERVAL", "peft-refresh-seconds"},
+    {"NIM_MAX_CPU_LORAS", "max-cpu-loras"},
     {"NIM_LOG_LEVEL", "log-level", log_level_of},
     {"NIM_JSONL_LOGGING", "log-format", log_format_of},
 };
