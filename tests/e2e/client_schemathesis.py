@@ -19,12 +19,14 @@ HERE = pathlib.Path(__file__).parent
 
 
 class Schemathesis(ClientCase):
+    options = ("--context", "128")  # requests ask for as much as they may
+
     def test_no_violation(self):
         program = pathlib.Path(sys.executable).parent / "schemathesis"
         url = self.server.url
         command = [program, "--config-file", HERE / "schemathesis.toml", "run", url + "/openapi.json", "--url", url,
                    "--header", f"Authorization: Bearer {KEY}", "--max-examples", EXAMPLES, "--seed", "1",
-                   "--continue-on-failure", "--no-color", "--warnings", "off"]
+                   "--request-timeout", "60", "--continue-on-failure", "--no-color", "--warnings", "off"]
         with tempfile.TemporaryDirectory() as folder:  # it leaves its own files where it runs
             done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=folder, check=False)
         self.assertEqual(done.returncode, 0, done.stdout[-20000:] + done.stderr[-2000:])
