@@ -90,6 +90,16 @@ TEST_F(RouterTest, methods_of_a_path) {
   EXPECT_THAT(router_.match("GET", {"v2"}).methods, IsEmpty());
 }
 
+TEST(LiteralRoutes, have_their_path_for_themselves) {
+  Router router;
+  const auto nothing = [](ServerRequest, const std::shared_ptr<Responder>&) {};
+  router.add("GET", "/items/{id}", nothing);
+  router.add("POST", "/items/count", nothing);
+  EXPECT_EQ(router.match("GET", {"items", "count"}).handler, nullptr);
+  EXPECT_THAT(router.match("GET", {"items", "count"}).methods, testing::ElementsAre("POST"));
+  EXPECT_NE(router.match("GET", {"items", "7"}).handler, nullptr);
+}
+
 TEST(ServerSentEvents, every_line_gets_its_field) {
   EXPECT_EQ(sse_event("{}"), "data: {}\n\n");
   EXPECT_EQ(sse_event(""), "data: \n\n");

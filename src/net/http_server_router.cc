@@ -84,6 +84,7 @@ Router::Match Router::match(std::string_view method, const std::vector<std::stri
       match.methods.push_back(name);
       if (name == "GET") match.methods.emplace_back("HEAD");
     }
+    return match;
   }
   return match;
 }

@@ -21,7 +21,7 @@ using ServerHandler = std::function<void(ServerRequest request, std::shared_ptr<
 class Router {
  public:
   /// `pattern`: "/v1/models/{model+}". {name} matches one segment, {name+} one or more (joined by '/'; at most one such
-  /// in a pattern). A literal segment wins over a parameter, whatever the order of the calls.
+  /// in a pattern). A literal segment wins over a parameter, whatever the order of the calls and the methods.
   /// REQUIRES: the pattern starts with '/' and this method was not added to it before.
   void add(std::string_view method, std::string_view pattern, ServerHandler handler);
 

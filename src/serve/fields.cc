@@ -138,6 +138,8 @@ ApiError missing_field(std::string_view path) {
 void add_property(Json& schema, const std::string& name, Json property, bool is_required) {
   if (is_required) {
     schema["required"].push_back(name);
+  } else if (property.contains("type") && property["type"] == "null") {
+    // It is nothing else anyway.
   } else if (property.contains("anyOf")) {
     property["anyOf"].push_back({{"type", "null"}});
   } else if (property.contains("type")) {

@@ -19,7 +19,7 @@ HERE = pathlib.Path(__file__).parent
 
 
 class Schemathesis(ClientCase):
-    options = ("--context", "128")  # requests ask for as much as they may
+    server_options = ("--context", "128")  # requests ask for as much as they may
 
     def test_no_violation(self):
         program = pathlib.Path(sys.executable).parent / "schemathesis"

@@ -24,9 +24,9 @@ PASSAGES = ["A dog sleeps.", "The boat is at sea.", "Rain."]
 
 
 class ClientCase(unittest.TestCase):
-    """A server with the models demo, embedder and ranker, and with `options`."""
+    """A server with the models demo, embedder and ranker, and with `server_options`."""
 
-    options = ()
+    server_options = ()
 
     @classmethod
     def setUpClass(cls):
@@ -35,7 +35,7 @@ class ClientCase(unittest.TestCase):
         models = [tiny_encoders.write_encoder(pathlib.Path(folder.name, name), ranks=name == "ranker")
                   for name in ("embedder", "ranker")]
         cls.server = Server("demo", *map(str, models), "--served-model-name", "demo", "embedder", "ranker", "--api-key",
-                            KEY, *cls.options)
+                            KEY, *cls.server_options)
         cls.addClassCleanup(cls.server.stop)
         cls.url = cls.server.url + "/v1"
 
