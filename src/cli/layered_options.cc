@@ -15,6 +15,7 @@
 namespace kedge::cli {
 namespace {
 
+constexpr size_t kValueWidthMax = 40;  // of the table: a longer value moves only its own row
 constexpr size_t kFileBytesMax = size_t{1} << 20;
 constexpr const char* kHidden = "(hidden)";
 
@@ -235,7 +236,7 @@ std::string LayeredOptions::to_text() const {
   for (const OptionValue& value : values_) {
     texts.push_back(one_line(fmt::format("{}", fmt::join(value.values, ", "))));
     name_width = std::max(name_width, value.name.size());
-    value_width = std::max(value_width, texts.back().size());
+    value_width = std::max(value_width, std::min(texts.back().size(), kValueWidthMax));
   }
   std::string text = fmt::format("{:<{}}  {:<{}}  from\n", "option", name_width, "value", value_width);
   for (size_t i = 0; i < values_.size(); ++i) {
