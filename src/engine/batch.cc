@@ -378,6 +378,7 @@ void Batch::drop(Sequence& sequence) {
   sequences_.erase(sequence.key());
   request.sequences[sequence.index()].reset();
   if (--request.open_count > 0) return;
+  release_root(request);  // answers that never began leave it
   const auto self = requests_.extract(request.submission().id);
   count();  // who learns of the end finds it counted
   self.mapped()->finish();

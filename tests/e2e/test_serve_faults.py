@@ -41,7 +41,8 @@ def chat(**fields):
 
 
 def ask(server, **fields):
-    request = urllib.request.Request(server.url + "/v1/chat/completions", chat(**fields),
+    """Greedy, so that chance ends no answer early."""
+    request = urllib.request.Request(server.url + "/v1/chat/completions", chat(**{"temperature": 0, **fields}),
                                      {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=PATIENCE) as response:
         return json.load(response)
