@@ -35,7 +35,8 @@ def ask(url, key=None, path="/v1/chat/completions", **fields):
     headers = {"Content-Type": "application/json"}
     if key is not None:
         headers["Authorization"] = f"Bearer {key.strip()}"
-    body = {"messages": [{"role": "user", "content": "Hi, tell me of xyzzy."}], "max_tokens": 4, **fields}
+    body = {"messages": [{"role": "user", "content": "Hi, tell me of xyzzy."}], "max_tokens": 4,
+            "temperature": 0, "ignore_eos": True, **fields}
     request = urllib.request.Request(url + path, json.dumps(body).encode(), headers)
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as response:
