@@ -440,6 +440,25 @@ TEST_F(BatchingTest, a_draft_model_that_is_itself_is_always_right) {
   EXPECT_GE(engine->stats().accepted_tokens, 40U);
 }
 
+TEST_F(BatchingTest, a_draft_model_reads_long_prompts_piece_by_piece_under_one_rope) {
+  const Json scaling = {
+      {"type", "longrope"}, {"short_factor", {1.0, 1.1, 1.2, 1.3}}, {"long_factor", {1.5, 2.0, 4.0, 8.0}}};
+  write_tiny_model({{"original_max_position_embeddings", 100}, {"rope_scaling", scaling}});
+  EngineOptions options = tiny_options();
+  options.mixed_tokens_max = 16;
+  options.draft_model = folder_.path();
+  options.draft_tokens = 4;
+  const auto engine = open(folder_.path(), options);
+  ASSERT_NE(engine, nullptr);
+  Request request{.new_tokens_max = 60, .ignore_eos = true};
+  request.sampling.temperature = 0;
+  std::mt19937 random(5);
+  for (int i = 0; i < 150; ++i) request.prompt_tokens.push_back(static_cast<TokenId>(random() % 90));
+  EXPECT_EQ(Client(*engine, request).wait().tokens[0].size(), 60U);
+  // Ten tokens while it reads, then four in five.
+  EXPECT_GE(engine->stats().accepted_tokens, 30U);
+}
+
 TEST_F(BatchingTest, a_draft_model_with_other_tokens_is_refused) {
   write_tiny_model();
   EngineOptions options;

@@ -3,10 +3,10 @@
 // time; the larger model checks, so that no token changes.
 
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "engine/fair_queue.h"
@@ -14,8 +14,8 @@
 
 namespace kedge::engine {
 
-/// Keeps keys and values of its own for the sequences that it guesses for, those used last where pages are few. Lives
-/// on the engine thread.
+/// Keeps keys and values of its own for the sequences that it guesses for. Who finds no pages goes without guesses
+/// until some sequence has ended: taking turns would mean reading prompts again and again. Lives on the engine thread.
 class DraftModel {
  public:
   /// `vocabulary`: tokens that the larger model knows; others are no guess. `time_share`: of the larger model's time,
@@ -30,6 +30,7 @@ class DraftModel {
   /// Fills `guess` with up to `count` tokens that may follow `tokens`; fewer where pages run out. REQUIRES: caught up.
   void guess(SequenceKey key, std::span<const TokenId> tokens, int64_t count, std::vector<TokenId>& guess);
 
+  /// The sequence is over, or computes anew.
   void forget(SequenceKey key);
 
   /// What a guess of one token takes, where a token of the larger model takes so long.
@@ -42,22 +43,21 @@ class DraftModel {
  private:
   static constexpr double kDoubt = 0.998;
   struct Reader {
-    std::unique_ptr<SequenceKv> kv;
-    std::vector<TokenId> ahead;              // guesses that were read behind the tokens that kv counts
-    std::list<SequenceKey>::iterator place;  // in used_
+    explicit Reader(KvPool& pool) : kv(pool) {}
+    SequenceKv kv;
+    std::vector<TokenId> ahead;  // guesses that were read behind the tokens that kv counts
+    int regime = 0;              // of ropes, under which all of it was read
   };
 
   Reader& reader_of(SequenceKey key);
-  /// Pages for `count` more tokens, if need be those of other sequences.
-  bool reserve(SequenceKey key, Reader& reader, int64_t count);
-  /// Runs tokens that stand at `first`; the likeliest token after them. `length`: of the sequence then.
-  TokenId run(SequenceKv& kv, std::span<const TokenId> tokens, int64_t first, models::Phase phase);
+  /// Runs tokens that stand at `first`, of a sequence of `length`; the likeliest token after them.
+  TokenId run(SequenceKv& kv, std::span<const TokenId> tokens, int64_t first, int64_t length, models::Phase phase);
 
   const Runtime runtime_;
   const int64_t vocabulary_;
   const double time_share_;
-  std::unordered_map<SequenceKey, Reader> readers_;
-  std::list<SequenceKey> used_;  // the last one at the end
+  std::unordered_map<SequenceKey, std::unique_ptr<Reader>> readers_;
+  std::unordered_set<SequenceKey> without_pages_;
   double token_seconds_ = 0;
 };
 
