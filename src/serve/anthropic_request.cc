@@ -20,11 +20,6 @@ ApiResult<std::string> block_type(const Json& block, const std::string& path) {
   return read_string(block["type"], member_path(path, "type"));
 }
 
-ApiResult<std::string> member_string(const Json& object, const std::string& name, const std::string& path) {
-  if (!object.contains(name)) return missing_field(member_path(path, name));
-  return read_string(object[name], member_path(path, name));
-}
-
 ApiError unknown_block(const std::string& type, const std::string& path) {
   return wrong_field(member_path(path, "type"),
                      fmt::format("'{}' is of type \"{}\", which is not read here", path, type));
@@ -193,16 +188,7 @@ ApiResult<Json> read_tool(const Json& value, const std::string& path) {
 }
 
 ApiStatus read_tools(const Json& value, const std::string& path, ChatRequest& request) {
-  if (!value.is_array() || value.size() > kToolsMax) {
-    return wrong_field(
-        path, fmt::format("'{}' must be an array of at most {} tools; found {}", path, kToolsMax, describe(value)));
-  }
-  Json tools = Json::array();
-  for (size_t i = 0; i < value.size(); ++i) {
-    KEDGE_ASSIGN(Json tool, read_tool(value[i], item_path(path, i)));
-    tools.push_back(std::move(tool));
-  }
-  if (!tools.empty()) request.tools = std::move(tools);
+  KEDGE_ASSIGN(request.tools, read_tool_list(value, path, read_tool));
   return Done{};
 }
 

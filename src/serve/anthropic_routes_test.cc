@@ -21,24 +21,7 @@ class AnthropicRoutesTest : public ServerTest {
 
   std::string prompt() { return FakeTokenizer().decode(engine().last_request().prompt_tokens, true); }
 
-  /// The events of a stream; each says its name twice.
-  std::vector<Json> events(Json body) {
-    body["stream"] = true;
-    net::TestClient client(server_->port());
-    const net::TestAnswer answer = client.ask(post_text(kMessages, to_text(body)));
-    EXPECT_THAT(answer.head, HasSubstr("Content-Type: text/event-stream"));
-    std::vector<Json> out;
-    for (size_t start = 0; start < answer.body.size();) {
-      const size_t end = answer.body.find("\n\n", start);
-      const std::string text = answer.body.substr(start, end - start);
-      const size_t line = text.find('\n');
-      EXPECT_NE(line, std::string::npos) << text;
-      out.push_back(parse_json(text.substr(line + 7), "event").value());
-      EXPECT_EQ(text.substr(0, line), "event: " + out.back()["type"].get<std::string>());
-      start = end + 2;
-    }
-    return out;
-  }
+  std::vector<Json> events(const Json& body) { return named_events(kMessages, body); }
 
   static std::string types(const std::vector<Json>& events) {
     std::string text;

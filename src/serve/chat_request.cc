@@ -257,6 +257,20 @@ ApiResult<ChatRequest> read_chat_request(const Json& body) {
   return request;
 }
 
+ApiResult<Json> read_tool_list(const Json& value, const std::string& path,
+                               ApiResult<Json> (*read)(const Json& tool, const std::string& path)) {
+  if (!value.is_array() || value.size() > kToolsMax) {
+    return wrong_field(
+        path, fmt::format("'{}' must be an array of at most {} tools; found {}", path, kToolsMax, describe(value)));
+  }
+  Json tools = Json::array();
+  for (size_t i = 0; i < value.size(); ++i) {
+    KEDGE_ASSIGN(Json tool, read(value[i], item_path(path, i)));
+    tools.push_back(std::move(tool));
+  }
+  return tools.empty() ? Json(nullptr) : std::move(tools);
+}
+
 Json chat_request_schema() {
   Json schema = {{"type", "object"}, {"properties", Json::object()}, {"required", Json::array()}};
   add_properties(schema, chat_fields());

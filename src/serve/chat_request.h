@@ -28,6 +28,10 @@ struct ChatRequest {
 
 ApiResult<ChatRequest> read_chat_request(const Json& body);
 
+/// A list of tools in another protocol's form, each of which `read` turns into OpenAI's.
+ApiResult<Json> read_tool_list(const Json& value, const std::string& path,
+                               ApiResult<Json> (*read)(const Json& tool, const std::string& path));
+
 /// The request's JSON Schema.
 Json chat_request_schema();
 

@@ -95,6 +95,11 @@ ApiResult<std::string> read_string(const Json& value, std::string_view path) {
   return value.get<std::string>();
 }
 
+ApiResult<std::string> member_string(const Json& object, const std::string& name, const std::string& path) {
+  if (!object.contains(name)) return missing_field(member_path(path, name));
+  return read_string(object[name], member_path(path, name));
+}
+
 ApiResult<std::string> read_choice(const Json& value, std::string_view path, const std::vector<std::string>& allowed) {
   if (value.is_string()) {
     std::string text = value.get<std::string>();

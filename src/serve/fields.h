@@ -34,6 +34,8 @@ ApiResult<double> read_number(const Json& value, std::string_view path, const Nu
 ApiResult<int64_t> read_integer(const Json& value, std::string_view path, int64_t min, int64_t max);
 ApiResult<bool> read_boolean(const Json& value, std::string_view path);
 ApiResult<std::string> read_string(const Json& value, std::string_view path);
+/// The string that `object`, which stands at `path`, must have under this name.
+ApiResult<std::string> member_string(const Json& object, const std::string& name, const std::string& path);
 /// One of `allowed`.
 ApiResult<std::string> read_choice(const Json& value, std::string_view path, const std::vector<std::string>& allowed);
 

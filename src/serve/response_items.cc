@@ -9,11 +9,6 @@ namespace kedge::serve {
 
 namespace {
 
-ApiResult<std::string> member_string(const Json& object, const std::string& name, const std::string& path) {
-  if (!object.contains(name)) return missing_field(member_path(path, name));
-  return read_string(object[name], member_path(path, name));
-}
-
 /// A string, or parts that are all text; parts are paragraphs.
 ApiResult<std::string> read_content(const Json& value, const std::string& path) {
   if (value.is_string()) return value.get<std::string>();

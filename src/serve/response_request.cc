@@ -46,8 +46,7 @@ ApiResult<Json> read_tool(const Json& tool, const std::string& path) {
                                               "client runs",
                                               type_path, type));
   }
-  if (!tool.contains("name")) return missing_field(name_path);
-  KEDGE_ASSIGN(const std::string name, read_string(tool["name"], name_path));
+  KEDGE_ASSIGN(const std::string name, member_string(tool, "name", path));
   if (name.empty()) return wrong_field(name_path, fmt::format("'{}' must not be empty", name_path));
   Json function = {{"name", name}};
   for (const char* member : {"description", "parameters", "strict"}) {
@@ -57,16 +56,7 @@ ApiResult<Json> read_tool(const Json& tool, const std::string& path) {
 }
 
 ApiStatus read_tools(const Json& value, const std::string& path, Target& target) {
-  if (!value.is_array() || value.size() > kToolsMax) {
-    return wrong_field(
-        path, fmt::format("'{}' must be an array of at most {} tools; found {}", path, kToolsMax, describe(value)));
-  }
-  Json tools = Json::array();
-  for (size_t i = 0; i < value.size(); ++i) {
-    KEDGE_ASSIGN(Json tool, read_tool(value[i], item_path(path, i)));
-    tools.push_back(std::move(tool));
-  }
-  if (!tools.empty()) target.chat.tools = std::move(tools);
+  KEDGE_ASSIGN(target.chat.tools, read_tool_list(value, path, read_tool));
   target.echo["tools"] = value;
   return Done{};
 }

@@ -84,6 +84,25 @@ class ServerTest : public testing::Test {
     return events;
   }
 
+  /// The events of a stream; each says its name twice.
+  std::vector<Json> named_events(const std::string& path, Json body) {
+    body["stream"] = true;
+    net::TestClient client(server_->port());
+    const net::TestAnswer answer = client.ask(post_text(path, to_text(body)));
+    EXPECT_THAT(answer.head, testing::HasSubstr("Content-Type: text/event-stream"));
+    std::vector<Json> out;
+    for (size_t start = 0; start < answer.body.size();) {
+      const size_t end = answer.body.find("\n\n", start);
+      const std::string text = answer.body.substr(start, end - start);
+      const size_t line = text.find('\n');
+      EXPECT_NE(line, std::string::npos) << text;
+      out.push_back(parse_json(text.substr(line + 7), "event").value());
+      EXPECT_EQ(text.substr(0, line), "event: " + out.back()["type"].get<std::string>());
+      start = end + 2;
+    }
+    return out;
+  }
+
   double metric(const std::string& line_start) {
     const std::string text = get("/metrics").text;
     const size_t found = text.find("\n" + line_start + " ");
