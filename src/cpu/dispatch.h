@@ -22,6 +22,7 @@ std::vector<Isa> runnable_isas();
 /// REQUIRES: a dtype that WeightView allows.
 const FormatKernels& format_of(const KernelTable& table, DType dtype);
 
+MapKernel map_kernel(const KernelTable& table, Activation act);
 GateKernel gate_kernel(const KernelTable& table, Activation act);
 
 /// `columns` elements from a block's border on, as f32.

@@ -15,6 +15,8 @@ int64_t row_grain(int64_t size) {
   return std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, size));
 }
 
+}  // namespace
+
 MapKernel map_kernel(const KernelTable& table, Activation act) {
   switch (act) {
     case Activation::silu:
@@ -28,8 +30,6 @@ MapKernel map_kernel(const KernelTable& table, Activation act) {
   }
   return table.relu;
 }
-
-}  // namespace
 
 GateKernel gate_kernel(const KernelTable& table, Activation act) {
   switch (act) {

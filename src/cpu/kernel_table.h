@@ -49,6 +49,8 @@ struct TileProduct {
   float* y = nullptr;     // [tokens, outputs]
   int64_t y_stride = 0;
   const float* bias = nullptr;  // of the outputs; may be null
+  bool added = false;           // to what y holds
+  bool read_next = false;       // by this thread: y goes through the caches, not past them
 };
 inline constexpr int64_t kTileColumns = 32;
 inline constexpr int64_t kTileSide = 16;  // outputs and tokens of a tile

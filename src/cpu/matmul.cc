@@ -6,6 +6,8 @@
 #include "cpu/dispatch.h"
 #include "cpu/gather.h"
 #include "cpu/ops.h"
+#include "cpu/product_output.h"
+#include "cpu/row_reader.h"
 #include "cpu/scratch.h"
 #include "cpu/tile_matmul.h"
 
@@ -73,15 +75,14 @@ size_t panel_stride(int64_t columns, size_t element_bytes) {
   return (lines | 1U) * 64;
 }
 
-/// `count` rows of activations in the form that the plan's kernel reads: as given, or converted into this thread's
-/// scratch.
+/// Rows of activations in the form that a plan's kernel reads: as given, or converted into this thread's scratch.
 struct Activations {
   const std::byte* data = nullptr;
   size_t stride = 0;
 };
 
 Activations activations_of(WorkerPool& pool, const Plan& plan, const InputRows& x, int64_t columns) {
-  if (!plan.bf16_activations && !plan.rounded_activations) {
+  if (!plan.bf16_activations && !plan.rounded_activations && x.norm == nullptr) {
     return {reinterpret_cast<const std::byte*>(x.data), static_cast<size_t>(x.stride) * sizeof(float)};
   }
   thread_local Scratch scratch;
@@ -89,12 +90,15 @@ Activations activations_of(WorkerPool& pool, const Plan& plan, const InputRows& 
   std::byte* const converted = scratch.take(stride * static_cast<size_t>(x.count));
   const int64_t grain = std::max<int64_t>(1, 32768 / columns);  // fewer elements are not worth waking a worker
   pool.parallel_for(x.count, grain, [&](int64_t begin, int64_t end, unsigned) {
+    const RowReader rows(*plan.table, x);
     for (int64_t i = begin; i < end; ++i) {
       std::byte* const row = converted + static_cast<size_t>(i) * stride;
       if (plan.bf16_activations) {
-        plan.table->to_bf16(x.data + i * x.stride, columns, reinterpret_cast<uint16_t*>(row));
+        plan.table->to_bf16(rows.row(i), columns, reinterpret_cast<uint16_t*>(row));
+      } else if (plan.rounded_activations) {
+        plan.table->round_to_bf16(rows.row(i), columns, reinterpret_cast<float*>(row));
       } else {
-        plan.table->round_to_bf16(x.data + i * x.stride, columns, reinterpret_cast<float*>(row));
+        rows.normalise(i, reinterpret_cast<float*>(row));
       }
     }
   });
@@ -151,30 +155,29 @@ int64_t panel_rows(const Plan& plan, const WeightView& w, int64_t count) {
 /// The operands of a product.
 struct Product {
   const Plan& plan;
-  const WeightView& w;
+  const Factor<WeightView>& factor;
   Activations x;
-  const OutputRows& y;
-  const float* bias;
+  int64_t count = 0;  // rows of x
 };
 
 /// Where the tile's outputs go, with its first activation row and output.
-MatmulTile tile_at(const Product& p, Range rows, int64_t output) {
-  return {.columns = p.w.columns,
+MatmulTile tile_at(const Product& p, const OutputRange& outputs, Range rows, int64_t done) {
+  return {.columns = p.factor.w.columns,
           .x = p.x.data + static_cast<size_t>(rows.begin) * p.x.stride,
           .x_stride = p.x.stride,
           .count = rows.size(),
-          .y = p.y.data + rows.begin * p.y.stride + output,
-          .y_stride = p.y.stride,
-          .bias = p.bias != nullptr ? p.bias + output : nullptr};
+          .y = outputs.y + rows.begin * outputs.y_stride + done,
+          .y_stride = outputs.y_stride,
+          .bias = p.factor.bias != nullptr ? p.factor.bias + outputs.first + done : nullptr};
 }
 
 /// All columns of some outputs after the other.
-void multiply_panels(const Product& p, Range rows, Range outputs) {
-  const int64_t panel = panel_rows(p.plan, p.w, rows.size());
-  for (int64_t first = outputs.begin; first < outputs.end; first += panel) {
-    MatmulTile tile = tile_at(p, rows, first);
-    tile.outputs = std::min(panel, outputs.end - first);
-    set_weights(p.plan, p.w, first, {0, p.w.columns}, tile);
+void multiply_panels(const Product& p, const OutputRange& outputs) {
+  const int64_t panel = panel_rows(p.plan, p.factor.w, p.count);
+  for (int64_t done = 0; done < outputs.count; done += panel) {
+    MatmulTile tile = tile_at(p, outputs, {0, p.count}, done);
+    tile.outputs = std::min(panel, outputs.count - done);
+    set_weights(p.plan, p.factor.w, outputs.first + done, {0, p.factor.w.columns}, tile);
     p.plan.kernel(tile);
   }
 }
@@ -183,27 +186,110 @@ int64_t rounded_up(int64_t value, int64_t unit) {
   return (value + unit - 1) / unit * unit;
 }
 
-/// Block of columns by block of columns.
-void multiply_blocks(const Product& p, Range rows, Range outputs) {
+/// All columns of some rows and outputs, block after block.
+void multiply_block(const Product& p, const OutputRange& outputs, Range rows, int64_t done) {
   thread_local Scratch sums;
   const size_t x_bytes = p.plan.bf16_activations ? sizeof(uint16_t) : sizeof(float);
-  for (int64_t row = rows.begin; row < rows.end; row += kBlockTokens) {
-    for (int64_t first = outputs.begin; first < outputs.end; first += kBlockOutputs) {
-      MatmulTile tile = tile_at(p, {row, std::min(rows.end, row + kBlockTokens)}, first);
-      tile.outputs = std::min(kBlockOutputs, outputs.end - first);
-      const int64_t kept = rounded_up(tile.count, kSumsRows) * rounded_up(tile.outputs, kSumsOutputs);
-      tile.sums = reinterpret_cast<float*>(sums.take(static_cast<size_t>(kept * kSumsOfProduct) * sizeof(float)));
-      const std::byte* const x = tile.x;
-      for (int64_t k = 0; k < p.w.columns; k += kBlockColumns) {
-        const Range columns{k, std::min(p.w.columns, k + kBlockColumns)};
-        tile.x = x + static_cast<size_t>(k) * x_bytes;
-        tile.columns = columns.size();
-        tile.first = k == 0;
-        tile.last = columns.end == p.w.columns;
-        set_weights(p.plan, p.w, first, columns, tile);
-        p.plan.kernel(tile);
+  MatmulTile tile = tile_at(p, outputs, rows, done);
+  tile.outputs = std::min(kBlockOutputs, outputs.count - done);
+  const int64_t kept = rounded_up(tile.count, kSumsRows) * rounded_up(tile.outputs, kSumsOutputs);
+  tile.sums = reinterpret_cast<float*>(sums.take(static_cast<size_t>(kept * kSumsOfProduct) * sizeof(float)));
+  const std::byte* const x = tile.x;
+  for (int64_t k = 0; k < p.factor.w.columns; k += kBlockColumns) {
+    const Range columns{k, std::min(p.factor.w.columns, k + kBlockColumns)};
+    tile.x = x + static_cast<size_t>(k) * x_bytes;
+    tile.columns = columns.size();
+    tile.first = k == 0;
+    tile.last = columns.end == p.factor.w.columns;
+    set_weights(p.plan, p.factor.w, outputs.first + done, columns, tile);
+    p.plan.kernel(tile);
+  }
+}
+
+void multiply_blocks(const Product& p, const OutputRange& outputs) {
+  for (int64_t row = 0; row < p.count; row += kBlockTokens) {
+    for (int64_t done = 0; done < outputs.count; done += kBlockOutputs) {
+      multiply_block(p, outputs, {row, std::min(p.count, row + kBlockTokens)}, done);
+    }
+  }
+}
+
+/// Activations for products in vectors (product_output.h says what an input is).
+class VectorInput {
+ public:
+  VectorInput(WorkerPool& pool, const WeightView& w, const InputRows& x, MatmulCompute compute)
+      : compute_(compute),
+        batch_(x.count),
+        count_(x.count),
+        x_(activations_of(pool, plan_of(w.dtype, x.count, compute), x, w.columns)) {}
+
+  [[nodiscard]] int64_t grain() const { return batch_ < kBlockedCountMin ? kOutputGrain : kBlockOutputs / 2; }
+  [[nodiscard]] int64_t kept_outputs() const {
+    constexpr int64_t kFloats = int64_t{1} << 15;
+    return std::max(kBlockOutputs, kFloats / count_ / kBlockOutputs * kBlockOutputs);
+  }
+  /// Some of its rows, which are computed as in the whole.
+  [[nodiscard]] VectorInput part(const RowsOfBatch& rows) const {
+    VectorInput result = *this;
+    result.count_ = rows.count;
+    result.x_.data += static_cast<size_t>(rows.first) * x_.stride;
+    return result;
+  }
+
+  void multiply(const Factor<WeightView>& factor, const OutputRange& outputs) const {
+    const Plan plan = plan_of(factor.w.dtype, batch_, compute_);
+    const Product product{plan, factor, x_, count_};
+    const auto compute = batch_ < kBlockedCountMin ? multiply_panels : multiply_blocks;
+    if (!outputs.added) return compute(product, outputs);
+    thread_local Scratch scratch;
+    const int64_t most = std::min(kept_outputs(), outputs.count);
+    auto* const sums = reinterpret_cast<float*>(scratch.take(static_cast<size_t>(count_ * most) * sizeof(float)));
+    for (int64_t done = 0; done < outputs.count; done += most) {
+      const int64_t count = std::min(most, outputs.count - done);
+      compute(product, {outputs.first + done, count, sums, most});
+      for (int64_t i = 0; i < count_; ++i) {
+        plan.table->add_scaled(1.0F, sums + i * most, outputs.y + i * outputs.y_stride + done, count);
       }
     }
+  }
+
+ private:
+  MatmulCompute compute_;
+  int64_t batch_;  // rows of the whole input: they choose the kernel
+  int64_t count_;
+  Activations x_;
+};
+
+/// Weights are read once where the workers share them out; a matrix with few rows is shared out by activations.
+void multiply_vectors(WorkerPool& pool, const VectorInput& input, const Factor<WeightView>& factor, int64_t count,
+                      const OutputRows& y, int64_t before) {
+  const auto workers = static_cast<int64_t>(pool.size());
+  if (factor.w.rows >= workers * 4 * kOutputGrain || count < workers * kRowGrain) {
+    return multiply(pool, input, factor, RowsOfBatch{0, count}, y, before);
+  }
+  pool.parallel_for(count, kRowGrain, [&](int64_t begin, int64_t end, unsigned) {
+    const RowsOfBatch rows{begin, end - begin};
+    const OutputRange all{0, factor.w.rows, y.data + begin * y.stride, y.stride, y.added};
+    multiply_updated(input.part(rows), factor, y.update, rows, all, before);
+    if (y.activation != nullptr) activate(kernels(), *y.activation, rows, all);
+  });
+}
+
+/// bf16 in tiles where the CPU has none is bf16.
+MatmulCompute possible(MatmulCompute compute) {
+  KEDGE_DCHECK(compute != MatmulCompute::int8);  // weights are not packed here
+  const bool tiles = compute == MatmulCompute::bf16_tiles && kernels().tile_product != nullptr;
+  return compute == MatmulCompute::bf16_tiles && !tiles ? MatmulCompute::bf16 : compute;
+}
+
+/// Calls function(input, which rows, rows of y) with `x` for tile registers, some rows after the others.
+template <typename Function>
+void with_tiles(WorkerPool& pool, const WeightView& w, const InputRows& x, const OutputRows& y, Function function) {
+  for (int64_t first = 0; first < x.count; first += TileRows::kTokensMax) {
+    const int64_t count = std::min(TileRows::kTokensMax, x.count - first);
+    const InputRows part{x.data + first * x.stride, x.stride, count, x.norm};
+    function(TileRows(pool, kernels(), w, part), RowsOfBatch{first, count},
+             OutputRows{y.data + first * y.stride, y.stride, y.added, y.update, y.activation});
   }
 }
 
@@ -211,33 +297,56 @@ void multiply_blocks(const Product& p, Range rows, Range outputs) {
 
 void matmul(WorkerPool& pool, const WeightView& w, const InputRows& x, const OutputRows& y, const float* bias,
             MatmulCompute compute) {
-  const int64_t count = x.count;
-  if (count <= 0 || w.rows <= 0) return;
-  KEDGE_DCHECK(compute != MatmulCompute::int8);  // weights are not packed here
-  if (w.column_order != nullptr) {
-    WeightView in_order = w;
-    in_order.column_order = nullptr;
-    return matmul(pool, in_order, gathered(pool, x, w.column_order, w.columns), y, bias, compute);
-  }
-  if (compute == MatmulCompute::bf16_tiles) {
-    if (kernels().tile_product != nullptr) return tile_matmul(pool, kernels(), w, x, y, bias);
-    compute = MatmulCompute::bf16;
-  }
-  const Plan plan = plan_of(w.dtype, count, compute);
-  const Activations activations = activations_of(pool, plan, x, w.columns);
-  const Product product{plan, w, activations, y, bias};
-  const auto block = [&](Range rows, Range outputs) {
-    (count < kBlockedCountMin ? multiply_panels : multiply_blocks)(product, rows, outputs);
+  if (x.count <= 0) return;
+  BiasedWeights weights{w, bias};
+  weights.weight.column_order = nullptr;
+  if (w.column_order == nullptr) return stacked_matmul(pool, {&weights, 1}, x, y, compute);
+  KEDGE_DCHECK(x.norm == nullptr);
+  stacked_matmul(pool, {&weights, 1}, gathered(pool, x, w.column_order, w.columns), y, compute);
+}
+
+void stacked_matmul(WorkerPool& pool, std::span<const BiasedWeights> stack, const InputRows& x, const OutputRows& y,
+                    MatmulCompute compute) {
+  if (x.count <= 0 || stack.empty()) return;
+  compute = possible(compute);
+  const WeightView& shape = stack.front().weight;
+  KEDGE_DCHECK(x.norm == nullptr || x.norm->size == shape.columns);
+  const auto each = [&](const OutputRows& all, const auto& function) {
+    OutputRows some = all;
+    for (const BiasedWeights& part : stack) {
+      KEDGE_DCHECK(part.weight.columns == shape.columns && part.weight.column_order == nullptr);
+      function(Factor<WeightView>{part.weight, part.bias}, some, some.data - all.data);
+      some.data += part.weight.rows;
+    }
   };
-  // Weights are read once where the workers share them out; a matrix with few rows is shared out by activations.
-  const auto workers = static_cast<int64_t>(pool.size());
-  if (w.rows < workers * 4 * kOutputGrain && count >= workers * kRowGrain) {
-    pool.parallel_for(count, kRowGrain,
-                      [&](int64_t begin, int64_t end, unsigned) { block({begin, end}, {0, w.rows}); });
-  } else {
-    pool.parallel_for_parts(w.rows, count < kBlockedCountMin ? kOutputGrain : kBlockOutputs / 2,
-                            [&](int64_t begin, int64_t end, unsigned) { block({0, count}, {begin, end}); });
+  if (compute != MatmulCompute::bf16_tiles) {
+    const VectorInput input(pool, shape, x, compute);
+    return each(y, [&](const Factor<WeightView>& factor, const OutputRows& some, int64_t before) {
+      multiply_vectors(pool, input, factor, x.count, some, before);
+    });
   }
+  with_tiles(pool, shape, x, y, [&](const TileRows& input, const RowsOfBatch& rows, const OutputRows& all) {
+    each(all, [&](const Factor<WeightView>& factor, const OutputRows& some, int64_t before) {
+      multiply(pool, input, factor, rows, some, before);
+    });
+  });
+}
+
+void gated_matmul(WorkerPool& pool, const GatedWeights& w, const InputRows& x, const OutputRows& y,
+                  MatmulCompute compute) {
+  const WeightView& gate = w.gate.weight;
+  if (x.count <= 0 || gate.rows <= 0) return;
+  KEDGE_DCHECK(gate.rows == w.up.weight.rows && gate.columns == w.up.weight.columns);
+  KEDGE_DCHECK(gate.column_order == nullptr && w.up.weight.column_order == nullptr);
+  compute = possible(compute);
+  const GatedFactors<WeightView> factors{
+      {gate, w.gate.bias}, {w.up.weight, w.up.bias}, gate_kernel(kernels(), w.activation)};
+  if (compute != MatmulCompute::bf16_tiles) {
+    return multiply_gated(pool, VectorInput(pool, gate, x, compute), factors, RowsOfBatch{0, x.count}, y);
+  }
+  with_tiles(pool, gate, x, y, [&](const TileRows& input, const RowsOfBatch& rows, const OutputRows& part) {
+    multiply_gated(pool, input, factors, rows, part);
+  });
 }
 
 MatmulCompute for_stored_weights(MatmulCompute compute) {

@@ -19,19 +19,22 @@ namespace kedge::cpu {
 struct RmsNorm;
 struct LowRankProjection;
 
+enum class Activation : uint8_t { silu, gelu_erf, gelu_tanh, relu };
+
 /// `count` rows of floats, `stride` floats apart, that an operation reads.
 struct InputRows {
   const float* data = nullptr;
   int64_t stride = 0;
   int64_t count = 0;
-  const RmsNorm* norm = nullptr;  // not null: rows are normalised first, on their way (packed_matmul alone)
+  const RmsNorm* norm = nullptr;  // not null: rows are normalised first, on their way (products alone)
 };
 /// As many rows as the input has, that an operation writes.
 struct OutputRows {
   float* data = nullptr;
   int64_t stride = 0;
-  bool added = false;                         // to what the rows hold (packed_matmul alone): a residual
-  const LowRankProjection* update = nullptr;  // not null: what else some rows get (packed products alone)
+  bool added = false;                         // to what the rows hold (products alone): a residual
+  const LowRankProjection* update = nullptr;  // not null: what else some rows get (products alone)
+  const Activation* activation = nullptr;     // not null: what is made of each output (matmul alone)
 };
 
 /// A weight matrix as stored: `rows` rows (outputs) of `columns` elements (inputs), each `row_stride` bytes apart.
@@ -75,8 +78,31 @@ MatmulCompute for_decoding(MatmulCompute compute, const WeightView& w);
 /// y[i, n] = sum_k x[i, k] * w[n, k] + bias[n] for i in [0, x.count).
 /// x: rows of w.columns; y: rows of w.rows. bias may be null. Any column count (tails are masked). Dot products run
 /// over k in one fixed order whatever x.count is, which may be another one for each MatmulCompute.
+/// With x.norm the bits of rms_norm and this after it, with y.added those of this and add_scaled, with y.update those
+/// of this and low_rank_add, with y.activation those of this and `activation`. REQUIRES: no norm where w has a column
+/// order; of y.added, y.update and y.activation one at most.
 void matmul(WorkerPool& pool, const WeightView& w, const InputRows& x, const OutputRows& y, const float* bias,
             MatmulCompute compute);
+
+/// Weights and the bias of their outputs, which may be null.
+struct BiasedWeights {
+  WeightView weight;
+  const float* bias = nullptr;
+};
+/// Products of several weights with the same rows, side by side in y: the bits of a matmul each. Rows are made ready
+/// once. y.update knows the outputs of all. REQUIRES: as of matmul; no column orders.
+void stacked_matmul(WorkerPool& pool, std::span<const BiasedWeights> stack, const InputRows& x, const OutputRows& y,
+                    MatmulCompute compute);
+
+/// Weights of one shape whose products gate one another.
+struct GatedWeights {
+  BiasedWeights gate, up;
+  Activation activation = Activation::silu;
+};
+/// y[i, j] = act(x[i] * gate[j]) * (x[i] * up[j]): the bits of two matmuls and gated_activation. y.update knows the
+/// outputs of `gate` and behind them those of `up`. REQUIRES: as of stacked_matmul; y is not added.
+void gated_matmul(WorkerPool& pool, const GatedWeights& w, const InputRows& x, const OutputRows& y,
+                  MatmulCompute compute);
 
 /// out[columns] = row `row` of w as f32.
 void dequantize_row(const WeightView& w, int64_t row, float* out);
@@ -112,8 +138,6 @@ struct Rope {
   bool interleaved = false;  // true: element 2j pairs with 2j + 1 (the row order of GGUF's `llama` architecture)
 };
 void apply_rope(WorkerPool& pool, const Rope& rope, float* x, int64_t x_stride, int64_t count);
-
-enum class Activation : uint8_t { silu, gelu_erf, gelu_tanh, relu };
 
 /// out[i, j] = act(gate[i, j]) * up[i, j] for j in [0, size); up's rows lie as far apart as gate's; out may be gate.
 void gated_activation(WorkerPool& pool, Activation act, const InputRows& gate, const float* up, int64_t size,

@@ -5,54 +5,16 @@
 #include "core/check.h"
 #include "cpu/dispatch.h"
 #include "cpu/gather.h"
-#include "cpu/low_rank.h"
 #include "cpu/packed.h"
 #include "cpu/packed_forms.h"
 #include "cpu/packed_layout.h"
+#include "cpu/product_output.h"
+#include "cpu/row_reader.h"
 #include "cpu/scratch.h"
 #include "cpu/tile_matmul.h"
 
 namespace kedge::cpu {
 namespace {
-
-/// Rows of activations as products take them: as they are, or normalised into this object's memory.
-class RowReader {
- public:
-  RowReader(const KernelTable& table, const InputRows& x) : table_(table), x_(x) {
-    if (x.norm == nullptr) return;
-    thread_local Scratch row;
-    row_ = reinterpret_cast<float*>(row.take(static_cast<size_t>(x.norm->size) * sizeof(float)));
-  }
-  /// Valid until the next call.
-  [[nodiscard]] const float* row(int64_t index) const {
-    const float* const x = x_.data + index * x_.stride;
-    if (x_.norm == nullptr) return x;
-    const RmsNorm& norm = *x_.norm;
-    table_.rms_norm({norm.weight, nullptr, norm.size, norm.epsilon, norm.weight_offset}, x, row_);
-    return row_;
-  }
-
- private:
-  const KernelTable& table_;
-  const InputRows& x_;
-  float* row_ = nullptr;
-};
-
-/// Some of a matrix's rows and where their outputs go.
-struct OutputRange {
-  int64_t first = 0;
-  int64_t count = 0;
-  float* y = nullptr;  // of output `first`, token 0
-  int64_t y_stride = 0;
-  bool added = false;
-  bool read_next = false;  // by this thread: outputs should stay in the caches
-};
-
-/// The weights of a product.
-struct Factor {
-  PackedView w;
-  const float* bias = nullptr;
-};
 
 /// Activations of 8 bits, in this thread's scratch.
 class QuantizedInput {
@@ -80,7 +42,7 @@ class QuantizedInput {
     return std::max<int64_t>(1, kFloats / count_ / kPanelOutputs) * kPanelOutputs;
   }
 
-  void multiply(const Factor& factor, const OutputRange& outputs) const {
+  void multiply(const Factor<PackedView>& factor, const OutputRange& outputs) const {
     thread_local Scratch scratch;
     const PackedView& w = factor.w;
     const size_t bytes = panel_bytes(shape_of(form_, w), columns_);
@@ -143,7 +105,7 @@ class TileInput {
   [[nodiscard]] int64_t grain() const { return unit_; }
   [[nodiscard]] int64_t kept_outputs() const { return std::max(2 * kPanelOutputs, unit_ / 2); }
 
-  void multiply(const Factor& factor, const OutputRange& outputs) const {
+  void multiply(const Factor<PackedView>& factor, const OutputRange& outputs) const {
     for (int64_t done = 0; done < outputs.count; done += unit_) {
       OutputRange some = outputs;
       some.first += done;
@@ -164,7 +126,7 @@ class TileInput {
     }
   }
 
-  void multiply_some(const Factor& factor, const OutputRange& outputs) const {
+  void multiply_some(const Factor<PackedView>& factor, const OutputRange& outputs) const {
     thread_local Scratch sums;
     const PackedShape shape = shape_of(form_, factor.w);
     const size_t panel = panel_bytes(shape, columns_);
@@ -193,56 +155,12 @@ class TileInput {
   std::byte* tokens_ = nullptr;
 };
 
-/// Where the rows of a part of the input are: some of a batch's.
-struct RowsOfBatch {
-  int64_t first = 0;
-  int64_t count = 0;
-};
-
-/// Some outputs, and what updates add to them while they are in the caches.
-template <typename Input>
-void multiply_updated(const Input& input, const Factor& factor, const LowRankProjection* update,
-                      const RowsOfBatch& rows, OutputRange outputs) {
-  outputs.read_next = outputs.read_next || update != nullptr;
-  input.multiply(factor, outputs);
-  if (update == nullptr) return;
-  low_rank_apply(*update, {rows.first, rows.count, outputs.first, outputs.count, outputs.y, outputs.y_stride});
-}
-
-template <typename Input>
-void multiply(WorkerPool& pool, const Input& input, const Factor& factor, const RowsOfBatch& rows,
-              const OutputRows& y) {
-  pool.parallel_for_parts(factor.w.rows, input.grain(), [&](int64_t begin, int64_t end, unsigned) {
-    const int64_t step = y.update != nullptr ? input.kept_outputs() : end - begin;
-    for (int64_t first = begin; first < end; first += step) {
-      const OutputRange some{first, std::min(step, end - first), y.data + first, y.stride, y.added};
-      multiply_updated(input, factor, y.update, rows, some);
-    }
-  });
-}
-
-/// Some outputs of both halves, then what one makes of the other, while they are in the caches.
-template <typename Input>
-void multiply_gated(WorkerPool& pool, const Input& input, const Factor& factor, GateKernel gate,
-                    const RowsOfBatch& rows, const OutputRows& y) {
-  const int64_t size = factor.w.rows / 2;
-  const int64_t kept = input.kept_outputs();
-  const int64_t grain = std::min(kept, input.grain());
-  pool.parallel_for_parts(size, grain, [&](int64_t begin, int64_t end, unsigned) {
-    thread_local Scratch scratch;
-    const int64_t most = std::min(kept, end - begin);
-    auto* const gates =
-        reinterpret_cast<float*>(scratch.take(static_cast<size_t>(2 * rows.count * most) * sizeof(float)));
-    float* const values = gates + rows.count * most;
-    for (int64_t first = begin; first < end; first += kept) {
-      const int64_t count = std::min(kept, end - first);
-      multiply_updated(input, factor, y.update, rows, {first, count, gates, most, false, true});
-      multiply_updated(input, factor, y.update, rows, {size + first, count, values, most, false, true});
-      for (int64_t i = 0; i < rows.count; ++i) {
-        gate(gates + i * most, values + i * most, y.data + i * y.stride + first, count);
-      }
-    }
-  });
+/// Rows [first, first + count). REQUIRES: first is a multiple of kPanelOutputs.
+PackedView rows_of(const PackedView& w, int64_t first, int64_t count) {
+  PackedView part = w;
+  part.data += static_cast<size_t>(first / kPanelOutputs) * panel_bytes(shape_of(*packed_form(w.dtype), w), w.columns);
+  part.rows = count;
+  return part;
 }
 
 /// Calls function(input, which rows, rows of y) with `x` as `w` takes it, or some of its rows after the others.
@@ -272,19 +190,21 @@ void packed_matmul(WorkerPool& pool, const PackedView& w, const InputRows& x, co
     in_order.column_order = nullptr;
     return packed_matmul(pool, in_order, gathered(pool, x, w.column_order, w.columns), y, bias, compute);
   }
-  KEDGE_DCHECK(!y.added || y.update == nullptr);
   with_input(pool, w, x, y, compute, [&](const auto& input, const RowsOfBatch& rows, const OutputRows& part) {
-    multiply(pool, input, {w, bias}, rows, part);
+    cpu::multiply(pool, input, Factor<PackedView>{w, bias}, rows, part);
   });
 }
 
 void packed_gated_matmul(WorkerPool& pool, const PackedView& w, const Gate& gate, const InputRows& x,
                          const OutputRows& y, MatmulCompute compute) {
   if (x.count <= 0 || w.rows <= 0) return;
-  KEDGE_DCHECK(w.rows % (2 * kPackedRows) == 0 && w.column_order == nullptr && !y.added);
-  const GateKernel kernel = gate_kernel(kernels(), gate.activation);
+  KEDGE_DCHECK(w.rows % (2 * kPackedRows) == 0 && w.column_order == nullptr);
+  const int64_t size = w.rows / 2;
+  const GatedFactors<PackedView> factors{{rows_of(w, 0, size), gate.bias},
+                                         {rows_of(w, size, size), gate.bias != nullptr ? gate.bias + size : nullptr},
+                                         gate_kernel(kernels(), gate.activation)};
   with_input(pool, w, x, y, compute, [&](const auto& input, const RowsOfBatch& rows, const OutputRows& part) {
-    multiply_gated(pool, input, {w, gate.bias}, kernel, rows, part);
+    multiply_gated(pool, input, factors, rows, part);
   });
 }
 

@@ -69,10 +69,12 @@ struct EmulatedTiles {
     }
   }
   static void end_writing() {}
-  static void write_transposed(const float* sums, TilePart part, const float* bias, float* y, int64_t y_stride) {
+  static void write_transposed(const float* sums, TilePart part, const TileOutput& out) {
     for (int64_t token = 0; token < part.columns; ++token) {
       for (int64_t n = 0; n < part.rows; ++n) {
-        y[token * y_stride + n] = sums[n * 16 + token] + (bias != nullptr ? bias[n] : 0.0F);
+        float& y = out.y[token * out.y_stride + n];
+        const float value = sums[n * 16 + token] + (out.bias != nullptr ? out.bias[n] : 0.0F);
+        y = out.added ? y + value : value;
       }
     }
   }

@@ -162,6 +162,10 @@ void Decoder::norm(WorkerPool& pool, const NormWeights& weights, const float* x,
   }
 }
 
+cpu::MatmulCompute Decoder::compute_of(const Linear& stored) const {
+  return phase_ == Phase::decode ? cpu::for_decoding(stored_compute_, stored.weight) : stored_compute_;
+}
+
 void Decoder::matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, const cpu::OutputRows& y) const {
   if (product_sink_ != nullptr) product_sink_(product_sink_context_, linear, x);
   const bool rounded = round_inputs_ && linear.quantized != nullptr;
@@ -172,36 +176,51 @@ void Decoder::matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRow
   } else if (linear.packed.data != nullptr) {
     cpu::packed_matmul(pool, linear.packed, inputs, y, linear.bias_data(), packed_compute_);
   } else {
-    const bool decoding = phase_ == Phase::decode;
-    cpu::matmul(pool, linear.weight, inputs, y, linear.bias_data(),
-                decoding ? cpu::for_decoding(stored_compute_, linear.weight) : stored_compute_);
+    cpu::matmul(pool, linear.weight, inputs, y, linear.bias_data(), compute_of(linear));
   }
 }
 
-bool Decoder::updates_on_the_way(const Linear& product, Updates updates) {
-  return product.packed.data != nullptr &&
-         std::ranges::all_of(updates, [](const cpu::LowRankRows& rows) { return Adapter::is_aligned(*rows.update); });
-}
-
-void Decoder::matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, cpu::OutputRows y,
-                     Updates updates) const {
-  if (updates.empty() || !updates_on_the_way(linear, updates)) {
-    matmul(pool, linear, x, y);
-    return cpu::low_rank_add(pool, updates, x, y, stored_compute_);
+bool Decoder::are_one_operation(const Siblings& siblings) const {
+  if (product_sink_ != nullptr || round_inputs_) return false;
+  const Linear& first = *siblings.parts[0];
+  for (const Linear* part : siblings.all()) {
+    const bool in_order = part->weight.column_order == nullptr && part->packed.column_order == nullptr;
+    if (part->blocked.data != nullptr || !in_order) return false;
+    const bool alike = part->packed.data == nullptr && compute_of(*part) == compute_of(first);
+    if (siblings.count > 1 && !alike) return false;
   }
-  const cpu::LowRankProjection projection = cpu::low_rank_project(pool, updates, x, stored_compute_);
-  y.update = &projection;
-  matmul(pool, linear, x, y);
+  return true;
 }
 
-bool Decoder::takes_rows_as_they_are(const Linear& product) const {
-  return product.packed.data != nullptr && product.packed.column_order == nullptr && product_sink_ == nullptr &&
-         !round_inputs_;
+void Decoder::multiply(WorkerPool& pool, const Siblings& siblings, const cpu::InputRows& x, cpu::OutputRows y,
+                       Updates updates) const {
+  cpu::LowRankProjection projection;
+  if (!updates.empty() && are_one_operation(siblings) && are_aligned(updates)) {
+    projection = cpu::low_rank_project(pool, updates, x, stored_compute_);
+    y.update = &projection;
+    updates = {};
+  }
+  if (siblings.count > 1 && are_one_operation(siblings)) {
+    std::array<cpu::BiasedWeights, Siblings::kMost> stack;
+    std::ranges::transform(siblings.all(), stack.begin(), [](const Linear* part) { return part->stored(); });
+    cpu::stacked_matmul(pool, {stack.data(), siblings.count}, x, y, compute_of(*siblings.parts[0]));
+  } else {
+    cpu::OutputRows some = y;
+    for (const Linear* part : siblings.all()) {
+      matmul(pool, *part, x, some);
+      some.data += part->weight.rows;
+    }
+  }
+  cpu::low_rank_add(pool, updates, x, y, stored_compute_);
 }
 
-cpu::InputRows Decoder::normed_input(WorkerPool& pool, const NormWeights& weights, const Linear& product,
+bool Decoder::are_aligned(Updates updates) {
+  return std::ranges::all_of(updates, [](const cpu::LowRankRows& rows) { return Adapter::is_aligned(*rows.update); });
+}
+
+cpu::InputRows Decoder::normed_input(WorkerPool& pool, const NormWeights& weights, const Siblings& products,
                                      Updates updates) {
-  if (takes_rows_as_they_are(product) && spec_.norm == NormKind::rms && updates.empty()) {
+  if (are_one_operation(products) && spec_.norm == NormKind::rms && updates.empty()) {
     input_norm_ = {weights.weight.data(), spec_.hidden_size, spec_.norm_epsilon, spec_.norm_weight_offset};
     return {buffers_.hidden.data(), spec_.hidden_size, token_count_, &input_norm_};
   }
@@ -217,17 +236,6 @@ Decoder::Updates Decoder::updates(int64_t layer_index, AdapterSite site) {
     if (update != nullptr) found.push_back({update, rows.first, rows.count});
   }
   return found;
-}
-
-void Decoder::project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer, const cpu::InputRows& x,
-                          Updates updates) {
-  const int64_t stride = qkv_size(spec_);
-  float* q = buffers_.qkv.data();
-  if (layer.qkv.weight.rows > 0) return matmul(pool, layer.qkv, x, {q, stride}, updates);
-  matmul(pool, layer.query, x, {q, stride});
-  matmul(pool, layer.key, x, {q + query_size(spec_), stride});
-  matmul(pool, layer.value, x, {q + query_size(spec_) + key_size(spec_), stride});
-  cpu::low_rank_add(pool, updates, x, {q, stride}, stored_compute_);
 }
 
 void Decoder::rotate(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index) {
@@ -258,7 +266,8 @@ void Decoder::attention_block(WorkerPool& pool, std::span<const TokenRun> runs, 
   const int64_t stride = qkv_size(spec_);
   float* q = buffers_.qkv.data();
   const Updates qkv = updates(layer_index, AdapterSite::qkv);
-  project_qkv(pool, layer, normed_input(pool, layer.input_norm, layer.qkv, qkv), qkv);
+  const Siblings products = siblings_of(layer);
+  multiply(pool, products, normed_input(pool, layer.input_norm, products, qkv), {q, stride}, qkv);
   if (spec_.query_key_norms) {
     // Each head is a row of its own; a token's heads are contiguous, tokens are `stride` apart.
     const cpu::RmsNorm queries{layer.query_norm.weight.data(), spec_.head_size, spec_.norm_epsilon,
@@ -280,12 +289,12 @@ void Decoder::project_output(WorkerPool& pool, const DecoderLayerWeights& layer,
   const Updates update = updates(layer_index, AdapterSite::output);
   const cpu::OutputRows output = residual_output(layer.output, update);
   const cpu::InputRows x{buffers_.attended.data(), query_size(spec_), token_count_};
-  matmul(pool, layer.output, x, output, update);
+  multiply(pool, {{&layer.output}}, x, output, update);
   if (!output.added) add_to_hidden(pool, layer.attention_output_norm);
 }
 
 cpu::OutputRows Decoder::residual_output(const Linear& product, Updates updates) {
-  if (product.packed.data == nullptr || spec_.sandwich_norms || !updates.empty()) {
+  if (product.blocked.data != nullptr || spec_.sandwich_norms || !updates.empty()) {
     return {buffers_.projected.data(), spec_.hidden_size};
   }
   return {buffers_.hidden.data(), spec_.hidden_size, true};
@@ -316,31 +325,40 @@ void Decoder::attend(WorkerPool& pool, std::span<const TokenRun> runs, int64_t l
                  {buffers_.attended.data(), query_size(spec_)});
 }
 
+void Decoder::multiply_gated(WorkerPool& pool, const Siblings& products, const cpu::InputRows& x, cpu::OutputRows y,
+                             Updates updates) const {
+  cpu::LowRankProjection projection;
+  if (!updates.empty()) {
+    projection = cpu::low_rank_project(pool, updates, x, stored_compute_);
+    y.update = &projection;
+  }
+  const Linear& first = *products.parts[0];
+  if (first.packed.data != nullptr) {
+    return cpu::packed_gated_matmul(pool, first.packed, {spec_.activation, first.bias_data()}, x, y, packed_compute_);
+  }
+  const int64_t inner = spec_.intermediate_size;
+  cpu::GatedWeights weights{first.stored(), products.parts[products.count - 1]->stored(), spec_.activation};
+  if (products.count == 1) {
+    weights.gate.weight = first.weight.slice(0, inner);
+    weights.up.weight = first.weight.slice(inner, inner);
+    if (weights.up.bias != nullptr) weights.up.bias += inner;
+  }
+  cpu::gated_matmul(pool, weights, x, y, compute_of(first));
+}
+
 void Decoder::dense(WorkerPool& pool, const MlpWeights& mlp, const MlpUpdates& updates, const cpu::InputRows& x,
                     const cpu::OutputRows& y) {
   const int64_t inner = spec_.intermediate_size;
-  float* gate = buffers_.inner.data();
-  float* up = gate + inner;
-  const Linear& whole = mlp.up.weight.rows == 0 ? mlp.gate : mlp.gate_up;
-  if (takes_rows_as_they_are(whole) && inner % cpu::kPackedRows == 0 && updates_on_the_way(whole, updates.gate_up)) {
-    cpu::OutputRows gated{gate, inner};
-    cpu::LowRankProjection projection;
-    if (!updates.gate_up.empty()) {
-      projection = cpu::low_rank_project(pool, updates.gate_up, x, stored_compute_);
-      gated.update = &projection;
-    }
-    cpu::packed_gated_matmul(pool, whole.packed, {spec_.activation, whole.bias_data()}, x, gated, packed_compute_);
-    return matmul(pool, mlp.down, {gate, inner, x.count}, y, updates.down);
+  float* const gate = buffers_.inner.data();
+  const Siblings products = siblings_of(mlp);
+  const bool whole_panels = products.parts[0]->packed.data == nullptr || inner % cpu::kPackedRows == 0;
+  if (are_one_operation(products) && whole_panels && are_aligned(updates.gate_up)) {
+    multiply_gated(pool, products, x, {gate, inner}, updates.gate_up);
+    return multiply(pool, {{&mlp.down}}, {gate, inner, x.count}, y, updates.down);
   }
-  if (mlp.gate_up.weight.rows > 0) {
-    matmul(pool, mlp.gate_up, x, {gate, 2 * inner}, updates.gate_up);
-  } else {
-    matmul(pool, mlp.gate, x, {gate, 2 * inner});
-    if (mlp.up.weight.rows > 0) matmul(pool, mlp.up, x, {up, 2 * inner});
-    cpu::low_rank_add(pool, updates.gate_up, x, {gate, 2 * inner}, stored_compute_);
-  }
-  cpu::gated_activation(pool, spec_.activation, {gate, 2 * inner, x.count}, up, inner, {gate, 2 * inner});
-  matmul(pool, mlp.down, {gate, 2 * inner, x.count}, y, updates.down);
+  multiply(pool, products, x, {gate, 2 * inner}, updates.gate_up);
+  cpu::gated_activation(pool, spec_.activation, {gate, 2 * inner, x.count}, gate + inner, inner, {gate, 2 * inner});
+  multiply(pool, {{&mlp.down}}, {gate, 2 * inner, x.count}, y, updates.down);
 }
 
 void Decoder::route(WorkerPool& pool, const DecoderLayerWeights& layer) {
@@ -389,9 +407,8 @@ void Decoder::mlp_block(WorkerPool& pool, int64_t layer_index) {
   }
   const MlpWeights& mlp = layer.mlp;
   const MlpUpdates update{updates(layer_index, AdapterSite::gate_up), updates(layer_index, AdapterSite::down)};
-  const Linear& whole = mlp.up.weight.rows == 0 ? mlp.gate : mlp.gate_up;
   const cpu::OutputRows output = residual_output(mlp.down, update.down);
-  dense(pool, mlp, update, normed_input(pool, layer.mlp_norm, whole, update.gate_up), output);
+  dense(pool, mlp, update, normed_input(pool, layer.mlp_norm, siblings_of(mlp), update.gate_up), output);
   if (!output.added) add_to_hidden(pool, layer.mlp_output_norm);
 }
 

@@ -133,9 +133,10 @@ class Decoder {
   void attention_block(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
   void project_output(WorkerPool& pool, const DecoderLayerWeights& layer, int64_t layer_index);
   void attend(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
-  void project_qkv(WorkerPool& pool, const DecoderLayerWeights& layer, const cpu::InputRows& x, Updates updates);
   void rotate(WorkerPool& pool, std::span<const TokenRun> runs, int64_t layer_index);
   void mlp_block(WorkerPool& pool, int64_t layer_index);
+  void multiply_gated(WorkerPool& pool, const Siblings& products, const cpu::InputRows& x, cpu::OutputRows y,
+                      Updates updates) const;
   void dense(WorkerPool& pool, const MlpWeights& mlp, const MlpUpdates& updates, const cpu::InputRows& x,
              const cpu::OutputRows& y);
   void mixture(WorkerPool& pool, const DecoderLayerWeights& layer);
@@ -145,15 +146,17 @@ class Decoder {
   /// them first, into a buffer for add_to_hidden.
   cpu::OutputRows residual_output(const Linear& product, Updates updates);
   void add_to_hidden(WorkerPool& pool, const NormWeights& sandwich_norm);
-  /// The hidden states normalised. Where one packed `product` takes them, and it alone, it does so on the way.
-  cpu::InputRows normed_input(WorkerPool& pool, const NormWeights& weights, const Linear& product, Updates updates);
-  /// Packed, with nothing done to its input but what packed_matmul does.
-  [[nodiscard]] bool takes_rows_as_they_are(const Linear& product) const;
+  /// The hidden states normalised. Where one operation takes them, and it alone, it does so on the way.
+  cpu::InputRows normed_input(WorkerPool& pool, const NormWeights& weights, const Siblings& products, Updates updates);
+  /// Whether cpu has one call for all of them, which reads the rows as they are.
+  [[nodiscard]] bool are_one_operation(const Siblings& siblings) const;
+  /// Outputs side by side in y, and the updates: on the way where one operation takes them, else after it.
+  void multiply(WorkerPool& pool, const Siblings& siblings, const cpu::InputRows& x, cpu::OutputRows y,
+                Updates updates) const;
   void matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, const cpu::OutputRows& y) const;
-  /// The same, and the updates: on the way where a packed product takes them, else after it.
-  void matmul(WorkerPool& pool, const Linear& linear, const cpu::InputRows& x, cpu::OutputRows y,
-              Updates updates) const;
-  [[nodiscard]] static bool updates_on_the_way(const Linear& product, Updates updates);
+  [[nodiscard]] static bool are_aligned(Updates updates);
+  /// What weights that are neither packed nor in blocks are multiplied in.
+  [[nodiscard]] cpu::MatmulCompute compute_of(const Linear& stored) const;
   void collect_outputs(WorkerPool& pool, std::span<const TokenRun> runs);
 
   DecoderSpec spec_;

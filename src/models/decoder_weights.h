@@ -1,8 +1,10 @@
 #pragma once
 // The tensors of a decoder, found by name and checked against the spec.
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "cpu/onednn.h"
@@ -27,6 +29,15 @@ struct Linear {
   std::shared_ptr<const QuantizedMatrix> quantized;  // what models/packed_weights.h lays `weight` out from; else null
   std::vector<float> bias;
   [[nodiscard]] const float* bias_data() const { return bias.empty() ? nullptr : bias.data(); }
+  [[nodiscard]] cpu::BiasedWeights stored() const { return {weight, bias_data()}; }
+};
+
+/// Products of the same rows whose outputs lie side by side.
+struct Siblings {
+  static constexpr size_t kMost = 3;
+  std::array<const Linear*, kMost> parts{};
+  size_t count = 1;
+  [[nodiscard]] std::span<const Linear* const> all() const { return {parts.data(), count}; }
 };
 
 /// gate, up: [intermediate, hidden]; down: [hidden, intermediate]. Where the checkpoint fuses gate and up, `gate` holds
@@ -35,6 +46,12 @@ struct MlpWeights {
   Linear gate, up, down;
   Linear gate_up;  // gate and up as one product, where models/packed_weights.h laid them side by side; else empty
 };
+
+inline Siblings siblings_of(const MlpWeights& mlp) {
+  if (mlp.up.weight.rows == 0) return {{&mlp.gate}};
+  if (mlp.gate_up.weight.rows > 0) return {{&mlp.gate_up}};
+  return {{&mlp.gate, &mlp.up}, 2};
+}
 
 struct DecoderLayerWeights {
   NormWeights input_norm, mlp_norm;
@@ -47,6 +64,11 @@ struct DecoderLayerWeights {
   Linear router;   // mixture: [experts, hidden]
   std::vector<MlpWeights> experts;
 };
+
+inline Siblings siblings_of(const DecoderLayerWeights& layer) {
+  if (layer.qkv.weight.rows > 0) return {{&layer.qkv}};
+  return {{&layer.query, &layer.key, &layer.value}, 3};
+}
 
 struct DecoderWeights {
   cpu::WeightView embedding;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 
@@ -31,7 +32,8 @@ uint64_t Encoder::buffer_bytes(const EncoderSpec& spec) {
   const size_t row = Arena::padded(token_floats(spec, spec.hidden_size) * sizeof(float));
   const size_t inner = Arena::padded(token_floats(spec, spec.intermediate_size) * sizeof(float));
   const size_t pages = Arena::padded(static_cast<size_t>(page_count(spec)) * page_floats(spec) * sizeof(float));
-  return 5 * row + inner + 2 * pages;
+  const size_t qkv = Arena::padded(token_floats(spec, 3 * spec.hidden_size) * sizeof(float));
+  return 2 * row + qkv + inner + 2 * pages;
 }
 
 Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderSpec& spec, std::shared_ptr<const WeightSource> source,
@@ -43,10 +45,9 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderSpec& spec, std::sha
     return Error{ErrorKind::out_of_memory, fmt::format("activations need {} bytes", buffer_bytes(spec))};
   }
   Arena& arena = encoder->arena_;
-  for (std::span<float>* part :
-       {&encoder->hidden_, &encoder->query_, &encoder->key_, &encoder->value_, &encoder->attended_}) {
-    *part = arena.take<float>(token_floats(spec, spec.hidden_size));
-  }
+  encoder->hidden_ = arena.take<float>(token_floats(spec, spec.hidden_size));
+  encoder->attended_ = arena.take<float>(token_floats(spec, spec.hidden_size));
+  encoder->qkv_ = arena.take<float>(token_floats(spec, 3 * spec.hidden_size));
   encoder->inner_ = arena.take<float>(token_floats(spec, spec.intermediate_size));
   const size_t pages = static_cast<size_t>(page_count(spec));
   const size_t page_bytes = page_floats(spec) * sizeof(float);
@@ -132,9 +133,9 @@ void Encoder::norm(WorkerPool& pool, const NormWeights& weights, int64_t count) 
                   {hidden_.data(), size, count}, {hidden_.data(), size});
 }
 
-void Encoder::matmul(WorkerPool& pool, const Linear& linear, const float* x, int64_t count, float* y) const {
-  cpu::matmul(pool, linear.weight, {x, linear.weight.columns, count}, {y, linear.weight.rows}, linear.bias_data(),
-              compute_);
+void Encoder::matmul(WorkerPool& pool, const Linear& linear, const float* x, int64_t count,
+                     const cpu::OutputRows& y) const {
+  cpu::matmul(pool, linear.weight, {x, linear.weight.columns, count}, y, linear.bias_data(), compute_);
 }
 
 void Encoder::attend(WorkerPool& pool, int64_t count) {
@@ -142,27 +143,27 @@ void Encoder::attend(WorkerPool& pool, int64_t count) {
   const int64_t head_size = hidden / spec_.heads;
   const cpu::KvView kv{cpu::KvType::f32, kPageTokens, spec_.heads, head_size, key_table_, value_table_};
   const cpu::AttentionRun run{.kv = kv, .count = count, .context = count};
-  cpu::store_kv(pool, {&run, 1}, {key_.data(), hidden, count}, value_.data());
+  const float* const query = qkv_.data();
+  const float* const key = query + hidden;
+  cpu::store_kv(pool, {&run, 1}, {key, 3 * hidden, count}, key + hidden);
   const cpu::Attention attention{.heads = spec_.heads,
                                  .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_size))),
                                  .causal = false,
                                  .prompt = true};
-  cpu::attention(pool, attention, {&run, 1}, {query_.data(), hidden, count}, {attended_.data(), hidden});
+  cpu::attention(pool, attention, {&run, 1}, {query, 3 * hidden, count}, {attended_.data(), hidden});
 }
 
 void Encoder::run_layer(WorkerPool& pool, const Layer& layer, int64_t count) {
-  const int64_t size = count * spec_.hidden_size;
-  matmul(pool, layer.query, hidden_.data(), count, query_.data());
-  matmul(pool, layer.key, hidden_.data(), count, key_.data());
-  matmul(pool, layer.value, hidden_.data(), count, value_.data());
+  const int64_t hidden = spec_.hidden_size;
+  const cpu::OutputRows residual{.data = hidden_.data(), .stride = hidden, .added = true};
+  const std::array<cpu::BiasedWeights, 3> qkv{layer.query.stored(), layer.key.stored(), layer.value.stored()};
+  cpu::stacked_matmul(pool, qkv, {hidden_.data(), hidden, count}, {qkv_.data(), 3 * hidden}, compute_);
   attend(pool, count);
-  matmul(pool, layer.output, attended_.data(), count, query_.data());
-  cpu::add_scaled(pool, 1.0F, query_.data(), hidden_.data(), size);
+  matmul(pool, layer.output, attended_.data(), count, residual);
   norm(pool, layer.attention_norm, count);
-  matmul(pool, layer.inner, hidden_.data(), count, inner_.data());
-  cpu::activation(pool, spec_.activation, inner_.data(), count * spec_.intermediate_size);
-  matmul(pool, layer.outer, inner_.data(), count, query_.data());
-  cpu::add_scaled(pool, 1.0F, query_.data(), hidden_.data(), size);
+  matmul(pool, layer.inner, hidden_.data(), count,
+         {.data = inner_.data(), .stride = spec_.intermediate_size, .activation = &spec_.activation});
+  matmul(pool, layer.outer, inner_.data(), count, residual);
   norm(pool, layer.output_norm, count);
 }
 
@@ -178,11 +179,11 @@ std::span<const float> Encoder::forward(WorkerPool& pool, std::span<const int32_
 
 float Encoder::rerank_score(WorkerPool& pool) {
   KEDGE_CHECK(spec_.head == EncoderHead::rerank);
-  matmul(pool, head_dense_, hidden_.data(), 1, query_.data());
-  for (int64_t i = 0; i < spec_.hidden_size; ++i)
-    query_[static_cast<size_t>(i)] = std::tanh(query_[static_cast<size_t>(i)]);
+  const std::span<float> dense = qkv_.first(static_cast<size_t>(spec_.hidden_size));
+  matmul(pool, head_dense_, hidden_.data(), 1, {dense.data(), spec_.hidden_size});
+  for (float& value : dense) value = std::tanh(value);
   float score = 0;
-  matmul(pool, head_out_, query_.data(), 1, &score);
+  matmul(pool, head_out_, dense.data(), 1, {&score, 1});
   return score;
 }
 

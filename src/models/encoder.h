@@ -54,7 +54,7 @@ class Encoder {
   void run_layer(WorkerPool& pool, const Layer& layer, int64_t count);
   void attend(WorkerPool& pool, int64_t count);
   void norm(WorkerPool& pool, const NormWeights& weights, int64_t count);
-  void matmul(WorkerPool& pool, const Linear& linear, const float* x, int64_t count, float* y) const;
+  void matmul(WorkerPool& pool, const Linear& linear, const float* x, int64_t count, const cpu::OutputRows& y) const;
 
   EncoderSpec spec_;
   std::shared_ptr<const WeightSource> source_;
@@ -64,7 +64,7 @@ class Encoder {
   std::vector<Layer> layers_;
   Linear head_dense_, head_out_;
   Arena arena_;
-  std::span<float> hidden_, query_, key_, value_, attended_, inner_;
+  std::span<float> hidden_, attended_, qkv_, inner_;
   std::span<std::byte> key_pages_, value_pages_;
   std::vector<std::byte*> key_table_, value_table_;
 };

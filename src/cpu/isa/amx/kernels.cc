@@ -74,14 +74,21 @@ struct AmxTiles {
   }
   /// What was written is there for all threads.
   static void end_writing() { _mm_sfence(); }
-  static void write_transposed(const float* sums, TilePart part, const float* bias, float* y, int64_t y_stride) {
+  static void write_transposed(const float* sums, TilePart part, const TileOutput& out) {
     __m512i rows[16];
     for (int i = 0; i < 16; ++i) rows[i] = _mm512_load_si512(sums + 16 * i);
     transpose(rows);
-    const Vector addend = bias != nullptr ? load_first(bias, part.rows) : cpu::zero();
-    for (int64_t token = 0; token < part.columns; ++token) {
-      const Vector value = _mm512_castsi512_ps(rows[token]);
-      write_line(y + token * y_stride, bias != nullptr ? add(value, addend) : value, part.rows);
+    const Vector addend = out.bias != nullptr ? load_first(out.bias, part.rows) : cpu::zero();
+    float* y = out.y;
+    for (int64_t token = 0; token < part.columns; ++token, y += out.y_stride) {
+      Vector value = _mm512_castsi512_ps(rows[token]);
+      if (out.bias != nullptr) value = add(value, addend);
+      if (out.added) value = add(load_first(y, part.rows), value);
+      if (out.added || out.read_next) {
+        store_first(y, part.rows, value);
+      } else {
+        write_line(y, value, part.rows);
+      }
     }
   }
 };

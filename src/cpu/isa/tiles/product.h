@@ -21,6 +21,15 @@ struct TilePart {
   int64_t columns;
 };
 
+/// Where they go, as of TileProduct.
+struct TileOutput {
+  const float* bias;
+  float* y;
+  int64_t y_stride;
+  bool added;
+  bool read_next;
+};
+
 /// Which operand the weights are: they are kept in the first-level cache.
 enum class Side { left, right };
 
@@ -130,8 +139,12 @@ void write_sums(const TileProduct& p) {
     for (int64_t output = 0; output < p.left_count; output += kTileSide) {
       const int64_t outputs = p.left_count - output < kTileSide ? p.left_count - output : kTileSide;
       const float* const sums = p.sums + (output / kTileSide * right_tiles + right) * 256;
-      Tiles::write_transposed(sums, {outputs, tokens}, p.bias != nullptr ? p.bias + output : nullptr,
-                              p.y + token * p.y_stride + output, p.y_stride);
+      Tiles::write_transposed(sums, {outputs, tokens},
+                              {.bias = p.bias != nullptr ? p.bias + output : nullptr,
+                               .y = p.y + token * p.y_stride + output,
+                               .y_stride = p.y_stride,
+                               .added = p.added,
+                               .read_next = p.read_next});
     }
   }
   Tiles::end_writing();
