@@ -62,6 +62,13 @@ struct SamplingOptions {
   std::optional<uint64_t> seed;  // same seed, prompt and build: same tokens; absent: a fresh one
 };
 
+/// Beam search: the likeliest answers instead of sampled ones, as Hugging Face's `generate` finds them.
+struct BeamOptions {
+  uint32_t width = 1;           // beams; at least sequence_count
+  float length_penalty = 1.0F;  // an answer's score is its log-probability divided by tokens ^ length_penalty
+  bool early_stopping = false;  // with `width` ended answers, although a better one may come
+};
+
 struct AdapterInfo {
   int64_t rank = 0;                  // the largest of a module
   std::vector<std::string> modules;  // "q_proj"
@@ -93,6 +100,8 @@ struct Request {
   std::string client;                    // whose request it is: clients take turns
   std::string cache_salt;                // keys and values are shared only with requests of the same one
   AdapterPtr adapter;                    // null: the model as it is. REQUIRES: loaded by the same engine
+  std::optional<BeamOptions> beams;      // answers come whole, best first; sampling is not used. REQUIRES: nothing that
+                                         // constrains or stops the text, no prompt_logprobs
   std::optional<Constraint> constraint;  // on each answer, which ends (FinishReason::stop) when nothing may follow
 };
 

@@ -22,6 +22,7 @@ namespace {
 constexpr uint32_t kSequenceCountMax = 128;
 constexpr size_t kStopStringsMax = 64;
 constexpr int32_t kTopLogprobsMax = 100;
+constexpr uint32_t kBeamsMax = 50;   // each step asks for the log-probabilities of twice as many tokens
 constexpr int64_t kOutputsMax = 64;  // rows of logits of one forward pass, but for more sequences
 constexpr int64_t kSequencesDefault = 8;
 constexpr uint32_t kSequencesMax = 1 << 14;
@@ -315,11 +316,65 @@ Status DecoderEngine::check_request(const Request& request) const {
     return Error{ErrorKind::invalid_input,
                  fmt::format("{} stop strings, expected at most {}", request.stop_strings.size(), kStopStringsMax)};
   }
+  if (request.beams) KEDGE_TRY(check_beams(request));
   if (request.top_logprobs > kTopLogprobsMax) {
     return Error{ErrorKind::invalid_input,
                  fmt::format("top_logprobs is {}, expected at most {}", request.top_logprobs, kTopLogprobsMax)};
   }
   return Done{};
+}
+
+Status DecoderEngine::check_beams(const Request& request) const {
+  const BeamOptions& beams = *request.beams;
+  if (beams.width < request.sequence_count || beams.width > kBeamsMax) {
+    return Error{ErrorKind::invalid_input, fmt::format("{} beams for {} answers, expected as many or more, at most {}",
+                                                       beams.width, request.sequence_count, kBeamsMax)};
+  }
+  if (request.constraint || !request.stop_strings.empty() || request.prompt_logprobs) {
+    return Error{ErrorKind::invalid_input,
+                 "beam search takes no constraint, no stop strings and gives no log-probabilities of the prompt"};
+  }
+  return Done{};
+}
+
+Result<RequestId> DecoderEngine::submit_beams(Request request, OnToken on_token, OnDone on_done) {
+  RequestId id = 0;
+  {
+    const std::lock_guard lock(searches_mutex_);
+    id = next_search_++;
+  }
+  BeamSearch::Host host{
+      .submit = [this](Request step, OnToken token,
+                       OnDone done) { return submit(std::move(step), std::move(token), std::move(done)); },
+      .cancel = [this](RequestId step) { thread_->cancel(step); },
+      .over =
+          [this, id] {
+            const std::lock_guard lock(searches_mutex_);
+            searches_.erase(id);
+          },
+      .context = &context_};
+  const auto search =
+      std::make_shared<BeamSearch>(std::move(host), std::move(request), std::move(on_token), std::move(on_done));
+  {
+    const std::lock_guard lock(searches_mutex_);
+    searches_[id] = search;
+  }
+  const Status started = search->start();
+  if (started.ok()) return id;
+  const std::lock_guard lock(searches_mutex_);
+  searches_.erase(id);
+  return started.error();
+}
+
+void DecoderEngine::cancel(RequestId id) {
+  if (id < kFirstSearch) return thread_->cancel(id);
+  std::shared_ptr<BeamSearch> search;
+  {
+    const std::lock_guard lock(searches_mutex_);
+    const auto found = searches_.find(id);
+    if (found != searches_.end()) search = found->second.lock();
+  }
+  if (search != nullptr) search->cancel();
 }
 
 std::vector<BlockHash> DecoderEngine::hashes_of(const Request& request, const LoadedAdapter* adapter) const {
@@ -365,6 +420,9 @@ Result<std::shared_ptr<const LoadedAdapter>> DecoderEngine::own(const AdapterPtr
 
 Result<RequestId> DecoderEngine::submit(Request request, OnToken on_token, OnDone on_done) {
   KEDGE_TRY(check_request(request));
+  if (request.beams && request.new_tokens_max > 0) {
+    return submit_beams(std::move(request), std::move(on_token), std::move(on_done));
+  }
   auto submission = std::make_shared<Submission>();
   if (request.constraint) {
     KEDGE_ASSIGN(submission->constraint, compile(*request.constraint));

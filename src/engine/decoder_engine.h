@@ -4,8 +4,11 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <unordered_map>
 #include <vector>
 
+#include "engine/beam_search.h"
 #include "engine/engine_thread.h"
 #include "engine/loader.h"
 #include "grammar/constraint_compiler.h"
@@ -24,7 +27,7 @@ class DecoderEngine final : public Engine {
   Result<RequestId> submit(Request request, OnToken on_token, OnDone on_done) override;
   Status prepare(const Constraint& constraint) override;
   Result<AdapterPtr> load_adapter(const std::filesystem::path& folder) override;
-  void cancel(RequestId id) override { thread_->cancel(id); }
+  void cancel(RequestId id) override;
   [[nodiscard]] size_t pending_count() const override { return thread_->pending_count(); }
   [[nodiscard]] EngineStats stats() const override;
   [[nodiscard]] const BatchCounters& counters() const { return thread_->counters(); }
@@ -61,12 +64,16 @@ class DecoderEngine final : public Engine {
   [[nodiscard]] const models::DecoderSpec& spec() const { return std::get<models::DecoderSpec>(model_.spec.network); }
   [[nodiscard]] Status check_tokens(std::span<const TokenId> tokens) const;
   [[nodiscard]] Status check_request(const Request& request) const;
+  [[nodiscard]] Status check_beams(const Request& request) const;
+  Result<RequestId> submit_beams(Request request, OnToken on_token, OnDone on_done);
   Result<std::shared_ptr<const grammar::BoundGrammar>> compile(const Constraint& constraint);
   /// Feeds a prompt between the steps of the requests. `on_chunk` sees each chunk's token count before its pass.
   Status feed_between_steps(Feed feed, const std::function<void(int64_t)>& on_chunk, const OnLogits& on_logits);
   [[nodiscard]] std::vector<BlockHash> hashes_of(const Request& request, const LoadedAdapter* adapter) const;
   /// The adapter as this engine loaded it; null for none. Fails with invalid_input when another engine did.
   [[nodiscard]] Result<std::shared_ptr<const LoadedAdapter>> own(const AdapterPtr& adapter) const;
+
+  static constexpr RequestId kFirstSearch = RequestId{1} << 48;  // ids of the thread's requests are smaller
 
   LoadedModel model_;
   EngineOptions options_;
@@ -81,6 +88,9 @@ class DecoderEngine final : public Engine {
   std::unique_ptr<grammar::ConstraintCompiler> constraints_;  // null without a tokenizer
   HashKey hash_key_ = random_hash_key();
   std::atomic<uint64_t> adapters_loaded_ = 0;
+  std::mutex searches_mutex_;
+  std::unordered_map<RequestId, std::weak_ptr<BeamSearch>> searches_;
+  RequestId next_search_ = kFirstSearch;
   std::unique_ptr<DecoderEngine> draft_;  // null: there is none
   std::unique_ptr<DraftModel> draft_model_;
   std::unique_ptr<EngineThread> thread_;  // last: stops before what it uses goes

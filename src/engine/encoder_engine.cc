@@ -16,13 +16,21 @@ Result<std::unique_ptr<Engine>> EncoderEngine::open(LoadedModel model, const Eng
     return Error{ErrorKind::unsupported,
                  fmt::format("{}: --compute int8 is for decoders, expected auto, f32 or bf16", info.name)};
   }
-  if (engine->model_.onednn) {
-    return Error{ErrorKind::unsupported,
-                 fmt::format("{}: --gemm onednn is for decoders, expected auto or kedge", info.name)};
-  }
+  const models::Encoder::Options encoding{.compute = engine->model_.compute, .onednn = engine->model_.onednn};
   MemoryPlan& plan = engine->plan_;
+  KEDGE_ASSIGN(const models::LayoutPlan layout,
+               models::Encoder::plan_layout(engine->spec(), engine->model_.source, encoding));
+  if (encoding.onednn && layout.blocked_bytes == 0) {
+    return Error{
+        ErrorKind::unsupported,
+        fmt::format("{}: --gemm onednn takes weights of type F32 (--compute f32 or bf16) and BF16 (bf16), where "
+                    "{} has block kernels, and none of the model's are",
+                    info.name, info.gemm)};
+  }
   plan.available_bytes = available_memory_bytes();
   for (const auto& [dtype, bytes] : info.dtype_bytes) plan.weights_bytes += bytes;
+  plan.packed_bytes = layout.bytes();
+  plan.weights_bytes -= std::min(plan.weights_bytes, layout.replaced_bytes);
   plan.activation_bytes = models::Encoder::buffer_bytes(engine->spec());
   info.context_tokens = static_cast<int64_t>(engine->sequence_tokens_max());
   info.thread_count = options.thread_count > 0 ? options.thread_count : WorkerPool::physical_core_count();
@@ -30,7 +38,7 @@ Result<std::unique_ptr<Engine>> EncoderEngine::open(LoadedModel model, const Eng
     KEDGE_TRY(check_plan(info, plan));
     engine->workers_ = std::make_unique<WorkerPool>(info.thread_count, true);
     KEDGE_ASSIGN(engine->encoder_,
-                 models::Encoder::open(engine->spec(), engine->model_.source, engine->model_.compute));
+                 models::Encoder::open(*engine->workers_, engine->spec(), engine->model_.source, encoding));
     engine->jobs_ = std::make_unique<JobThread>();
   }
   return std::unique_ptr<Engine>(std::move(engine));

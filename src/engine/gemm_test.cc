@@ -81,6 +81,56 @@ TEST_F(GemmTest, f32) {
   expect_like_kedge(folder_.path(), {.compute = Compute::f32, .thread_count = 2}, 1e-5);
 }
 
+/// Shapes of a BERT of one layer.
+std::vector<std::pair<std::string, std::vector<int64_t>>> tiny_bert_shapes() {
+  std::vector<std::pair<std::string, std::vector<int64_t>>> shapes = {
+      {"embeddings.word_embeddings.weight", {96, 32}},
+      {"embeddings.position_embeddings.weight", {64, 32}},
+      {"embeddings.token_type_embeddings.weight", {2, 32}}};
+  const auto linear = [&](const std::string& name, int64_t rows, int64_t columns) {
+    shapes.push_back({name + ".weight", {rows, columns}});
+    shapes.push_back({name + ".bias", {rows}});
+  };
+  const auto norm = [&](const std::string& name) {
+    shapes.push_back({name + ".weight", {32}});
+    shapes.push_back({name + ".bias", {32}});
+  };
+  norm("embeddings.LayerNorm");
+  const std::string layer = "encoder.layer.0.";
+  for (const char* name : {"query", "key", "value"}) linear(layer + "attention.self." + name, 32, 32);
+  linear(layer + "attention.output.dense", 32, 32);
+  norm(layer + "attention.output.LayerNorm");
+  linear(layer + "intermediate.dense", 64, 32);
+  linear(layer + "output.dense", 32, 64);
+  norm(layer + "output.LayerNorm");
+  return shapes;
+}
+
+TEST_F(GemmTest, encoders) {
+  const Json config = {
+      {"architectures", {"BertModel"}}, {"model_type", "bert"},   {"vocab_size", 96},         {"hidden_size", 32},
+      {"intermediate_size", 64},        {"num_hidden_layers", 1}, {"num_attention_heads", 4}, {"hidden_act", "gelu"},
+      {"max_position_embeddings", 64},  {"type_vocab_size", 2},   {"layer_norm_eps", 1e-12}};
+  ASSERT_TRUE(models::write_checkpoint(folder_.path(), config, tiny_bert_shapes()));
+  EngineOptions options{.compute = Compute::f32, .thread_count = 2, .without_tokenizer = true};
+  const auto kedge = open(folder_.path(), options, Gemm::kedge), onednn = open(folder_.path(), options, Gemm::onednn);
+  ASSERT_TRUE(kedge != nullptr && onednn != nullptr);
+  EXPECT_GT(onednn->plan().packed_bytes, 0U);
+  std::vector<std::vector<TokenId>> sequences;
+  for (const TokenId length : {1, 5, 40}) {
+    for (TokenId token = 3; token < 3 + length; ++token) {
+      if (token == 3) sequences.emplace_back();
+      sequences.back().push_back(token);
+    }
+  }
+  const auto expected = kedge->embed(sequences, {Pooling::mean, {}});
+  const auto found = onednn->embed(sequences, {Pooling::mean, {}});
+  ASSERT_TRUE(expected.ok() && found.ok());
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    EXPECT_LT(difference(found.value()[i], expected.value()[i]), 1e-5) << "sequence " << i;
+  }
+}
+
 TEST_F(GemmTest, weights_that_onednn_does_not_take_are_refused) {
   const auto f32 = Engine::open(kDemo, {.compute = Compute::f32, .gemm = Gemm::onednn, .plan_only = true});
   ASSERT_FALSE(f32.ok());  // bf16 weights in f32 products

@@ -223,10 +223,10 @@ void check_token_types(const fs::path& folder, const Json& sequence, const Expec
   ASSERT_TRUE(source.ok());
   const auto spec = models::build_spec(*source.value());
   ASSERT_TRUE(spec.ok());
-  const auto encoder = models::Encoder::open(std::get<models::EncoderSpec>(spec.value().network), source.value(),
-                                             cpu::MatmulCompute::f32);
-  ASSERT_TRUE(encoder.ok());
   WorkerPool pool(1);
+  const auto encoder =
+      models::Encoder::open(pool, std::get<models::EncoderSpec>(spec.value().network), source.value(), {});
+  ASSERT_TRUE(encoder.ok());
   const auto states = encoder.value()->forward(pool, sequence["input_ids"].get<std::vector<TokenId>>(),
                                                sequence["token_type_ids"].get<std::vector<TokenId>>());
   check_vectors({states.begin(), states.end()}, expected.floats(prefix + "last_hidden"), tolerance);

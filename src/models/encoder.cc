@@ -26,6 +26,10 @@ size_t page_floats(const EncoderSpec& spec) {
   return static_cast<size_t>(kPageTokens * spec.hidden_size);
 }
 
+std::span<const std::byte> stored_bytes(const Linear& product) {
+  return {product.weight.data, static_cast<size_t>(product.weight.rows) * product.weight.row_stride};
+}
+
 }  // namespace
 
 uint64_t Encoder::buffer_bytes(const EncoderSpec& spec) {
@@ -36,10 +40,57 @@ uint64_t Encoder::buffer_bytes(const EncoderSpec& spec) {
   return 2 * row + qkv + inner + 2 * pages;
 }
 
-Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderSpec& spec, std::shared_ptr<const WeightSource> source,
-                                               cpu::MatmulCompute compute) {
-  std::unique_ptr<Encoder> encoder(new Encoder(spec, std::move(source), compute));
+std::vector<Linear*> Encoder::products() {
+  std::vector<Linear*> all;
+  for (Layer& layer : layers_) {
+    all.insert(all.end(), {&layer.query, &layer.key, &layer.value, &layer.output, &layer.inner, &layer.outer});
+  }
+  return all;
+}
+
+bool Encoder::takes_blocks(const Linear& product) const {
+  return options_.onednn && cpu::has_blocked_form(product.weight, options_.compute);
+}
+
+LayoutPlan Encoder::plan_layout() {
+  LayoutPlan plan;
+  for (const Linear* const product : products()) {
+    if (!takes_blocks(*product)) continue;
+    plan.blocked_bytes += Arena::padded(cpu::blocked_bytes(product->weight, options_.compute));
+    plan.replaced_bytes += stored_bytes(*product).size();
+  }
+  return plan;
+}
+
+Result<LayoutPlan> Encoder::plan_layout(const EncoderSpec& spec, std::shared_ptr<const WeightSource> source,
+                                        const Options& options) {
+  Encoder encoder(spec, std::move(source), options);
+  KEDGE_TRY(encoder.load());
+  return encoder.plan_layout();
+}
+
+Status Encoder::lay_out(WorkerPool& pool) {
+  const uint64_t bytes = plan_layout().bytes();
+  if (bytes == 0) return Done{};
+  blocks_ = PageBuffer(bytes);
+  if (blocks_.data() == nullptr) {
+    return Error{ErrorKind::out_of_memory, fmt::format("weights laid out anew need {} bytes", bytes)};
+  }
+  std::byte* at = blocks_.data();
+  for (Linear* const product : products()) {
+    if (!takes_blocks(*product)) continue;
+    product->blocked = cpu::lay_out_blocked(pool, product->weight, options_.compute, at);
+    source_->forget(stored_bytes(*product));
+    at += Arena::padded(cpu::blocked_bytes(product->weight, options_.compute));
+  }
+  return Done{};
+}
+
+Result<std::unique_ptr<Encoder>> Encoder::open(WorkerPool& pool, const EncoderSpec& spec,
+                                               std::shared_ptr<const WeightSource> source, const Options& options) {
+  std::unique_ptr<Encoder> encoder(new Encoder(spec, std::move(source), options));
   KEDGE_TRY(encoder->load());
+  KEDGE_TRY(encoder->lay_out(pool));
   encoder->arena_ = Arena(buffer_bytes(spec));
   if (!encoder->arena_.ok()) {
     return Error{ErrorKind::out_of_memory, fmt::format("activations need {} bytes", buffer_bytes(spec))};
@@ -135,7 +186,28 @@ void Encoder::norm(WorkerPool& pool, const NormWeights& weights, int64_t count) 
 
 void Encoder::matmul(WorkerPool& pool, const Linear& linear, const float* x, int64_t count,
                      const cpu::OutputRows& y) const {
-  cpu::matmul(pool, linear.weight, {x, linear.weight.columns, count}, y, linear.bias_data(), compute_);
+  const int64_t rows = linear.weight.rows;
+  const cpu::InputRows input{x, linear.weight.columns, count};
+  if (linear.blocked.data == nullptr) {
+    return cpu::matmul(pool, linear.weight, input, y, linear.bias_data(), compute_);
+  }
+  float* const out = y.added ? qkv_.data() : y.data;  // nobody reads q, k and v behind the attention
+  cpu::blocked_matmul(pool, linear.blocked, input, {out, y.added ? rows : y.stride}, linear.bias_data());
+  if (y.added) cpu::add_scaled(pool, 1.0F, out, y.data, count * rows);
+  if (y.activation != nullptr) cpu::activation(pool, *y.activation, y.data, count * rows);
+}
+
+void Encoder::project_qkv(WorkerPool& pool, const Layer& layer, int64_t count) {
+  const int64_t hidden = spec_.hidden_size;
+  cpu::OutputRows out{qkv_.data(), 3 * hidden};
+  if (layer.query.blocked.data == nullptr) {
+    const std::array<cpu::BiasedWeights, 3> qkv{layer.query.stored(), layer.key.stored(), layer.value.stored()};
+    return cpu::stacked_matmul(pool, qkv, {hidden_.data(), hidden, count}, out, compute_);
+  }
+  for (const Linear* const product : {&layer.query, &layer.key, &layer.value}) {
+    matmul(pool, *product, hidden_.data(), count, out);
+    out.data += hidden;
+  }
 }
 
 void Encoder::attend(WorkerPool& pool, int64_t count) {
@@ -156,8 +228,7 @@ void Encoder::attend(WorkerPool& pool, int64_t count) {
 void Encoder::run_layer(WorkerPool& pool, const Layer& layer, int64_t count) {
   const int64_t hidden = spec_.hidden_size;
   const cpu::OutputRows residual{.data = hidden_.data(), .stride = hidden, .added = true};
-  const std::array<cpu::BiasedWeights, 3> qkv{layer.query.stored(), layer.key.stored(), layer.value.stored()};
-  cpu::stacked_matmul(pool, qkv, {hidden_.data(), hidden, count}, {qkv_.data(), 3 * hidden}, compute_);
+  project_qkv(pool, layer, count);
   attend(pool, count);
   matmul(pool, layer.output, attended_.data(), count, residual);
   norm(pool, layer.attention_norm, count);

@@ -11,6 +11,7 @@
 #include "cpu/ops.h"
 #include "kedge/result.h"
 #include "models/decoder_weights.h"
+#include "models/packed_weights.h"
 #include "models/spec.h"
 #include "models/weight_source.h"
 
@@ -19,9 +20,18 @@ namespace kedge::models {
 /// Immutable weights and one set of work buffers: one sequence at a time, so that padding never exists.
 class Encoder {
  public:
+  struct Options {
+    cpu::MatmulCompute compute = cpu::MatmulCompute::f32;
+    bool onednn = false;  // multiplies the weights that it takes (cpu/onednn.h). REQUIRES: load_onednn succeeded
+  };
+  /// Weights that are laid out anew are so here, on `pool`.
   /// Fails with corrupt_data (tensors) or out_of_memory (buffers).
-  static Result<std::unique_ptr<Encoder>> open(const EncoderSpec& spec, std::shared_ptr<const WeightSource> source,
-                                               cpu::MatmulCompute compute);
+  static Result<std::unique_ptr<Encoder>> open(WorkerPool& pool, const EncoderSpec& spec,
+                                               std::shared_ptr<const WeightSource> source, const Options& options);
+
+  /// What `open` will lay out anew. Fails with corrupt_data.
+  static Result<LayoutPlan> plan_layout(const EncoderSpec& spec, std::shared_ptr<const WeightSource> source,
+                                        const Options& options);
 
   /// Bytes of the work buffers that `open` will take.
   static uint64_t buffer_bytes(const EncoderSpec& spec);
@@ -42,8 +52,8 @@ class Encoder {
     NormWeights attention_norm, output_norm;
   };
 
-  Encoder(const EncoderSpec& spec, std::shared_ptr<const WeightSource> source, cpu::MatmulCompute compute)
-      : spec_(spec), source_(std::move(source)), compute_(cpu::for_many_tokens(compute)) {}
+  Encoder(const EncoderSpec& spec, std::shared_ptr<const WeightSource> source, const Options& options)
+      : spec_(spec), source_(std::move(source)), options_(options), compute_(cpu::for_many_tokens(options.compute)) {}
 
   Status load();
   Status load_layer(const std::string& prefix);
@@ -54,11 +64,19 @@ class Encoder {
   void run_layer(WorkerPool& pool, const Layer& layer, int64_t count);
   void attend(WorkerPool& pool, int64_t count);
   void norm(WorkerPool& pool, const NormWeights& weights, int64_t count);
+  [[nodiscard]] std::vector<Linear*> products();
+  [[nodiscard]] bool takes_blocks(const Linear& product) const;
+  [[nodiscard]] LayoutPlan plan_layout();
+  Status lay_out(WorkerPool& pool);
+  void project_qkv(WorkerPool& pool, const Layer& layer, int64_t count);
+  /// REQUIRES: rows of x lie side by side; those of y too where it is added or activated.
   void matmul(WorkerPool& pool, const Linear& linear, const float* x, int64_t count, const cpu::OutputRows& y) const;
 
   EncoderSpec spec_;
   std::shared_ptr<const WeightSource> source_;
+  Options options_;
   cpu::MatmulCompute compute_;
+  PageBuffer blocks_;
   cpu::WeightView words_, positions_, types_;
   NormWeights embedding_norm_;
   std::vector<Layer> layers_;

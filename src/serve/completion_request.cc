@@ -18,16 +18,6 @@ ApiStatus read_suffix(const Json& value, const std::string& path, CompletionRequ
   return wrong_field(path, "'suffix' is not supported: filling in the middle needs a model trained for it");
 }
 
-// Several candidates of which the best is kept: the same as asking for that many, unless they differ.
-ApiStatus read_best_of(const Json& value, const std::string& path, CompletionRequest& request) {
-  KEDGE_ASSIGN(const int64_t count, read_integer(value, path, 1, kSequencesMax));
-  if (count != request.options.request.sequence_count) {
-    return wrong_field(path, fmt::format("'{}' must equal 'n' ({}): choosing among more answers is not supported", path,
-                                         request.options.request.sequence_count));
-  }
-  return Done{};
-}
-
 const Fields<CompletionRequest>& completion_fields() {
   using Request = CompletionRequest;
   static const Fields<Request> kFields = {
@@ -41,7 +31,6 @@ const Fields<CompletionRequest>& completion_fields() {
                              "Give each token's log-probability, and those of this many likeliest tokens.",
                              [](Request& r, int64_t n) { r.logprobs = static_cast<int32_t>(n); }),
       {"suffix", false, {{"type", "string"}, {"maxLength", 0}, {"description", "Not supported."}}, read_suffix},
-      {"best_of", false, integer_schema(1, kSequencesMax, "Must equal n."), read_best_of},
   };
   return kFields;
 }

@@ -121,5 +121,43 @@ TEST_F(CompletionRoutesTest, wrong_fields_are_named) {
   EXPECT_EQ(post(kCompletions, {{"prompt", "a"}, {"suffix", ""}, {"best_of", 1}}).status, 200);
 }
 
+TEST_F(CompletionRoutesTest, beam_search_as_the_engine_takes_it) {
+  start();
+  const Json body = {{"prompt", "a"},         {"use_beam_search", true}, {"n", 2},
+                     {"best_of", 5},          {"length_penalty", 0.5},   {"early_stopping", true},
+                     {"stop_token_ids", {98}}};
+  EXPECT_EQ(post(kCompletions, body).json["choices"].size(), 2U);
+  const Request asked = engine().last_request();
+  ASSERT_TRUE(asked.beams.has_value());
+  EXPECT_EQ(asked.sequence_count, 2U);
+  EXPECT_EQ(asked.beams->width, 5U);
+  EXPECT_EQ(asked.beams->length_penalty, 0.5F);
+  EXPECT_TRUE(asked.beams->early_stopping);
+  EXPECT_EQ(post(kCompletions, {{"prompt", "a"}, {"use_beam_search", true}, {"n", 3}}).status, 200);
+  EXPECT_EQ(engine().last_request().beams->width, 3U);
+  EXPECT_EQ(post(kCompletions, {{"prompt", "a"}, {"length_penalty", 2}}).status, 200);
+  EXPECT_FALSE(engine().last_request().beams.has_value());
+}
+
+TEST_F(CompletionRoutesTest, what_does_not_go_with_beams_is_named) {
+  start();
+  const std::pair<Json, std::string> cases[] = {
+      {{{"n", 3}, {"best_of", 2}}, "best_of"},
+      {{{"best_of", 51}}, "best_of"},
+      {{{"n", 51}}, "n"},
+      {{{"stop", "x"}}, "stop"},
+      {{{"guided_regex", "a*"}}, "guided_regex"},
+      {{{"echo", true}, {"logprobs", 1}}, "echo"},
+      {{{"length_penalty", "long"}}, "length_penalty"},
+  };
+  for (const auto& [change, param] : cases) {
+    Json body = {{"prompt", "a"}, {"use_beam_search", true}};
+    body.update(change);
+    const ApiAnswer answer = post(kCompletions, body);
+    EXPECT_EQ(answer.status, 400) << to_text(change);
+    EXPECT_EQ(answer.error_param(), param) << answer.text;
+  }
+}
+
 }  // namespace
 }  // namespace kedge::serve

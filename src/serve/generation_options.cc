@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "serve/beam_fields.h"
 #include "serve/constraint_fields.h"
 
 namespace kedge::serve {
@@ -154,6 +155,7 @@ const Fields<GenerationOptions>& generation_fields() {
   static const Fields<Options> kFields = [] {
     Fields<Options> fields = basic_fields();
     for (Field<Options>& field : sampling_fields()) fields.push_back(std::move(field));
+    for (Field<Options>& field : beam_fields()) fields.push_back(std::move(field));
     for (Field<Options>& field : constraint_fields()) fields.push_back(std::move(field));
     return fields;
   }();

@@ -29,6 +29,9 @@ struct GenerationOptions {
   std::optional<uint32_t> completion_tokens_max;  // OpenAI's newer name for the same; it wins
   Request request;                                // without prompt_tokens and new_tokens_max
   std::string constraint_field;                   // that request.constraint came from
+  bool beam_search = false;
+  std::optional<uint32_t> best_of;  // beams; absent: as many as answers
+  BeamOptions beams;                // but for their number
 };
 
 const Fields<GenerationOptions>& generation_fields();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "serve/beam_fields.h"
 #include "text/chat_template.h"
 
 namespace kedge::serve {
@@ -98,6 +99,7 @@ ApiResult<Request> engine_request(const GenerationOptions& options, uint32_t def
   Request request = options.request;
   request.prompt_tokens = std::move(tokens);
   request.new_tokens_max = static_cast<uint32_t>(std::min(wanted, left));
+  KEDGE_TRY(set_beams(options, request));
   return request;
 }
 

@@ -278,8 +278,8 @@ Fields<Target> answer_fields() {
 /// Fields of chat requests that mean the same here.
 const Fields<GenerationOptions>& shared_fields() {
   static const Fields<GenerationOptions> kFields = [] {
-    static constexpr std::array kOthers = {"stream_options", "max_tokens", "max_completion_tokens", "n",
-                                           "response_format"};
+    static constexpr std::array kOthers = {"stream_options", "max_tokens",     "max_completion_tokens", "n",
+                                           "best_of",        "response_format"};
     Fields<GenerationOptions> fields;
     for (const Field<GenerationOptions>& field : generation_fields()) {
       if (std::find(kOthers.begin(), kOthers.end(), field.name) == kOthers.end()) fields.push_back(field);

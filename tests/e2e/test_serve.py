@@ -198,6 +198,35 @@ class Completions(DemoCase):
         self.assertEqual(chunks[-1].choices[0].finish_reason, "length")
 
 
+class BeamSearch(DemoCase):
+    def search(self, **fields):
+        return self.client.completions.create(model="demo", prompt="Once upon a time", max_tokens=24, logprobs=0,
+                                              **{"n": 3, **fields}, extra_body={"use_beam_search": True, "best_of": 5})
+
+    def test_the_likeliest_answers_come_best_first(self):
+        answer = self.search()
+        scores = [sum(choice.logprobs.token_logprobs) / len(choice.logprobs.tokens) for choice in answer.choices
+                  if choice.finish_reason == "length"]
+        self.assertEqual(scores, sorted(scores, reverse=True))
+        self.assertEqual(len({choice.text for choice in answer.choices}), 3)
+        self.assertEqual(answer.usage.completion_tokens,
+                         sum(len(choice.logprobs.tokens) for choice in answer.choices))
+        self.assertEqual([choice.text for choice in self.search().choices],
+                         [choice.text for choice in answer.choices])
+
+    def test_a_stream_says_the_same(self):
+        texts = ["", "", ""]
+        for part in self.search(stream=True):
+            for choice in part.choices:
+                texts[choice.index] += choice.text
+        self.assertEqual(texts, [choice.text for choice in self.search().choices])
+
+    def test_what_does_not_go_with_it_is_named(self):
+        with self.assertRaises(openai.BadRequestError) as caught:
+            self.search(stop=["x"])
+        self.assertEqual(caught.exception.param, "stop")
+
+
 class Errors(DemoCase):
     def test_a_decoder_does_not_rank(self):
         status, body = self.post("/v1/ranking", {"query": {"text": "a"}, "passages": [{"text": "b"}]})
