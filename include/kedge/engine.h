@@ -174,6 +174,10 @@ struct EngineOptions {
   uint32_t batch_tokens_max = 512;  // prompt tokens per forward pass
   uint32_t mixed_tokens_max = 256;  // prompt tokens of a step in which others decode: bounds the time between tokens
   bool prefix_cache = true;         // prompts that begin alike share keys and values
+  /// Where pages go that the prefix cache gives up, to be read again: a folder for a nameless file; empty: nowhere.
+  std::filesystem::path prefix_disk_folder;
+  uint64_t prefix_disk_bytes = uint64_t{16} << 30;             // of that file at most
+  std::function<void(const std::string& message)> on_warning;  // what an operator should know; any thread; may be empty
   Speculation speculation = Speculation::ngram;
   std::filesystem::path draft_model;  // guesses too, where that pays: a smaller model with the same tokens; empty: none
   uint32_t draft_tokens = 0;          // that it guesses at a time; 0: as many as make answers faster, perhaps none
@@ -242,11 +246,15 @@ struct EngineStats {
     std::vector<uint64_t> cumulative_counts;  // one per bound, then one for all
     double sum = 0;
   };
-  size_t running = 0, waiting = 0;                 // requests
-  double kv_usage = 0;                             // share of the KV cache that requests hold, 0 to 1
-  uint64_t preemptions = 0;                        // sequences that had to wait for pages and were computed again
-  uint64_t prefix_queries = 0, prefix_hits = 0;    // tokens of prompts that were looked up and found
-  uint64_t draft_tokens = 0, accepted_tokens = 0;  // guessed ahead, and of these what came
+  size_t running = 0, waiting = 0;               // requests
+  double kv_usage = 0;                           // share of the KV cache that requests hold, 0 to 1
+  uint64_t preemptions = 0;                      // sequences that had to wait for pages and were computed again
+  uint64_t prefix_queries = 0, prefix_hits = 0;  // tokens of prompts that were looked up and found
+  uint64_t prefix_disk_hits = 0;                 // of these, tokens that came from the disk
+  uint64_t prefix_disk_pages = 0, prefix_disk_bytes = 0;    // that are there now
+  uint64_t prefix_disk_written = 0, prefix_disk_drops = 0;  // pages: written, and not, as the disk was too slow
+  uint64_t prefix_disk_errors = 0;                          // writes and reads that failed
+  uint64_t draft_tokens = 0, accepted_tokens = 0;           // guessed ahead, and of these what came
   Times step_seconds;
   double running_step_seconds = 0;  // how long the step that runs now has been running; 0: none does
 };

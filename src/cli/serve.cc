@@ -47,6 +47,7 @@ Result<std::vector<serve::ServedEngine>> open_engines(const ServeOptions& option
   for (size_t i = 0; i < options.models.size(); ++i) {
     ModelOptions loading = options.loading;
     loading.model = options.models[i];
+    loading.on_warning = [&log](const std::string& message) { log.say(message, LogLevel::warning); };
     log.say(fmt::format("loading {}", loading.model));
     KEDGE_ASSIGN(std::unique_ptr<Engine> engine, loading.open());
     std::string name = i < options.names.size() ? options.names[i] : default_name(loading.model, *engine);
@@ -145,6 +146,7 @@ Status serve_models(ServeOptions options, LogWriter& log) {
   options.server.step_time_max = std::chrono::seconds(options.operation.watchdog_seconds);
   TerminationGuard termination;
   std::signal(SIGPIPE, SIG_IGN);  // whoever read our standard error may be gone
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
   make_room_for_connections(options.server.http, log);
   KEDGE_ASSIGN(std::vector<serve::ServedEngine> engines, open_engines(options, log));
   Announcement announcement;

@@ -56,7 +56,11 @@ class DecoderEngine final : public Engine {
   Status allocate_draft();
   Status plan_kv_cache();
   Status plan_layout();
+  Status plan_store();
   Status allocate_model();
+  [[nodiscard]] std::vector<uint64_t> page_bytes() const;
+  [[nodiscard]] size_t staged_pages_max() const;
+  void open_store();
   Status allocate();
   [[nodiscard]] const models::DecoderSpec& spec() const { return std::get<models::DecoderSpec>(model_.spec.network); }
   [[nodiscard]] Status check_tokens(std::span<const TokenId> tokens) const;
@@ -75,7 +79,9 @@ class DecoderEngine final : public Engine {
   std::shared_ptr<WorkerPool> workers_;
   std::unique_ptr<models::Decoder> decoder_;
   std::unique_ptr<KvPool> kv_pool_;
-  bool kv_filled_ = false;  // with made-up numbers, for measure
+  std::unique_ptr<PageFile> page_file_;        // until the store has it
+  std::unique_ptr<PrefixStore> prefix_store_;  // null: pages that are given up are gone. It writes to the pool's pages
+  bool kv_filled_ = false;                     // with made-up numbers, for measure
   Runtime runtime_;
   GenerationContext context_;
   std::unique_ptr<grammar::ConstraintCompiler> constraints_;  // null without a tokenizer

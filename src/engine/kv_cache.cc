@@ -79,8 +79,10 @@ Result<std::unique_ptr<KvPool>> KvPool::create(KvLayout layout) {
 int32_t KvPool::take(size_t group) {
   int32_t page = -1;
   if (free_[group].empty()) {
-    page = prefixes_[group].give_up();
+    BlockHash hash;
+    page = prefixes_[group].give_up(&hash);
     if (page < 0) return -1;
+    if (store_ != nullptr) store_->put(group, hash, {address(group, page), layout_.page_bytes(group)});
   } else {
     page = free_[group].back();
     free_[group].pop_back();
@@ -102,21 +104,26 @@ void KvPool::drop(size_t group, int32_t page) {
   }
 }
 
-PrefixMatch KvPool::match(std::span<const BlockHash> hashes) const {
+int32_t KvPool::find(size_t group, const BlockHash& hash, bool with_disk) const {
+  const int32_t page = prefixes_[group].find(hash);
+  return page < 0 && with_disk && store_ != nullptr && store_->has(group, hash) ? kPageOnDisk : page;
+}
+
+PrefixMatch KvPool::match(std::span<const BlockHash> hashes, bool with_disk) const {
   size_t blocks = hashes.size();
   std::vector<std::vector<int32_t>> found(layout_.groups.size());
   for (size_t group = 0; group < found.size(); ++group) {
     if (layout_.groups[group].window > 0) continue;
     size_t count = 0;
     for (; count < blocks; ++count) {
-      found[group].push_back(prefixes_[group].find(hashes[count]));
-      if (found[group].back() < 0) break;
+      found[group].push_back(find(group, hashes[count], with_disk));
+      if (found[group].back() == -1) break;
     }
     blocks = count;
   }
   for (size_t group = 0; group < found.size(); ++group) {
     if (layout_.groups[group].window == 0) continue;
-    for (size_t i = 0; i < blocks; ++i) found[group].push_back(prefixes_[group].find(hashes[i]));
+    for (size_t i = 0; i < blocks; ++i) found[group].push_back(find(group, hashes[i], with_disk));
   }
   // A window needs no more than the pages that the next token sees: where one of them is missing, end before it.
   const auto first_seen = [](int64_t window, size_t end) {
@@ -128,7 +135,7 @@ PrefixMatch KvPool::match(std::span<const BlockHash> hashes) const {
     for (size_t group = 0; group < found.size(); ++group) {
       const int64_t window = layout_.groups[group].window;
       for (size_t i = blocks; window > 0 && i > first_seen(window, blocks); --i) {
-        if (found[group][i - 1] >= 0) continue;
+        if (found[group][i - 1] != -1) continue;
         blocks = i - 1;
         whole = false;
       }

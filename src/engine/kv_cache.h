@@ -10,6 +10,7 @@
 
 #include "core/aligned.h"
 #include "engine/prefix_cache.h"
+#include "engine/prefix_store.h"
 #include "kedge/result.h"
 #include "models/decoder.h"
 #include "models/spec.h"
@@ -39,10 +40,12 @@ struct KvLayout {
   [[nodiscard]] uint64_t bytes() const;
 };
 
+inline constexpr int32_t kPageOnDisk = -2;
+
 /// The pages that hold the first `tokens` tokens of a prompt.
 struct PrefixMatch {
   int64_t tokens = 0;                       // a multiple of kPageTokens
-  std::vector<std::vector<int32_t>> pages;  // of each group, by page index; -1: no later query sees it
+  std::vector<std::vector<int32_t>> pages;  // of each group, by page index; -1: no later query sees it; kPageOnDisk
 };
 
 /// All pages. Not thread-safe: the engine thread's alone.
@@ -57,14 +60,18 @@ class KvPool {
     return static_cast<int64_t>(free_[group].size()) + prefixes_[group].released_count();
   }
 
+  /// Pages that the prefix cache gives up go there from now on; null: nowhere. It must live as long.
+  void attach(PrefixStore* store) { store_ = store; }
+
   /// A page with one reference: a free one, else the one that the prefix cache gives up. -1 when all are held.
   int32_t take(size_t group);
   /// One more reference.
   void share(size_t group, int32_t page);
   void drop(size_t group, int32_t page);
 
-  /// The longest beginning of a prompt with these block hashes that is there in every group.
-  [[nodiscard]] PrefixMatch match(std::span<const BlockHash> hashes) const;
+  /// The longest beginning of a prompt with these block hashes that is there in every group. `with_disk`: or in the
+  /// store.
+  [[nodiscard]] PrefixMatch match(std::span<const BlockHash> hashes, bool with_disk = false) const;
   /// Names a full page that the caller holds. Nothing happens when it has a name, or another page has this one.
   void publish(size_t group, const BlockHash& hash, int32_t page);
   /// The pages' contents are about to be lost.
@@ -80,7 +87,10 @@ class KvPool {
  private:
   explicit KvPool(KvLayout layout) : layout_(std::move(layout)) {}
 
+  [[nodiscard]] int32_t find(size_t group, const BlockHash& hash, bool with_disk) const;
+
   KvLayout layout_;
+  PrefixStore* store_ = nullptr;
   std::vector<PageBuffer> buffers_;
   std::vector<std::vector<int32_t>> free_;
   std::vector<std::vector<int32_t>> references_;

@@ -37,13 +37,23 @@ void PrefixCache::hold(int32_t page) {
   --released_count_;
 }
 
-int32_t PrefixCache::give_up() {
+int32_t PrefixCache::give_up(BlockHash* hash) {
   const int32_t page = oldest_;
   if (page < 0) return -1;
+  if (hash != nullptr) *hash = at(page).hash;
+  forget(page);
+  return page;
+}
+
+void PrefixCache::forget(int32_t page) {
   hold(page);
   by_hash_.erase(at(page).hash);
   at(page).named = false;
-  return page;
+}
+
+int32_t PrefixCache::add_page() {
+  pages_.emplace_back();
+  return static_cast<int32_t>(pages_.size()) - 1;
 }
 
 void PrefixCache::forget_held() {

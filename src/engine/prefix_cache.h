@@ -26,8 +26,14 @@ class PrefixCache {
   void release(int32_t page);
   /// Somebody holds the page again.
   void hold(int32_t page);
-  /// Takes the name from the page that was let go longest ago and returns it; -1 when there is none.
-  int32_t give_up();
+  /// Takes the name from the page that was let go longest ago and returns it; -1 when there is none. `hash`: its name,
+  /// where that is wanted.
+  int32_t give_up(BlockHash* hash = nullptr);
+  /// Takes the name from a page that nobody holds.
+  void forget(int32_t page);
+  /// One page more: its number.
+  int32_t add_page();
+  [[nodiscard]] int64_t page_count() const { return static_cast<int64_t>(pages_.size()); }
   [[nodiscard]] int64_t released_count() const { return released_count_; }
 
   /// Takes the names from all pages that somebody holds: what is in them is no longer what it was.

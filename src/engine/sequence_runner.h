@@ -17,6 +17,7 @@ struct Runtime {
   models::Decoder* decoder = nullptr;
   KvPool* kv_pool = nullptr;
   WorkerPool* workers = nullptr;
+  PrefixStore* prefix_store = nullptr;  // null: pages that are given up are gone
   int64_t batch_tokens_max = 512;
   int64_t outputs_max = 64;
 
