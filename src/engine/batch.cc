@@ -37,6 +37,7 @@ void Batch::add(std::shared_ptr<Submission> submission) {
 }
 
 void Batch::step(bool others_hold_pages) {
+  runtime_.kv_pool->set_time(std::chrono::steady_clock::now());
   step_restores();
   const StepPlan& plan = scheduler_.plan();
   for (const SequenceKey key : plan.starved) {
@@ -119,6 +120,7 @@ bool Batch::admit(SequenceKey key, bool first) {
   }
   if (looks_up && !restorer_.begin(key, shareable_blocks(request), sequence.kv())) count_prefix(sequence, 0);
   request.started();
+  if (runtime_.slots != nullptr && !request.slot) request.slot = runtime_.slots->enter(request.request().slot);
   return true;
 }
 
@@ -128,6 +130,8 @@ void Batch::count_prefix(Sequence& sequence, int64_t disk_tokens) {
   counters_.prefix_queries += static_cast<uint64_t>(request.prompt_count());
   counters_.prefix_hits += found;
   counters_.prefix_disk_hits += static_cast<uint64_t>(disk_tokens);
+  KvPool& pool = *runtime_.kv_pool;
+  if (pool.pinned_pages() > 0) pool.refresh(pool.match(shareable_blocks(request)));
   if (!std::exchange(request.looked_up, true)) request.timings.cached_tokens = found;
 }
 
@@ -336,12 +340,32 @@ void Batch::after_prompt(Part& part, std::span<float> logits) {
   if (prefilling_for_logprobs(sequence)) request.tell_prompt(length - part.rows, logits, vocabulary());
   if (length < sequence.prefill_tokens() || sequence.token_count() > length) return;
   const std::span<float> last = logits.last(vocabulary());
+  if (sequence.index() == 0) keep_prompt(request);
   if (request.begun_count < request.request().sequence_count) add_forks(sequence, last);
   if (request.request().new_tokens_max == 0) {
     end(sequence, FinishReason::length);
   } else {
     take(sequence, sequence.choose(last, scratch_.front()));
   }
+}
+
+/// A prompt that is computed stays as long as the request asks, and its slot remembers it.
+void Batch::keep_prompt(ActiveRequest& request) {
+  const Submission& submission = request.submission();
+  const std::vector<BlockHash>& hashes = submission.hashes;
+  if (hashes.empty()) return;
+  if (request.request().pin_seconds > 0) {
+    const int64_t blocks = runtime_.kv_pool->pin(hashes, request.request().pin_seconds);
+    request.timings.pinned_tokens = static_cast<uint64_t>(blocks * kPageTokens);
+  }
+  if (!request.slot) return;
+  const std::vector<TokenId>& tokens = request.request().prompt_tokens;
+  const auto full = static_cast<std::ptrdiff_t>(hashes.size()) * kPageTokens;
+  runtime_.slots->remember(*request.slot, {.tokens = {tokens.begin(), tokens.begin() + full},
+                                           .hashes = hashes,
+                                           .salt = request.request().cache_salt,
+                                           .rope = runtime_.rope_key(request.prompt_count()),
+                                           .has_adapter = submission.adapter != nullptr});
 }
 
 /// The request's other answers begin with the first one's pages and with these logits.
@@ -405,6 +429,7 @@ void Batch::drop(Sequence& sequence) {
   request.sequences[sequence.index()].reset();
   if (--request.open_count > 0) return;
   release_root(request);  // answers that never began leave it
+  if (request.slot) runtime_.slots->leave(*request.slot);
   const auto self = requests_.extract(request.submission().id);
   count();  // who learns of the end finds it counted
   self.mapped()->finish();
@@ -443,6 +468,7 @@ void Batch::count() {
     usage = std::max(usage, 1 - static_cast<double>(pool.free_pages(group)) / pages);
   }
   counters_.kv_usage = usage;
+  counters_.prefix_pinned = static_cast<uint64_t>(pool.pinned_pages());
 }
 
 }  // namespace kedge::engine

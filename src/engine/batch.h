@@ -23,6 +23,7 @@ struct BatchCounters {
   std::atomic<uint64_t> preemptions = 0;
   std::atomic<uint64_t> prefix_queries = 0, prefix_hits = 0;  // tokens of prompts that were looked up and found
   std::atomic<uint64_t> prefix_disk_hits = 0;                 // of these, tokens that came from the disk
+  std::atomic<uint64_t> prefix_pinned = 0;                    // pages
   std::atomic<uint64_t> draft_tokens = 0, accepted_tokens = 0;
   std::atomic<double> pass_seconds = 0;  // within forward passes
   std::atomic<double> kv_usage = 0;      // of the group of pages that is used most
@@ -80,6 +81,7 @@ class Batch final : private SchedulerHost {
   std::span<float> forward(models::Phase phase);
   void decode(std::span<const Chunk> chunks);
   void prefill(std::span<const Chunk> chunks);
+  void keep_prompt(ActiveRequest& request);
   void add_forks(Sequence& first, std::span<const float> logits);
   void begin_forks(std::span<const SequenceKey> admitted);
   [[nodiscard]] models::TokenRun decode_run(Part& part);

@@ -308,6 +308,8 @@ Status DecoderEngine::allocate() {
   workers_ = std::make_shared<WorkerPool>(model_.info.thread_count, true);
   KEDGE_TRY(allocate_model());
   open_store();
+  slots_ = std::make_unique<SlotTable>(static_cast<size_t>(sequences_max()));
+  runtime_.slots = slots_.get();
   if (draft_) KEDGE_TRY(allocate_draft());
   const PassLimits limits = pass_limits();
   context_ = {.tokenizer = model_.tokenizer.get(),
@@ -363,6 +365,10 @@ Status DecoderEngine::check_request(const Request& request) const {
   if (request.stop_strings.size() > kStopStringsMax) {
     return Error{ErrorKind::invalid_input,
                  fmt::format("{} stop strings, expected at most {}", request.stop_strings.size(), kStopStringsMax)};
+  }
+  if (request.slot >= sequences_max()) {
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("id_slot is {}, expected less than {}, or -1 for any", request.slot, sequences_max())};
   }
   if (request.top_logprobs > kTopLogprobsMax) {
     return Error{ErrorKind::invalid_input,
@@ -444,6 +450,7 @@ EngineStats DecoderEngine::stats() const {
           .prefix_disk_written = disk.written,
           .prefix_disk_drops = disk.dropped,
           .prefix_disk_errors = disk.errors,
+          .prefix_pinned_pages = counters.prefix_pinned,
           .draft_tokens = counters.draft_tokens,
           .accepted_tokens = counters.accepted_tokens,
           .step_seconds = thread_->step_stats().snapshot(),

@@ -8,6 +8,7 @@
 
 #include "engine/engine_thread.h"
 #include "engine/loader.h"
+#include "engine/slot_file.h"
 #include "grammar/constraint_compiler.h"
 
 namespace kedge::engine {
@@ -28,6 +29,11 @@ class DecoderEngine final : public Engine {
   [[nodiscard]] size_t pending_count() const override { return thread_->pending_count(); }
   [[nodiscard]] EngineStats stats() const override;
   [[nodiscard]] const BatchCounters& counters() const { return thread_->counters(); }
+
+  [[nodiscard]] std::vector<SlotInfo> slots() const override { return slots_->infos(); }
+  Result<SlotTransfer> save_slot(size_t slot, const std::filesystem::path& file) override;
+  Result<SlotTransfer> restore_slot(size_t slot, const std::filesystem::path& file) override;
+  Result<uint64_t> erase_slot(size_t slot) override;
 
   Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden,
                                 const AdapterPtr& adapter) override;
@@ -63,6 +69,8 @@ class DecoderEngine final : public Engine {
   void open_store();
   Status allocate();
   [[nodiscard]] const models::DecoderSpec& spec() const { return std::get<models::DecoderSpec>(model_.spec.network); }
+  [[nodiscard]] Status check_slot(size_t slot) const;
+  [[nodiscard]] SlotReader slot_reader() const;
   [[nodiscard]] Status check_tokens(std::span<const TokenId> tokens) const;
   [[nodiscard]] Status check_request(const Request& request) const;
   Result<std::shared_ptr<const grammar::BoundGrammar>> compile(const Constraint& constraint);
@@ -81,7 +89,8 @@ class DecoderEngine final : public Engine {
   std::unique_ptr<KvPool> kv_pool_;
   std::unique_ptr<PageFile> page_file_;        // until the store has it
   std::unique_ptr<PrefixStore> prefix_store_;  // null: pages that are given up are gone. It writes to the pool's pages
-  bool kv_filled_ = false;                     // with made-up numbers, for measure
+  std::unique_ptr<SlotTable> slots_;
+  bool kv_filled_ = false;  // with made-up numbers, for measure
   Runtime runtime_;
   GenerationContext context_;
   std::unique_ptr<grammar::ConstraintCompiler> constraints_;  // null without a tokenizer

@@ -153,6 +153,62 @@ void KvPool::publish(size_t group, const BlockHash& hash, int32_t page) {
   if (!prefixes_[group].named(page)) prefixes_[group].publish(hash, page);
 }
 
+int64_t KvPool::pin(std::span<const BlockHash> hashes, uint32_t seconds) {
+  auto staying = static_cast<int64_t>(hashes.size());
+  for (size_t group = 0; group < prefixes_.size(); ++group) {
+    PrefixCache& cache = prefixes_[group];
+    // The beginning last: where there is no room for all, it stays.
+    for (size_t i = hashes.size(); i-- > 0;) {
+      const int32_t page = cache.find(hashes[i]);
+      if (page >= 0) cache.pin(page, seconds, now_);
+    }
+    if (layout_.groups[group].window > 0) continue;  // of which few are there
+    const auto pinned = [&](const BlockHash& hash) {
+      const int32_t page = cache.find(hash);
+      return page >= 0 && cache.pinned(page);
+    };
+    staying = std::min(staying, static_cast<int64_t>(std::ranges::find_if_not(hashes, pinned) - hashes.begin()));
+  }
+  return staying;
+}
+
+void KvPool::refresh(const PrefixMatch& match) {
+  for (size_t group = 0; group < match.pages.size(); ++group) {
+    for (size_t i = match.pages[group].size(); i-- > 0;) {
+      if (match.pages[group][i] >= 0) prefixes_[group].refresh(match.pages[group][i], now_);
+    }
+  }
+}
+
+void KvPool::set_time(PrefixCache::Time now) {
+  now_ = now;
+  if (now - expired_ < std::chrono::seconds(1)) return;
+  expired_ = now;
+  for (PrefixCache& cache : prefixes_) cache.expire(now);
+}
+
+int64_t KvPool::pinned_pages() const {
+  int64_t count = 0;
+  for (const PrefixCache& cache : prefixes_) count += cache.pinned_count();
+  return count;
+}
+
+int64_t KvPool::forget(std::span<const BlockHash> hashes) {
+  int64_t count = 0;
+  for (size_t group = 0; group < prefixes_.size(); ++group) {
+    for (const BlockHash& hash : hashes) {
+      const int32_t page = prefixes_[group].find(hash);
+      const bool free = page >= 0 && references_[group][static_cast<size_t>(page)] == 0;
+      const bool on_disk = store_ != nullptr && store_->forget(group, hash);
+      if (group == 0 && (free || on_disk)) ++count;
+      if (!free) continue;
+      prefixes_[group].forget(page);
+      free_[group].push_back(page);
+    }
+  }
+  return count;
+}
+
 void KvPool::forget_prefixes() {
   for (size_t group = 0; group < prefixes_.size(); ++group) {
     PrefixCache& cache = prefixes_[group];

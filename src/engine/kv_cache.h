@@ -74,6 +74,15 @@ class KvPool {
   [[nodiscard]] PrefixMatch match(std::span<const BlockHash> hashes, bool with_disk = false) const;
   /// Names a full page that the caller holds. Nothing happens when it has a name, or another page has this one.
   void publish(size_t group, const BlockHash& hash, int32_t page);
+  /// Pins the full pages of a prompt that are there: PrefixCache::pin. How many blocks of its beginning stay.
+  int64_t pin(std::span<const BlockHash> hashes, uint32_t seconds);
+  /// Those of a prompt that begins with them are used: pins begin anew.
+  void refresh(const PrefixMatch& match);
+  /// Time goes on; pins end.
+  void set_time(PrefixCache::Time now);
+  [[nodiscard]] int64_t pinned_pages() const;
+  /// Names of pages that nobody holds are forgotten, on disk too: how many of the blocks had one in the first group.
+  int64_t forget(std::span<const BlockHash> hashes);
   /// The pages' contents are about to be lost.
   void forget_prefixes();
 
@@ -91,6 +100,7 @@ class KvPool {
 
   KvLayout layout_;
   PrefixStore* store_ = nullptr;
+  PrefixCache::Time now_, expired_;
   std::vector<PageBuffer> buffers_;
   std::vector<std::vector<int32_t>> free_;
   std::vector<std::vector<int32_t>> references_;

@@ -117,7 +117,13 @@ void PrefixStore::put(size_t group, const BlockHash& hash, std::span<const std::
   asked_.notify_one();
 }
 
-void PrefixStore::forget(size_t group, int32_t slot) {
+bool PrefixStore::forget(size_t group, const BlockHash& hash) {
+  const int32_t slot = slots_[group].find(hash);
+  if (slot >= 0) forget_slot(group, slot);
+  return slot >= 0;
+}
+
+void PrefixStore::forget_slot(size_t group, int32_t slot) {
   slots_[group].forget(slot);
   empty_[group].push_back(slot);
   --counters_.pages;
@@ -136,7 +142,8 @@ void PrefixStore::fetch(const std::shared_ptr<PageFetch>& fetch) {
 void PrefixStore::finish(const PageFetch& fetch) {
   for (const PageFetch::Page& page : fetch.pages) {
     // The slot may have gone to another page since.
-    if (!page.ok && page.slot >= 0 && slots_[page.group].find(page.hash) == page.slot) forget(page.group, page.slot);
+    if (!page.ok && page.slot >= 0 && slots_[page.group].find(page.hash) == page.slot)
+      forget_slot(page.group, page.slot);
   }
 }
 

@@ -61,6 +61,8 @@ class PrefixStore {
   [[nodiscard]] bool has(size_t group, const BlockHash& hash) const;
   /// It becomes the last of its group to be given up.
   void touch(size_t group, const BlockHash& hash);
+  /// It is not found any more. False when it was not there.
+  bool forget(size_t group, const BlockHash& hash);
   /// Pages that put would take now.
   [[nodiscard]] size_t staging_room() const;
 
@@ -94,7 +96,7 @@ class PrefixStore {
   };
 
   [[nodiscard]] int32_t take_slot(size_t group);
-  void forget(size_t group, int32_t slot);
+  void forget_slot(size_t group, int32_t slot);
   [[nodiscard]] uint64_t offset_of(size_t group, int32_t slot) const;
   void run();
   void write(const Write& job);
