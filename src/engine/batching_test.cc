@@ -232,7 +232,7 @@ class BatchingTest : public testing::Test {
     expect_same(together(*tight, with_adapters(requests, *tight, adapters_)), expected);
     EXPECT_TRUE(tight->forward(std::vector<TokenId>{1}, 0, false).ok());  // behind the last step
     EXPECT_EQ(tight->stats().kv_usage, 0.0);
-    EXPECT_GT(tight->stats().prefix_disk_hits, 0U);
+    EXPECT_GT(tight->stats().prefix_disk_pages, 0U);
     EXPECT_EQ(tight->stats().prefix_disk_errors, 0U);
   }
 
