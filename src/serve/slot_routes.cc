@@ -169,7 +169,8 @@ std::vector<RouteSpec> slot_routes(const ServeContext& context) {
   all.tag = "models";
   all.summary = "The places of running requests, and how long the prompts are that they remember";
   all.kinds = {ModelKind::decoder};
-  all.parameters = Json::array({query_parameter("model", false, {{"type", "string"}})});
+  all.parameters =
+      Json::array({query_parameter("model", false, {{"type", "string"}, {"pattern", "^[^\\u0000-\\u001f\\u007f]*$"}})});
   const Json count = {{"type", "integer"}, {"minimum", 0}};
   all.response_schema = array_schema(object_schema(
       {{"id", count}, {"n_ctx", count}, {"is_processing", {{"type", "boolean"}}}, {"n_prompt_tokens", count}}));
