@@ -99,6 +99,8 @@ struct Request {
   int32_t priority = 0;                  // lower ones go first
   std::string client;                    // whose request it is: clients take turns
   std::string cache_salt;                // keys and values are shared only with requests of the same one
+  uint32_t pin_seconds = 0;              // not 0: the prompt's full pages stay so long after their last use
+  int32_t slot = -1;                     // that remembers the prompt; -1: the one that was used longest ago
   AdapterPtr adapter;                    // null: the model as it is. REQUIRES: loaded by the same engine
   std::optional<BeamOptions> beams;      // answers come whole, best first; sampling is not used. REQUIRES: nothing that
                                          // constrains or stops the text, no prompt_logprobs
@@ -127,6 +129,7 @@ struct RequestTimings {
   double queue_ms = 0, prefill_ms = 0, decode_ms = 0;  // until it runs, until its first token, until its last one
   uint64_t prompt_tokens = 0, new_tokens = 0;
   uint64_t cached_tokens = 0;  // of the prompt, whose keys and values were there already
+  uint64_t pinned_tokens = 0;  // of the prompt, whose keys and values stay: Request::pin_seconds
 };
 
 /// Called when every sequence of a request has finished, after its last event.
@@ -183,6 +186,10 @@ struct EngineOptions {
   uint32_t batch_tokens_max = 512;  // prompt tokens per forward pass
   uint32_t mixed_tokens_max = 256;  // prompt tokens of a step in which others decode: bounds the time between tokens
   bool prefix_cache = true;         // prompts that begin alike share keys and values
+  /// Where pages go that the prefix cache gives up, to be read again: a folder for a nameless file; empty: nowhere.
+  std::filesystem::path prefix_disk_folder;
+  uint64_t prefix_disk_bytes = uint64_t{16} << 30;             // of that file at most
+  std::function<void(const std::string& message)> on_warning;  // what an operator should know; any thread; may be empty
   Speculation speculation = Speculation::ngram;
   std::filesystem::path draft_model;  // guesses too, where that pays: a smaller model with the same tokens; empty: none
   uint32_t draft_tokens = 0;          // that it guesses at a time; 0: as many as make answers faster, perhaps none
@@ -251,13 +258,30 @@ struct EngineStats {
     std::vector<uint64_t> cumulative_counts;  // one per bound, then one for all
     double sum = 0;
   };
-  size_t running = 0, waiting = 0;                 // requests
-  double kv_usage = 0;                             // share of the KV cache that requests hold, 0 to 1
-  uint64_t preemptions = 0;                        // sequences that had to wait for pages and were computed again
-  uint64_t prefix_queries = 0, prefix_hits = 0;    // tokens of prompts that were looked up and found
+  size_t running = 0, waiting = 0;               // requests
+  double kv_usage = 0;                           // share of the KV cache that requests hold, 0 to 1
+  uint64_t preemptions = 0;                      // sequences that had to wait for pages and were computed again
+  uint64_t prefix_queries = 0, prefix_hits = 0;  // tokens of prompts that were looked up and found
+  uint64_t prefix_disk_hits = 0;                 // of these, tokens that came from the disk
+  uint64_t prefix_disk_pages = 0, prefix_disk_bytes = 0;    // that are there now
+  uint64_t prefix_disk_written = 0, prefix_disk_drops = 0;  // pages: written, and not, as the disk was too slow
+  uint64_t prefix_disk_errors = 0;                          // writes and reads that failed
+  uint64_t prefix_pinned_pages = 0;
   uint64_t draft_tokens = 0, accepted_tokens = 0;  // guessed ahead, and of these what came
   Times step_seconds;
   double running_step_seconds = 0;  // how long the step that runs now has been running; 0: none does
+};
+
+/// A place for a request that runs. It remembers the last prompt that was computed there.
+struct SlotInfo {
+  size_t requests = 0;         // that run there now
+  uint64_t prompt_tokens = 0;  // of the prompt that it remembers; 0: none
+};
+
+/// What was written to a slot's file, or read.
+struct SlotTransfer {
+  uint64_t tokens = 0;  // of the prompt's beginning, whose keys and values are in the file
+  uint64_t bytes = 0;   // of the file
 };
 
 namespace text {
@@ -301,6 +325,17 @@ class Engine {
   [[nodiscard]] virtual size_t pending_count() const = 0;
 
   [[nodiscard]] virtual EngineStats stats() const = 0;
+
+  /// As many as requests may run together. Empty where prompts leave nothing behind.
+  [[nodiscard]] virtual std::vector<SlotInfo> slots() const { return {}; }
+  /// Writes the keys and values of a slot's prompt, as far as they are in memory, to a file that appears when it is
+  /// whole. Fails with invalid_input: no such slot, it remembers nothing, or its prompt had an adapter.
+  virtual Result<SlotTransfer> save_slot(size_t slot, const std::filesystem::path& file);
+  /// Reads such a file, so that prompts with this beginning find it. Fails with not_found, corrupt_data, invalid_input:
+  /// it is another model's, or its keys and values have another type.
+  virtual Result<SlotTransfer> restore_slot(size_t slot, const std::filesystem::path& file);
+  /// The slot's prompt is forgotten, with those of its keys and values that nobody uses; how many tokens they were of.
+  virtual Result<uint64_t> erase_slot(size_t slot);
 
   /// Logits (and hidden states) at every position of one prompt, fed in chunks of `chunk_tokens` (0: all at once).
   virtual Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden,

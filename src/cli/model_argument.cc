@@ -117,6 +117,12 @@ void ModelOptions::add_scheduling_to(CLI::App& command, uint32_t sequences_defau
       .add_flag("--prefix-cache,!--no-prefix-cache", prefix_cache,
                 "prompts that begin alike share keys and values (the default)")
       ->default_str("true");
+  command.add_option("--prefix-cache-disk", prefix_disk,
+                     "a folder for a nameless file, to which keys and values of prompts go when memory is full");
+  command
+      .add_option("--prefix-cache-disk-bytes", prefix_disk_bytes, "the most that this file may have, for each model")
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("16g");
   command
       .add_option("--speculative", speculative,
                   "guess tokens ahead, from what followed the same words before, and check several at once")
@@ -168,6 +174,9 @@ EngineOptions ModelOptions::engine_options() const {
   options.batch_tokens_max = batch_tokens;
   options.mixed_tokens_max = mixed_tokens;
   options.prefix_cache = prefix_cache;
+  options.prefix_disk_folder = prefix_disk;
+  options.prefix_disk_bytes = prefix_disk_bytes;
+  options.on_warning = on_warning;
   options.speculation = speculative == "off" ? Speculation::off : Speculation::ngram;
   options.draft_tokens = draft_tokens;
   options.chat_template_file = chat_template;

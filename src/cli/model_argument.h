@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -33,6 +34,9 @@ struct ModelOptions {
   uint32_t batch_tokens = 512;
   uint32_t mixed_tokens = 256;
   bool prefix_cache = true;
+  std::string prefix_disk;
+  uint64_t prefix_disk_bytes = uint64_t{16} << 30;
+  std::function<void(const std::string&)> on_warning;
   std::string speculative = "ngram";
   std::string draft_model;
   uint32_t draft_tokens = 0;

@@ -29,6 +29,7 @@ struct ServeOptions {
   unsigned drain_seconds = 300;
   std::vector<std::string> adapters;  // NAME=PATH
   std::string adapter_source;
+  std::string slot_save_path;
   unsigned adapter_refresh_seconds = 0;
   bool json = false;
   ConfigurationOptions configuration;
@@ -47,6 +48,7 @@ Result<std::vector<serve::ServedEngine>> open_engines(const ServeOptions& option
   for (size_t i = 0; i < options.models.size(); ++i) {
     ModelOptions loading = options.loading;
     loading.model = options.models[i];
+    loading.on_warning = [&log](const std::string& message) { log.say(message, LogLevel::warning); };
     log.say(fmt::format("loading {}", loading.model));
     KEDGE_ASSIGN(std::unique_ptr<Engine> engine, loading.open());
     std::string name = i < options.names.size() ? options.names[i] : default_name(loading.model, *engine);
@@ -141,10 +143,17 @@ Status serve_models(ServeOptions options, LogWriter& log) {
                                                        options.names.size(), options.models.size())};
   }
   KEDGE_TRY(prepare_access(options.operation, options.server));
+  std::error_code ignored;
+  options.server.slot_folder = options.slot_save_path;
+  if (!options.slot_save_path.empty() && !std::filesystem::is_directory(options.slot_save_path, ignored)) {
+    return Error{ErrorKind::not_found,
+                 fmt::format("--slot-save-path: '{}' is no folder; make it, or name another", options.slot_save_path)};
+  }
   options.server.log = log.sink();
   options.server.step_time_max = std::chrono::seconds(options.operation.watchdog_seconds);
   TerminationGuard termination;
   std::signal(SIGPIPE, SIG_IGN);  // whoever read our standard error may be gone
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
   make_room_for_connections(options.server.http, log);
   KEDGE_ASSIGN(std::vector<serve::ServedEngine> engines, open_engines(options, log));
   Announcement announcement;
@@ -218,6 +227,9 @@ void register_serve(Commands& commands) {
   command->add_option("--drain-seconds", options->drain_seconds, "how long running answers may take after SIGTERM")
       ->capture_default_str();
   command->add_flag("--json", options->json, "print {\"url\", \"models\"} on standard output when ready");
+  command->add_option(
+      "--slot-save-path", options->slot_save_path,
+      "a folder where clients may have the keys and values of prompts saved (POST /slots/ID?action=save)");
   add_adapters_to(*command, *options);
   options->loading.add_loading_to(*command);
   options->loading.add_scheduling_to(*command, kSequencesDefault);

@@ -9,6 +9,12 @@ namespace {
 
 constexpr int64_t kLogitsForAWorker = 1 << 17;  // fewer are looked at before another worker has woken up
 
+/// The blocks of a prompt that may be found. The last token is always computed: its logits are wanted.
+std::span<const BlockHash> shareable_blocks(const ActiveRequest& request) {
+  const std::vector<BlockHash>& hashes = request.submission().hashes;
+  return {hashes.data(), std::min(hashes.size(), static_cast<size_t>((request.prompt_count() - 1) / kPageTokens))};
+}
+
 }  // namespace
 
 Batch::Batch(const Runtime& runtime, const GenerationContext& context, const SchedulerLimits& limits,
@@ -16,6 +22,7 @@ Batch::Batch(const Runtime& runtime, const GenerationContext& context, const Sch
     : runtime_(runtime),
       context_(context),
       scheduler_(limits, *this),
+      restorer_(*runtime.kv_pool, runtime.prefix_store),
       guessing_(guessing),
       catch_up_tokens_(limits.mixed_prefill),
       scratch_(runtime.workers->size()) {}
@@ -30,12 +37,15 @@ void Batch::add(std::shared_ptr<Submission> submission) {
 }
 
 void Batch::step(bool others_hold_pages) {
+  runtime_.kv_pool->set_time(std::chrono::steady_clock::now());
+  step_restores();
   const StepPlan& plan = scheduler_.plan();
   for (const SequenceKey key : plan.starved) {
-    if (!others_hold_pages) end(sequence_of(key), FinishReason::error, "the KV cache is full");
+    if (!others_hold_pages && restorer_.empty()) end(sequence_of(key), FinishReason::error, "the KV cache is full");
   }
   decoding_ = !plan.decode.empty();
   const std::vector<SequenceKey> admitted = plan.admitted;
+  if (plan.decode.empty() && plan.prefill.empty() && !restorer_.empty()) restorer_.wait();
   decode(plan.decode);
   prefill(plan.prefill);
   begin_forks(admitted);
@@ -43,14 +53,22 @@ void Batch::step(bool others_hold_pages) {
 }
 
 bool Batch::make_room() {
-  return reclaim() || scheduler_.preempt_last();
+  if (reclaim() || scheduler_.preempt_last()) return true;
+  if (restorer_.empty()) return false;
+  restorer_.wait();  // pages on their way are held until they are here
+  step_restores();
+  return true;
+}
+
+void Batch::step_restores() {
+  restorer_.step([this](SequenceKey key, int64_t memory_tokens) { end_restore(key, memory_tokens); });
 }
 
 // What the scheduler asks.
 
 Demand Batch::demand(SequenceKey key) {
   Sequence& sequence = sequence_of(key);
-  if (begins_with_root(sequence)) return {};
+  if (begins_with_root(sequence) || restorer_.restoring(key)) return {};
   if (runtime_.regime(sequence.token_count()) != runtime_.regime(sequence.prefill_tokens())) {
     sequence.restart();  // the rope factors change at this length: every key is computed anew under the new ones
   }
@@ -94,25 +112,35 @@ bool Batch::admit(SequenceKey key, bool first) {
   const bool looks_up = !forks && !request.submission().hashes.empty() &&
                         sequence.prefill_tokens() == request.prompt_count() && !prefilling_for_logprobs(sequence);
   if (forks) sequence.kv().share_from(*request.root);
-  if (looks_up) {
-    // The last token is always computed: its logits are wanted.
-    const auto blocks = std::min<size_t>(request.submission().hashes.size(),
-                                         static_cast<size_t>((request.prompt_count() - 1) / kPageTokens));
-    sequence.kv().share_from(runtime_.kv_pool->match({request.submission().hashes.data(), blocks}));
-  }
+  if (looks_up) sequence.kv().share_from(runtime_.kv_pool->match(shareable_blocks(request)));
   if (!first && !room_for(sequence)) {
     sequence.kv().clear();
     block(key);
     return false;
   }
-  if (looks_up) {
-    const auto found = static_cast<uint64_t>(sequence.kv().length());
-    counters_.prefix_queries += static_cast<uint64_t>(request.prompt_count());
-    counters_.prefix_hits += found;
-    if (!request.running()) request.timings.cached_tokens = found;
-  }
+  if (looks_up && !restorer_.begin(key, shareable_blocks(request), sequence.kv())) count_prefix(sequence, 0);
   request.started();
+  if (runtime_.slots != nullptr && !request.slot) request.slot = runtime_.slots->enter(request.request().slot);
   return true;
+}
+
+void Batch::count_prefix(Sequence& sequence, int64_t disk_tokens) {
+  ActiveRequest& request = sequence.request();
+  const auto found = static_cast<uint64_t>(sequence.kv().length());
+  counters_.prefix_queries += static_cast<uint64_t>(request.prompt_count());
+  counters_.prefix_hits += found;
+  counters_.prefix_disk_hits += static_cast<uint64_t>(disk_tokens);
+  KvPool& pool = *runtime_.kv_pool;
+  if (pool.pinned_pages() > 0) pool.refresh(pool.match(shareable_blocks(request)));
+  if (!std::exchange(request.looked_up, true)) request.timings.cached_tokens = found;
+}
+
+/// The sequence begins with what is in memory now.
+void Batch::end_restore(SequenceKey key, int64_t memory_tokens) {
+  Sequence& sequence = sequence_of(key);
+  sequence.kv().clear();
+  sequence.kv().share_from(runtime_.kv_pool->match(shareable_blocks(sequence.request())));
+  count_prefix(sequence, std::max<int64_t>(0, sequence.kv().length() - memory_tokens));
 }
 
 /// A sequence that found no room looks again when there is more.
@@ -171,6 +199,7 @@ bool Batch::reserve(SequenceKey key, int64_t count) {
 
 void Batch::preempt(SequenceKey key) {
   Sequence& sequence = sequence_of(key);
+  restorer_.abandon(key);
   sequence.kv().clear();
   if (guessing_.model != nullptr) guessing_.model->forget(key);
   release_root(sequence.request());  // its pages are this sequence's
@@ -311,12 +340,32 @@ void Batch::after_prompt(Part& part, std::span<float> logits) {
   if (prefilling_for_logprobs(sequence)) request.tell_prompt(length - part.rows, logits, vocabulary());
   if (length < sequence.prefill_tokens() || sequence.token_count() > length) return;
   const std::span<float> last = logits.last(vocabulary());
+  if (sequence.index() == 0) keep_prompt(request);
   if (request.begun_count < request.request().sequence_count) add_forks(sequence, last);
   if (request.request().new_tokens_max == 0) {
     end(sequence, FinishReason::length);
   } else {
     take(sequence, sequence.choose(last, scratch_.front()));
   }
+}
+
+/// A prompt that is computed stays as long as the request asks, and its slot remembers it.
+void Batch::keep_prompt(ActiveRequest& request) {
+  const Submission& submission = request.submission();
+  const std::vector<BlockHash>& hashes = submission.hashes;
+  if (hashes.empty()) return;
+  if (request.request().pin_seconds > 0) {
+    const int64_t blocks = runtime_.kv_pool->pin(hashes, request.request().pin_seconds);
+    request.timings.pinned_tokens = static_cast<uint64_t>(blocks * kPageTokens);
+  }
+  if (!request.slot) return;
+  const std::vector<TokenId>& tokens = request.request().prompt_tokens;
+  const auto full = static_cast<std::ptrdiff_t>(hashes.size()) * kPageTokens;
+  runtime_.slots->remember(*request.slot, {.tokens = {tokens.begin(), tokens.begin() + full},
+                                           .hashes = hashes,
+                                           .salt = request.request().cache_salt,
+                                           .rope = runtime_.rope_key(request.prompt_count()),
+                                           .has_adapter = submission.adapter != nullptr});
 }
 
 /// The request's other answers begin with the first one's pages and with these logits.
@@ -374,11 +423,13 @@ void Batch::end(Sequence& sequence, FinishReason reason, const std::string& erro
 void Batch::drop(Sequence& sequence) {
   ActiveRequest& request = sequence.request();
   scheduler_.remove(sequence.key());
+  restorer_.abandon(sequence.key());
   if (guessing_.model != nullptr) guessing_.model->forget(sequence.key());
   sequences_.erase(sequence.key());
   request.sequences[sequence.index()].reset();
   if (--request.open_count > 0) return;
   release_root(request);  // answers that never began leave it
+  if (request.slot) runtime_.slots->leave(*request.slot);
   const auto self = requests_.extract(request.submission().id);
   count();  // who learns of the end finds it counted
   self.mapped()->finish();
@@ -417,6 +468,7 @@ void Batch::count() {
     usage = std::max(usage, 1 - static_cast<double>(pool.free_pages(group)) / pages);
   }
   counters_.kv_usage = usage;
+  counters_.prefix_pinned = static_cast<uint64_t>(pool.pinned_pages());
 }
 
 }  // namespace kedge::engine

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/draft_model.h"
+#include "engine/page_restorer.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
 #include "engine/sequence_runner.h"
@@ -21,6 +22,8 @@ struct BatchCounters {
   std::atomic<size_t> running = 0, waiting = 0;  // requests
   std::atomic<uint64_t> preemptions = 0;
   std::atomic<uint64_t> prefix_queries = 0, prefix_hits = 0;  // tokens of prompts that were looked up and found
+  std::atomic<uint64_t> prefix_disk_hits = 0;                 // of these, tokens that came from the disk
+  std::atomic<uint64_t> prefix_pinned = 0;                    // pages
   std::atomic<uint64_t> draft_tokens = 0, accepted_tokens = 0;
   std::atomic<double> pass_seconds = 0;  // within forward passes
   std::atomic<double> kv_usage = 0;      // of the group of pages that is used most
@@ -43,7 +46,7 @@ class Batch final : private SchedulerHost {
   /// One forward pass of each phase at most. A sequence that finds no page, alone as it is, ends with an error, unless
   /// `others_hold_pages`: then it waits. REQUIRES: not empty().
   void step(bool others_hold_pages);
-  [[nodiscard]] bool empty() const { return requests_.empty(); }
+  [[nodiscard]] bool empty() const { return requests_.empty() && restorer_.empty(); }
   /// Ends the requests that were cancelled.
   void end_cancelled();
   /// Makes some sequence wait, so that its pages become free. False when none runs.
@@ -78,6 +81,7 @@ class Batch final : private SchedulerHost {
   std::span<float> forward(models::Phase phase);
   void decode(std::span<const Chunk> chunks);
   void prefill(std::span<const Chunk> chunks);
+  void keep_prompt(ActiveRequest& request);
   void add_forks(Sequence& first, std::span<const float> logits);
   void begin_forks(std::span<const SequenceKey> admitted);
   [[nodiscard]] models::TokenRun decode_run(Part& part);
@@ -91,6 +95,9 @@ class Batch final : private SchedulerHost {
   void drop(Sequence& sequence);
   void release_root(ActiveRequest& request);
   [[nodiscard]] bool room_for(Sequence& sequence) const;
+  void count_prefix(Sequence& sequence, int64_t disk_tokens);
+  void step_restores();
+  void end_restore(SequenceKey key, int64_t memory_tokens);
   void count();
   [[nodiscard]] Sequence& sequence_of(SequenceKey key) const { return *sequences_.at(key); }
   [[nodiscard]] size_t vocabulary() const { return static_cast<size_t>(runtime_.decoder->spec().vocabulary_size); }
@@ -98,6 +105,7 @@ class Batch final : private SchedulerHost {
   Runtime runtime_;
   const GenerationContext& context_;
   Scheduler scheduler_;
+  PageRestorer restorer_;
   const Guessing guessing_;
   const int64_t catch_up_tokens_;  // that a draft model reads in a step
   PassTimes decode_times_;

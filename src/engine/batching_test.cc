@@ -222,7 +222,8 @@ class BatchingTest : public testing::Test {
       EXPECT_GT(engine->stats().prefix_hits, 0U);
       EXPECT_EQ(engine->pending_count(), 0U);
     }
-    // Pages for hardly more than one request: sequences are preempted all the time.
+    // Pages for hardly more than one request: sequences are preempted all the time, and pages go to the disk and back.
+    options.prefix_disk_folder = disk_.path();
     options.kv_tokens = shape.prompt_max + shape.new_tokens_max;
     options.sequences_max = 4;
     options.thread_count = 1;
@@ -231,6 +232,8 @@ class BatchingTest : public testing::Test {
     expect_same(together(*tight, with_adapters(requests, *tight, adapters_)), expected);
     EXPECT_TRUE(tight->forward(std::vector<TokenId>{1}, 0, false).ok());  // behind the last step
     EXPECT_EQ(tight->stats().kv_usage, 0.0);
+    EXPECT_GT(tight->stats().prefix_disk_pages, 0U);
+    EXPECT_EQ(tight->stats().prefix_disk_errors, 0U);
   }
 
   /// A small checkpoint without a tokenizer.
@@ -262,7 +265,7 @@ class BatchingTest : public testing::Test {
     ASSERT_TRUE(models::write_adapter(adapters_[2], decomposed, models::adapter_shapes(shapes, 4, true), 3));
   }
 
-  models::TemporaryFolder folder_;
+  models::TemporaryFolder folder_, disk_;
   std::vector<std::filesystem::path> adapters_;
 };
 

@@ -28,6 +28,7 @@ constexpr int64_t kSequencesDefault = 8;
 constexpr uint32_t kSequencesMax = 1 << 14;
 constexpr int64_t kSequenceTokens = 1024;  // of the KV cache for each sequence, where several were asked for
 constexpr uint32_t kDraftSequences = 8;    // that a draft model keeps keys and values of
+constexpr uint64_t kStagingBytes = uint64_t{32} << 20, kSmallPagesStaged = 1024;
 constexpr uint64_t kKvTokensMax = uint64_t{1} << 34;
 
 cpu::KvType choose_kv_type(KvCache asked, cpu::MatmulCompute compute) {
@@ -145,6 +146,7 @@ Status DecoderEngine::make_plan() {
   plan_.scratch_bytes = logits + rows * static_cast<uint64_t>(spec().vocabulary_size) * sizeof(float);
   KEDGE_TRY(plan_layout());
   KEDGE_TRY(plan_kv_cache());
+  KEDGE_TRY(plan_store());
   return options_.draft_model.empty() ? Done{} : add_draft();
 }
 
@@ -154,6 +156,7 @@ Status DecoderEngine::add_draft() {
   options.random_weights.clear();
   options.quantize_activations = false;
   options.prefix_cache = false;
+  options.prefix_disk_folder.clear();
   options.kv_cache_bytes = 0;
   options.kv_tokens = 0;
   options.sequences_max = std::min<uint32_t>(options.sequences_max, kDraftSequences);
@@ -211,6 +214,44 @@ Status DecoderEngine::plan_kv_cache() {
   return Done{};
 }
 
+std::vector<uint64_t> DecoderEngine::page_bytes() const {
+  std::vector<uint64_t> bytes;
+  for (size_t group = 0; group < layout_.groups.size(); ++group) bytes.push_back(layout_.page_bytes(group));
+  return bytes;
+}
+
+/// On their way to the disk: what a chunk of a prompt may push out, and more of small ones.
+size_t DecoderEngine::staged_pages_max() const {
+  const std::vector<uint64_t> bytes = page_bytes();
+  const auto of_chunk = static_cast<uint64_t>(pass_limits().chunk / kPageTokens + 1) * bytes.size();
+  const uint64_t small = kStagingBytes / *std::ranges::max_element(bytes);
+  return static_cast<size_t>(std::max(of_chunk, std::min(small, kSmallPagesStaged)));
+}
+
+Status DecoderEngine::plan_store() {
+  if (options_.prefix_disk_folder.empty()) return Done{};
+  if (!options_.prefix_cache) {
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("{}: pages are to be kept on disk (--prefix-cache-disk), and there is no prefix cache "
+                             "(--no-prefix-cache); expected one of the two",
+                             model_.info.name)};
+  }
+  plan_.scratch_bytes += PrefixStore::staging_bytes(page_bytes(), staged_pages_max());
+  return Done{};
+}
+
+/// From here on the pool's pages go to the file.
+void DecoderEngine::open_store() {
+  if (page_file_ == nullptr) return;
+  prefix_store_ =
+      std::make_unique<PrefixStore>(std::move(page_file_), PrefixStore::Options{.page_bytes = page_bytes(),
+                                                                                .bytes_max = options_.prefix_disk_bytes,
+                                                                                .staged_max = staged_pages_max(),
+                                                                                .on_warning = options_.on_warning});
+  kv_pool_->attach(prefix_store_.get());
+  runtime_.prefix_store = prefix_store_.get();
+}
+
 Status DecoderEngine::plan_layout() {
   KEDGE_ASSIGN(const models::DecoderWeights weights, models::load_decoder_weights(spec(), *model_.source));
   const bool pack = model_.compute == cpu::MatmulCompute::int8;
@@ -253,13 +294,23 @@ Status DecoderEngine::allocate_model() {
   model_.info.packed_from_cache = decoder_->laid_out().file != nullptr;
   if (decoder_->laid_out().not_stored) model_.info.packed_not_stored = decoder_->laid_out().not_stored->message;
   KEDGE_ASSIGN(kv_pool_, KvPool::create(layout_));
-  runtime_ = {decoder_.get(), kv_pool_.get(), workers_.get(), limits.chunk, limits.outputs};
+  runtime_ = {.decoder = decoder_.get(),
+              .kv_pool = kv_pool_.get(),
+              .workers = workers_.get(),
+              .batch_tokens_max = limits.chunk,
+              .outputs_max = limits.outputs};
   return Done{};
 }
 
 Status DecoderEngine::allocate() {
+  if (!options_.prefix_disk_folder.empty()) {
+    KEDGE_ASSIGN(page_file_, open_page_file(options_.prefix_disk_folder));
+  }
   workers_ = std::make_shared<WorkerPool>(model_.info.thread_count, true);
   KEDGE_TRY(allocate_model());
+  open_store();
+  slots_ = std::make_unique<SlotTable>(static_cast<size_t>(sequences_max()));
+  runtime_.slots = slots_.get();
   if (draft_) KEDGE_TRY(allocate_draft());
   const PassLimits limits = pass_limits();
   context_ = {.tokenizer = model_.tokenizer.get(),
@@ -317,6 +368,10 @@ Status DecoderEngine::check_request(const Request& request) const {
                  fmt::format("{} stop strings, expected at most {}", request.stop_strings.size(), kStopStringsMax)};
   }
   if (request.beams) KEDGE_TRY(check_beams(request));
+  if (request.slot >= sequences_max()) {
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("id_slot is {}, expected less than {}, or -1 for any", request.slot, sequences_max())};
+  }
   if (request.top_logprobs > kTopLogprobsMax) {
     return Error{ErrorKind::invalid_input,
                  fmt::format("top_logprobs is {}, expected at most {}", request.top_logprobs, kTopLogprobsMax)};
@@ -439,12 +494,21 @@ Result<RequestId> DecoderEngine::submit(Request request, OnToken on_token, OnDon
 
 EngineStats DecoderEngine::stats() const {
   const BatchCounters& counters = thread_->counters();
+  static const PrefixStore::Counters nothing;
+  const PrefixStore::Counters& disk = prefix_store_ != nullptr ? prefix_store_->counters() : nothing;
   return {.running = counters.running,
           .waiting = counters.waiting,
           .kv_usage = counters.kv_usage,
           .preemptions = counters.preemptions,
           .prefix_queries = counters.prefix_queries,
           .prefix_hits = counters.prefix_hits,
+          .prefix_disk_hits = counters.prefix_disk_hits,
+          .prefix_disk_pages = disk.pages,
+          .prefix_disk_bytes = disk.bytes,
+          .prefix_disk_written = disk.written,
+          .prefix_disk_drops = disk.dropped,
+          .prefix_disk_errors = disk.errors,
+          .prefix_pinned_pages = counters.prefix_pinned,
           .draft_tokens = counters.draft_tokens,
           .accepted_tokens = counters.accepted_tokens,
           .step_seconds = thread_->step_stats().snapshot(),

@@ -11,6 +11,7 @@
 #include "engine/beam_search.h"
 #include "engine/engine_thread.h"
 #include "engine/loader.h"
+#include "engine/slot_file.h"
 #include "grammar/constraint_compiler.h"
 
 namespace kedge::engine {
@@ -31,6 +32,11 @@ class DecoderEngine final : public Engine {
   [[nodiscard]] size_t pending_count() const override { return thread_->pending_count(); }
   [[nodiscard]] EngineStats stats() const override;
   [[nodiscard]] const BatchCounters& counters() const { return thread_->counters(); }
+
+  [[nodiscard]] std::vector<SlotInfo> slots() const override { return slots_->infos(); }
+  Result<SlotTransfer> save_slot(size_t slot, const std::filesystem::path& file) override;
+  Result<SlotTransfer> restore_slot(size_t slot, const std::filesystem::path& file) override;
+  Result<uint64_t> erase_slot(size_t slot) override;
 
   Result<ForwardOutput> forward(std::span<const TokenId> prompt, uint32_t chunk_tokens, bool hidden,
                                 const AdapterPtr& adapter) override;
@@ -59,9 +65,15 @@ class DecoderEngine final : public Engine {
   Status allocate_draft();
   Status plan_kv_cache();
   Status plan_layout();
+  Status plan_store();
   Status allocate_model();
+  [[nodiscard]] std::vector<uint64_t> page_bytes() const;
+  [[nodiscard]] size_t staged_pages_max() const;
+  void open_store();
   Status allocate();
   [[nodiscard]] const models::DecoderSpec& spec() const { return std::get<models::DecoderSpec>(model_.spec.network); }
+  [[nodiscard]] Status check_slot(size_t slot) const;
+  [[nodiscard]] SlotReader slot_reader() const;
   [[nodiscard]] Status check_tokens(std::span<const TokenId> tokens) const;
   [[nodiscard]] Status check_request(const Request& request) const;
   [[nodiscard]] Status check_beams(const Request& request) const;
@@ -82,6 +94,9 @@ class DecoderEngine final : public Engine {
   std::shared_ptr<WorkerPool> workers_;
   std::unique_ptr<models::Decoder> decoder_;
   std::unique_ptr<KvPool> kv_pool_;
+  std::unique_ptr<PageFile> page_file_;        // until the store has it
+  std::unique_ptr<PrefixStore> prefix_store_;  // null: pages that are given up are gone. It writes to the pool's pages
+  std::unique_ptr<SlotTable> slots_;
   bool kv_filled_ = false;  // with made-up numbers, for measure
   Runtime runtime_;
   GenerationContext context_;

@@ -13,4 +13,24 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& model,
                  : engine::EncoderEngine::open(std::move(loaded), options);
 }
 
+namespace {
+
+Error no_slots(const Engine& engine) {
+  return {ErrorKind::unsupported, engine.info().name + ": this model's prompts leave nothing in slots"};
+}
+
+}  // namespace
+
+Result<SlotTransfer> Engine::save_slot(size_t, const std::filesystem::path&) {
+  return no_slots(*this);
+}
+
+Result<SlotTransfer> Engine::restore_slot(size_t, const std::filesystem::path&) {
+  return no_slots(*this);
+}
+
+Result<uint64_t> Engine::erase_slot(size_t) {
+  return no_slots(*this);
+}
+
 }  // namespace kedge

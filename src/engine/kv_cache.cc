@@ -79,8 +79,10 @@ Result<std::unique_ptr<KvPool>> KvPool::create(KvLayout layout) {
 int32_t KvPool::take(size_t group) {
   int32_t page = -1;
   if (free_[group].empty()) {
-    page = prefixes_[group].give_up();
+    BlockHash hash;
+    page = prefixes_[group].give_up(&hash);
     if (page < 0) return -1;
+    if (store_ != nullptr) store_->put(group, hash, {address(group, page), layout_.page_bytes(group)});
   } else {
     page = free_[group].back();
     free_[group].pop_back();
@@ -102,21 +104,26 @@ void KvPool::drop(size_t group, int32_t page) {
   }
 }
 
-PrefixMatch KvPool::match(std::span<const BlockHash> hashes) const {
+int32_t KvPool::find(size_t group, const BlockHash& hash, bool with_disk) const {
+  const int32_t page = prefixes_[group].find(hash);
+  return page < 0 && with_disk && store_ != nullptr && store_->has(group, hash) ? kPageOnDisk : page;
+}
+
+PrefixMatch KvPool::match(std::span<const BlockHash> hashes, bool with_disk) const {
   size_t blocks = hashes.size();
   std::vector<std::vector<int32_t>> found(layout_.groups.size());
   for (size_t group = 0; group < found.size(); ++group) {
     if (layout_.groups[group].window > 0) continue;
     size_t count = 0;
     for (; count < blocks; ++count) {
-      found[group].push_back(prefixes_[group].find(hashes[count]));
-      if (found[group].back() < 0) break;
+      found[group].push_back(find(group, hashes[count], with_disk));
+      if (found[group].back() == -1) break;
     }
     blocks = count;
   }
   for (size_t group = 0; group < found.size(); ++group) {
     if (layout_.groups[group].window == 0) continue;
-    for (size_t i = 0; i < blocks; ++i) found[group].push_back(prefixes_[group].find(hashes[i]));
+    for (size_t i = 0; i < blocks; ++i) found[group].push_back(find(group, hashes[i], with_disk));
   }
   // A window needs no more than the pages that the next token sees: where one of them is missing, end before it.
   const auto first_seen = [](int64_t window, size_t end) {
@@ -128,7 +135,7 @@ PrefixMatch KvPool::match(std::span<const BlockHash> hashes) const {
     for (size_t group = 0; group < found.size(); ++group) {
       const int64_t window = layout_.groups[group].window;
       for (size_t i = blocks; window > 0 && i > first_seen(window, blocks); --i) {
-        if (found[group][i - 1] >= 0) continue;
+        if (found[group][i - 1] != -1) continue;
         blocks = i - 1;
         whole = false;
       }
@@ -144,6 +151,62 @@ PrefixMatch KvPool::match(std::span<const BlockHash> hashes) const {
 
 void KvPool::publish(size_t group, const BlockHash& hash, int32_t page) {
   if (!prefixes_[group].named(page)) prefixes_[group].publish(hash, page);
+}
+
+int64_t KvPool::pin(std::span<const BlockHash> hashes, uint32_t seconds) {
+  auto staying = static_cast<int64_t>(hashes.size());
+  for (size_t group = 0; group < prefixes_.size(); ++group) {
+    PrefixCache& cache = prefixes_[group];
+    // The beginning last: where there is no room for all, it stays.
+    for (size_t i = hashes.size(); i-- > 0;) {
+      const int32_t page = cache.find(hashes[i]);
+      if (page >= 0) cache.pin(page, seconds, now_);
+    }
+    if (layout_.groups[group].window > 0) continue;  // of which few are there
+    const auto pinned = [&](const BlockHash& hash) {
+      const int32_t page = cache.find(hash);
+      return page >= 0 && cache.pinned(page);
+    };
+    staying = std::min(staying, static_cast<int64_t>(std::ranges::find_if_not(hashes, pinned) - hashes.begin()));
+  }
+  return staying;
+}
+
+void KvPool::refresh(const PrefixMatch& match) {
+  for (size_t group = 0; group < match.pages.size(); ++group) {
+    for (size_t i = match.pages[group].size(); i-- > 0;) {
+      if (match.pages[group][i] >= 0) prefixes_[group].refresh(match.pages[group][i], now_);
+    }
+  }
+}
+
+void KvPool::set_time(PrefixCache::Time now) {
+  now_ = now;
+  if (now - expired_ < std::chrono::seconds(1)) return;
+  expired_ = now;
+  for (PrefixCache& cache : prefixes_) cache.expire(now);
+}
+
+int64_t KvPool::pinned_pages() const {
+  int64_t count = 0;
+  for (const PrefixCache& cache : prefixes_) count += cache.pinned_count();
+  return count;
+}
+
+int64_t KvPool::forget(std::span<const BlockHash> hashes) {
+  int64_t count = 0;
+  for (size_t group = 0; group < prefixes_.size(); ++group) {
+    for (const BlockHash& hash : hashes) {
+      const int32_t page = prefixes_[group].find(hash);
+      const bool free = page >= 0 && references_[group][static_cast<size_t>(page)] == 0;
+      const bool on_disk = store_ != nullptr && store_->forget(group, hash);
+      if (group == 0 && (free || on_disk)) ++count;
+      if (!free) continue;
+      prefixes_[group].forget(page);
+      free_[group].push_back(page);
+    }
+  }
+  return count;
 }
 
 void KvPool::forget_prefixes() {

@@ -10,6 +10,7 @@
 
 #include "core/aligned.h"
 #include "engine/prefix_cache.h"
+#include "engine/prefix_store.h"
 #include "kedge/result.h"
 #include "models/decoder.h"
 #include "models/spec.h"
@@ -39,10 +40,12 @@ struct KvLayout {
   [[nodiscard]] uint64_t bytes() const;
 };
 
+inline constexpr int32_t kPageOnDisk = -2;
+
 /// The pages that hold the first `tokens` tokens of a prompt.
 struct PrefixMatch {
   int64_t tokens = 0;                       // a multiple of kPageTokens
-  std::vector<std::vector<int32_t>> pages;  // of each group, by page index; -1: no later query sees it
+  std::vector<std::vector<int32_t>> pages;  // of each group, by page index; -1: no later query sees it; kPageOnDisk
 };
 
 /// All pages. Not thread-safe: the engine thread's alone.
@@ -57,16 +60,29 @@ class KvPool {
     return static_cast<int64_t>(free_[group].size()) + prefixes_[group].released_count();
   }
 
+  /// Pages that the prefix cache gives up go there from now on; null: nowhere. It must live as long.
+  void attach(PrefixStore* store) { store_ = store; }
+
   /// A page with one reference: a free one, else the one that the prefix cache gives up. -1 when all are held.
   int32_t take(size_t group);
   /// One more reference.
   void share(size_t group, int32_t page);
   void drop(size_t group, int32_t page);
 
-  /// The longest beginning of a prompt with these block hashes that is there in every group.
-  [[nodiscard]] PrefixMatch match(std::span<const BlockHash> hashes) const;
+  /// The longest beginning of a prompt with these block hashes that is there in every group. `with_disk`: or in the
+  /// store.
+  [[nodiscard]] PrefixMatch match(std::span<const BlockHash> hashes, bool with_disk = false) const;
   /// Names a full page that the caller holds. Nothing happens when it has a name, or another page has this one.
   void publish(size_t group, const BlockHash& hash, int32_t page);
+  /// Pins the full pages of a prompt that are there: PrefixCache::pin. How many blocks of its beginning stay.
+  int64_t pin(std::span<const BlockHash> hashes, uint32_t seconds);
+  /// Those of a prompt that begins with them are used: pins begin anew.
+  void refresh(const PrefixMatch& match);
+  /// Time goes on; pins end.
+  void set_time(PrefixCache::Time now);
+  [[nodiscard]] int64_t pinned_pages() const;
+  /// Names of pages that nobody holds are forgotten, on disk too: how many of the blocks had one in the first group.
+  int64_t forget(std::span<const BlockHash> hashes);
   /// The pages' contents are about to be lost.
   void forget_prefixes();
 
@@ -80,7 +96,11 @@ class KvPool {
  private:
   explicit KvPool(KvLayout layout) : layout_(std::move(layout)) {}
 
+  [[nodiscard]] int32_t find(size_t group, const BlockHash& hash, bool with_disk) const;
+
   KvLayout layout_;
+  PrefixStore* store_ = nullptr;
+  PrefixCache::Time now_, expired_;
   std::vector<PageBuffer> buffers_;
   std::vector<std::vector<int32_t>> free_;
   std::vector<std::vector<int32_t>> references_;

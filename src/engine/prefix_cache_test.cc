@@ -62,6 +62,81 @@ TEST(PrefixCache, gives_up_in_the_order_of_last_use) {
   EXPECT_EQ(cache.find({3, 0}), -1);
 }
 
+TEST(PrefixCache, pinned_pages_are_given_up_last_and_never_more_than_half_are) {
+  PrefixCache cache(6);
+  const PrefixCache::Time start;
+  const auto after = [&](int seconds) { return start + std::chrono::seconds(seconds); };
+  for (int32_t page = 0; page < 6; ++page) EXPECT_TRUE(cache.publish({static_cast<uint64_t>(page), 0}, page));
+  for (int32_t page = 0; page < 3; ++page) cache.release(page);
+  cache.pin(0, 10, start);  // one that nobody holds
+  cache.pin(4, 10, start);  // one that is held
+  for (int32_t page = 3; page < 6; ++page) cache.release(page);
+  cache.pin(1, 300, start);
+  cache.refresh(0, after(5));
+  cache.pin(2, 10, after(5));  // a fourth: 4 was used longest ago
+  EXPECT_EQ(cache.pinned_count(), 3);
+  EXPECT_FALSE(cache.pinned(4));  // from then on behind 5
+  EXPECT_EQ(cache.give_up(), 3);
+  cache.expire(after(14));
+  EXPECT_EQ(cache.pinned_count(), 3);
+  cache.expire(after(15));  // 0 and 2, from then on behind those that are there
+  EXPECT_EQ(cache.pinned_count(), 1);
+  for (const int32_t page : {5, 4, 0, 2, 1}) EXPECT_EQ(cache.give_up(), page);  // a pin gives way to need
+  EXPECT_EQ(cache.pinned_count(), 0);
+  EXPECT_EQ(cache.give_up(), -1);
+}
+
+/// Against a plain model: an order of last use, those with a pin behind the others.
+TEST(PrefixCache, random_holds_and_pins) {
+  constexpr int32_t kPages = 12;
+  PrefixCache cache(kPages);
+  std::mt19937 random(9);
+  std::vector<int32_t> held, released;
+  for (int32_t page = 0; page < kPages; ++page) {
+    EXPECT_TRUE(cache.publish({static_cast<uint64_t>(page), 1}, page));
+    held.push_back(page);
+  }
+  for (int i = 0; i < 20000; ++i) {
+    const PrefixCache::Time now{std::chrono::seconds(i)};
+    cache.expire(now);
+    const auto page = static_cast<int32_t>(random() % kPages);
+    const auto is_held = std::ranges::find(held, page);
+    switch (random() % 4) {
+      case 0:
+        if (is_held == held.end()) {
+          cache.hold(page);
+          std::erase(released, page);
+          held.push_back(page);
+        } else {
+          held.erase(is_held);
+          cache.release(page);
+          released.push_back(page);
+        }
+        break;
+      case 1:
+        cache.pin(page, 1 + random() % 50, now);
+        ASSERT_TRUE(cache.pinned(page));
+        break;
+      case 2:
+        cache.refresh(page, now);
+        break;
+      default: {
+        const int64_t pinned = cache.pinned_count();
+        const bool others = std::ranges::any_of(released, [&](int32_t p) { return !cache.pinned(p); });
+        const int32_t given = cache.give_up();
+        ASSERT_EQ(given < 0, released.empty());
+        if (given < 0) break;
+        ASSERT_EQ(cache.pinned_count(), others ? pinned : pinned - 1);
+        ASSERT_EQ(std::erase(released, given), 1U);
+        ASSERT_TRUE(cache.publish({static_cast<uint64_t>(given), 1}, given));
+        held.push_back(given);
+      }
+    }
+    ASSERT_LE(cache.pinned_count(), kPages / 2);
+    ASSERT_EQ(cache.released_count(), static_cast<int64_t>(released.size()));
+  }
+}
+
 std::unique_ptr<KvPool> make_pool(std::vector<int64_t> windows, int64_t tokens, int64_t sequences) {
   models::DecoderSpec spec;
   spec.layer_count = static_cast<int64_t>(windows.size());

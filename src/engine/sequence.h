@@ -159,6 +159,8 @@ class ActiveRequest {
   uint32_t begun_count = 1;                          // answers that the scheduler knows or knew
   uint32_t forks_left = 0;                           // answers that have yet to begin with `root`
   std::unique_ptr<SequenceKv> root;                  // the prompt's pages, for answers that have not begun
+  std::optional<size_t> slot;                        // where it runs
+  bool looked_up = false;                            // for a prompt's beginning, once
   std::vector<float> first_logits;                   // behind the prompt; empty: the prompt is not computed
   RequestTimings timings;
 

@@ -8,6 +8,7 @@
 
 #include "core/thread_pool.h"
 #include "engine/kv_cache.h"
+#include "engine/slot_table.h"
 #include "models/decoder.h"
 
 namespace kedge::engine {
@@ -17,6 +18,8 @@ struct Runtime {
   models::Decoder* decoder = nullptr;
   KvPool* kv_pool = nullptr;
   WorkerPool* workers = nullptr;
+  PrefixStore* prefix_store = nullptr;  // null: pages that are given up are gone
+  SlotTable* slots = nullptr;           // null: nothing is remembered
   int64_t batch_tokens_max = 512;
   int64_t outputs_max = 64;
 

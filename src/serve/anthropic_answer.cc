@@ -34,11 +34,13 @@ std::string event(const Json& json) {
   return "event: " + json["type"].get<std::string>() + "\n" + net::sse_event(to_text(json));
 }
 
-/// The prompt's tokens that were kept from before are counted apart.
+/// The prompt's tokens that were kept from before are counted apart, and those that stay because the request asked.
 Json usage_of(const RequestTimings& timings) {
-  return {{"input_tokens", timings.prompt_tokens - std::min(timings.cached_tokens, timings.prompt_tokens)},
-          {"cache_creation_input_tokens", 0},
-          {"cache_read_input_tokens", timings.cached_tokens},
+  const uint64_t read = std::min(timings.cached_tokens, timings.prompt_tokens);
+  const uint64_t created = std::max(read, std::min(timings.pinned_tokens, timings.prompt_tokens)) - read;
+  return {{"input_tokens", timings.prompt_tokens - read - created},
+          {"cache_creation_input_tokens", created},
+          {"cache_read_input_tokens", read},
           {"output_tokens", timings.new_tokens}};
 }
 

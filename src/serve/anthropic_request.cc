@@ -7,6 +7,7 @@
 #include <map>
 
 #include "serve/answer_schema.h"
+#include "serve/cache_control.h"
 
 namespace kedge::serve {
 
@@ -224,14 +225,16 @@ ApiStatus check_tool_choice(const ChatRequest& request) {
 
 Json text_schema() {
   const Json text = {{"type", "string"}};
-  const Json block = {{"type", "object"},
-                      {"properties", {{"type", {{"const", "text"}}}, {"text", text}}},
-                      {"required", Json::array({"type", "text"})}};
+  const Json block = {
+      {"type", "object"},
+      {"properties", {{"type", {{"const", "text"}}}, {"text", text}, {"cache_control", cache_control_schema()}}},
+      {"required", Json::array({"type", "text"})}};
   return {{"anyOf", Json::array({text, {{"type", "array"}, {"items", block}}})}};
 }
 
 Json block_schema(const char* type, Json properties, const std::vector<std::string>& required_names) {
   properties["type"] = {{"const", type}};
+  properties["cache_control"] = cache_control_schema();
   Json schema = {{"type", "object"}, {"properties", std::move(properties)}, {"required", Json::array({"type"})}};
   for (const std::string& name : required_names) schema["required"].push_back(name);
   return schema;
@@ -268,7 +271,8 @@ Json tools_schema() {
                       {{"type", {{"enum", Json::array({"custom", nullptr})}}},
                        {"name", name},
                        {"description", text_or_null},
-                       {"input_schema", {{"type", "object"}}}}},
+                       {"input_schema", {{"type", "object"}}},
+                       {"cache_control", cache_control_schema()}}},
                      {"required", Json::array({"name", "input_schema"})}};
   return {{"type", "array"}, {"items", tool}, {"maxItems", kToolsMax}, {"description", "What may be called."}};
 }
@@ -337,12 +341,14 @@ ApiResult<ChatRequest> read_anthropic_request(const Json& body, bool counts_only
   ChatRequest request;
   KEDGE_TRY(read_fields(body, fields_of(counts_only), request));
   KEDGE_TRY(check_tool_choice(request));
+  KEDGE_TRY(read_cache_marks(body, request.options.request));
   return request;
 }
 
 Json anthropic_request_schema(bool counts_only) {
   Json schema = {{"type", "object"}, {"properties", Json::object()}, {"required", Json::array()}};
   add_properties(schema, fields_of(counts_only));
+  schema["properties"]["cache_control"] = cache_control_schema();
   return schema;
 }
 

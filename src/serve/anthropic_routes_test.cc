@@ -49,6 +49,45 @@ TEST_F(AnthropicRoutesTest, answers) {
   EXPECT_EQ(json["usage"]["output_tokens"], 6);
 }
 
+TEST_F(AnthropicRoutesTest, marks_keep_the_prompt_for_the_longest_of_their_times) {
+  start();
+  const Json brief = {{"type", "ephemeral"}}, hour = {{"type", "ephemeral"}, {"ttl", "1h"}};
+  const Json text = {{"type", "text"}, {"text", "Hi"}};
+  const auto marked = [&](const char* where, const Json& mark) {
+    Json body = with_tools(), block = text;
+    block["cache_control"] = mark;
+    const std::string place = where;
+    if (place == "top") body["cache_control"] = mark;
+    if (place == "system") body["system"] = Json::array({block});
+    if (place == "tool") body["tools"][0]["cache_control"] = mark;
+    if (place == "message") body["messages"][0]["content"] = Json::array({text, block});
+    return body;
+  };
+  EXPECT_EQ(post(kMessages, question()).status, 200);
+  EXPECT_EQ(engine().last_request().pin_seconds, 0U);
+  for (const char* place : {"top", "system", "tool", "message"}) {
+    EXPECT_EQ(post(kMessages, marked(place, brief)).status, 200) << place;
+    EXPECT_EQ(engine().last_request().pin_seconds, 300U) << place;
+    EXPECT_EQ(post(kMessages, marked(place, nullptr)).status, 200) << place;
+    EXPECT_EQ(engine().last_request().pin_seconds, 0U) << place;
+  }
+  Json both = marked("system", hour);
+  both["cache_control"] = brief;
+  EXPECT_EQ(post(kMessages, both).status, 200);
+  EXPECT_EQ(engine().last_request().pin_seconds, 3600U);
+  for (const Json& wrong :
+       {Json("ephemeral"), Json{{"ttl", "5m"}}, Json{{"type", "eternal"}}, Json{{"type", "ephemeral"}, {"ttl", 5}}}) {
+    const ApiAnswer answer = post(kMessages, marked("message", wrong));
+    EXPECT_EQ(answer.status, 400) << wrong;
+    EXPECT_THAT(answer.text, HasSubstr("messages[0].content[1].cache_control"));
+  }
+  const Json chat = {
+      {"messages",
+       {{{"role", "user"}, {"content", Json::array({marked("message", hour)["messages"][0]["content"][1]})}}}}};
+  EXPECT_EQ(post(kChat, chat).status, 200);
+  EXPECT_EQ(engine().last_request().pin_seconds, 3600U);
+}
+
 TEST_F(AnthropicRoutesTest, streams) {
   start();
   const std::vector<Json> all = events(question());

@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "serve/cache_control.h"
+
 namespace kedge::serve {
 
 namespace {
@@ -254,6 +256,7 @@ ApiResult<ChatRequest> read_chat_request(const Json& body) {
     return wrong_field("top_logprobs", "'top_logprobs' needs 'logprobs' to be true");
   }
   request.options.request.top_logprobs = request.logprobs ? request.top_logprobs : -1;
+  KEDGE_TRY(read_cache_marks(body, request.options.request));
   return request;
 }
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -64,6 +65,7 @@ struct ServeContext {
   std::function<void(std::function<void()>)> post;  // runs a task on a worker thread
   KeyRing keys;
   LogSink log;
+  std::filesystem::path slot_folder;  // where slots are saved; empty: they are not
   bool takes_adapters = false;        // from somewhere: names of models may come and go
   bool adapters_by_api = false;       // also from clients
   std::function<bool()> stalled;      // whether some engine stands still; may be empty

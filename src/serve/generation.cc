@@ -324,6 +324,7 @@ void Generation::finish_request(const RequestTimings& timings) {
   sum.prompt_tokens += timings.prompt_tokens;
   sum.new_tokens += timings.new_tokens;
   sum.cached_tokens += timings.cached_tokens;
+  sum.pinned_tokens += timings.pinned_tokens;
   ModelMetrics& metrics = job_.model->metrics();
   metrics.queue_seconds.observe(timings.queue_ms / 1000);
   metrics.prompt_tokens.add(timings.prompt_tokens);

@@ -13,6 +13,8 @@ namespace kedge::serve {
 
 namespace {
 
+constexpr int64_t kSlotMax = (1 << 14) - 1;  // of any engine
+
 using Options = GenerationOptions;
 
 ApiStatus read_stop(const Json& value, const std::string& path, Options& options) {
@@ -115,6 +117,8 @@ Fields<Options> basic_fields() {
                              [](Options& o, bool on) { o.request.skip_special = on; }),
       integer_field<Options>("priority", -kPriorityMax, kPriorityMax, "Lower ones go first; 0 is the rule.",
                              [](Options& o, int64_t n) { o.request.priority = static_cast<int32_t>(n); }),
+      integer_field<Options>("id_slot", -1, kSlotMax, "The slot that remembers the prompt (GET /slots); -1: any.",
+                             [](Options& o, int64_t n) { o.request.slot = static_cast<int32_t>(n); }),
       string_field<Options>("cache_salt",
                             "Keys and values of the prompt are shared only with requests of the same salt.",
                             [](Options& o, std::string salt) { o.request.cache_salt = std::move(salt); }),

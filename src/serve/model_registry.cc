@@ -65,6 +65,27 @@ void add_other_names(MetricsRegistry& metrics) {
   metrics.also_as("time_per_output_token_seconds", "vllm:inter_token_latency_seconds");
 }
 
+/// Of what the prefix cache keeps longer than memory would.
+void add_keeping_metrics(MetricsRegistry& metrics, const MetricLabels& labels, const Engine& engine) {
+  const auto count = [&](std::string_view name, std::string_view help, uint64_t EngineStats::*member) {
+    metrics.counter(name, help, labels, [&engine, member] { return engine.stats().*member; });
+  };
+  const auto gauge = [&](std::string_view name, std::string_view help, uint64_t EngineStats::*member) {
+    metrics.gauge(name, help, labels, [&engine, member] { return static_cast<double>(engine.stats().*member); });
+  };
+  gauge("kedge_prefix_pinned_pages", "Pages of the prefix cache that stay because requests asked (cache_control).",
+        &EngineStats::prefix_pinned_pages);
+  count("kedge_prefix_disk_hits_total", "Tokens of prompts whose keys and values came from the disk.",
+        &EngineStats::prefix_disk_hits);
+  gauge("kedge_prefix_disk_pages", "Pages of the prefix cache on disk.", &EngineStats::prefix_disk_pages);
+  gauge("kedge_prefix_disk_bytes", "What they take.", &EngineStats::prefix_disk_bytes);
+  count("kedge_prefix_disk_written_total", "Pages written to the disk.", &EngineStats::prefix_disk_written);
+  count("kedge_prefix_disk_drops_total", "Pages that came faster than the disk takes them, and are gone.",
+        &EngineStats::prefix_disk_drops);
+  count("kedge_prefix_disk_errors_total", "Writes and reads that failed; the log says why.",
+        &EngineStats::prefix_disk_errors);
+}
+
 }  // namespace
 
 ServedModel::ServedModel(std::string name, std::unique_ptr<Engine> engine, size_t queue_max, MetricsRegistry& metrics)
@@ -102,6 +123,7 @@ void ServedModel::add_metrics(MetricsRegistry& metrics) {
         &EngineStats::preemptions);
   count("prefix_cache_queries_total", "Tokens of prompts that were looked up.", &EngineStats::prefix_queries);
   count("prefix_cache_hits_total", "Of these, tokens whose keys and values were there.", &EngineStats::prefix_hits);
+  add_keeping_metrics(metrics, labels, *engine_);
   count("spec_decode_num_draft_tokens_total", "Tokens guessed ahead.", &EngineStats::draft_tokens);
   count("spec_decode_num_accepted_tokens_total", "Of these, tokens that came.", &EngineStats::accepted_tokens);
   metrics.histogram("kedge_step_seconds", "Time of a step: one forward pass of each phase at most.", labels, [this] {

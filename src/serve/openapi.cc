@@ -102,6 +102,7 @@ Json openapi_document(const std::vector<RouteSpec>& routes, bool asks_for_key) {
   for (const RouteSpec& route : routes) {
     Json parameters = Json::array();
     const std::string path = document_path(route.pattern, parameters);
+    for (const Json& parameter : route.parameters) parameters.push_back(parameter);
     Json operation = {{"operationId", route.id}, {"tags", Json::array({route.tag})}, {"summary", route.summary}};
     if (!parameters.empty()) operation["parameters"] = std::move(parameters);
     if (!route.request_schema.is_null()) {

@@ -31,11 +31,13 @@ void limit_token_ids(Json& schema, int64_t token_max) {
 }  // namespace
 
 void add_model_property(Json& schema, const std::vector<ModelKind>& kinds, const ServeContext& context) {
-  int64_t token_count = 1;
+  int64_t token_count = 1, slot_count = 1;
   for (ServedModel* served : models_of(kinds, context)) {
     token_count = std::max<int64_t>(token_count, served->engine().info().vocabulary_size);
+    slot_count = std::max<int64_t>(slot_count, served->engine().info().sequences_max);
   }
   limit_token_ids(schema, token_count - 1);
+  if (schema["properties"].contains("id_slot")) schema["properties"]["id_slot"]["maximum"] = slot_count - 1;
   Json& model = schema["properties"]["model"];
   Json names = Json::array();
   for (const ServedModel* served : models_of(kinds, context)) names.push_back(served->name());
@@ -57,7 +59,7 @@ std::vector<RouteSpec> all_routes(const ServeContext& context) {
   std::vector<RouteSpec> routes;
   for (const auto group : {chat_routes, completion_routes, response_routes, anthropic_routes, render_routes,
                            token_routes, embedding_routes, ranking_routes, rerank_routes, model_routes, lora_routes,
-                           status_routes, about_routes, page_routes}) {
+                           slot_routes, status_routes, about_routes, page_routes}) {
     for (RouteSpec& route : group(context)) routes.push_back(std::move(route));
   }
   RouteSpec document;

@@ -17,9 +17,10 @@ struct RouteSpec {
   std::string id;       // OpenAPI's operationId
   std::string tag;
   std::string summary;
-  bool needs_key = true;          // when the server has one
-  std::vector<ModelKind> kinds;   // of the models that answer; empty: none does, and it answers while draining too
-  Json request_schema = nullptr;  // null: no body
+  bool needs_key = true;            // when the server has one
+  std::vector<ModelKind> kinds;     // of the models that answer; empty: none does, and it answers while draining too
+  Json parameters = Json::array();  // OpenAPI's, besides those of the path
+  Json request_schema = nullptr;    // null: no body
   std::string response_type = "application/json";
   Json response_schema = nullptr;                                         // of a 200 answer; null: not JSON
   bool may_stream = false;                                                // also answers with server-sent events
@@ -41,6 +42,7 @@ std::vector<RouteSpec> ranking_routes(const ServeContext& context);
 std::vector<RouteSpec> rerank_routes(const ServeContext& context);
 std::vector<RouteSpec> model_routes(const ServeContext& context);
 std::vector<RouteSpec> lora_routes(const ServeContext& context);
+std::vector<RouteSpec> slot_routes(const ServeContext& context);
 std::vector<RouteSpec> status_routes(const ServeContext& context);
 std::vector<RouteSpec> about_routes(const ServeContext& context);
 std::vector<RouteSpec> page_routes(const ServeContext& context);

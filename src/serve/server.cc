@@ -111,6 +111,7 @@ class ApiServer final : public Server {
   void start_adapters(const ServerOptions& options) {
     const auto tell = options.tell ? options.tell : [](const std::string&) {};
     context_.adapters.set_count_max(options.adapters_max);
+    context_.slot_folder = options.slot_folder;
     context_.adapters_by_api = options.adapters_by_api;
     context_.takes_adapters = options.adapters_by_api || !options.adapters.empty() || !options.adapter_source.empty();
     if (!context_.takes_adapters) return;

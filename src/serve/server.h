@@ -34,6 +34,7 @@ struct ServerOptions {
   std::chrono::milliseconds adapter_refresh{0};  // how often it is looked at; 0: at the start, and when asked to
   bool adapters_by_api = false;                  // clients may have folders of the server's disk loaded
   size_t adapters_max = 256;
+  std::filesystem::path slot_folder;             // clients may have prompts' keys and values saved there; empty: not
   std::function<void(const std::string&)> tell;  // what becomes of adapters; any thread; may be empty
   std::chrono::milliseconds step_time_max{
       0};  // a longer step of an engine is reported, and readiness is 503; 0: no limit

@@ -4,7 +4,9 @@ Method: the real `anthropic` client against the binary with the demo model on a 
 and streamed ones can be compared.
 """
 
+import re
 import unittest
+import urllib.request
 
 import anthropic
 from test_serve import Server
@@ -55,6 +57,29 @@ class AnthropicTest(unittest.TestCase):
         del asked["max_tokens"]
         counted = self.client.messages.count_tokens(**asked).input_tokens
         self.assertEqual(counted, usage.input_tokens + usage.cache_read_input_tokens)
+
+    def test_a_mark_keeps_the_prompt_and_usage_tells(self):
+        system = [{"type": "text", "text": "You tell stories of foxes. " * 20,
+                   "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+        asked = question(system=system)
+        first, again = (self.client.messages.create(**asked).usage for _ in range(2))
+        whole = first.input_tokens + first.cache_creation_input_tokens + first.cache_read_input_tokens
+        self.assertGreater(first.cache_creation_input_tokens, 100)
+        self.assertLess(first.input_tokens, 32)
+        self.assertEqual(again.cache_creation_input_tokens, 0)
+        self.assertGreater(again.cache_read_input_tokens, whole - 33)
+        self.assertEqual(again.input_tokens + again.cache_read_input_tokens, whole)
+        self.assertGreater(self.metric("kedge_prefix_pinned_pages"), 3)
+        with self.assertRaises(anthropic.BadRequestError) as refused:
+            system[0]["cache_control"]["ttl"] = "2h"
+            self.client.messages.create(**asked)
+        self.assertIn("system[0].cache_control.ttl", str(refused.exception))
+
+    def metric(self, name):
+        request = urllib.request.Request(self.server.url + "/metrics", headers={"x-api-key": "secret"})
+        with urllib.request.urlopen(request) as response:
+            text = response.read().decode()
+        return float(re.search(rf"^{name}{{.*}} (\S+)$", text, re.MULTILINE).group(1))
 
     def test_stop_sequences_are_told(self):
         words = self.client.messages.create(**question()).content[0].text.split()

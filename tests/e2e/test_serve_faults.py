@@ -17,6 +17,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 import unittest
 import urllib.error
@@ -297,6 +298,121 @@ class Memory(FaultCase):
         for i in (0, 5, 9):
             self.assertEqual(ask(roomy, **requests[i])["choices"], answers[i]["choices"])
         self.is_well(tight)
+
+
+class Disk(FaultCase):
+    """A KV cache that is too small for two prompts, and a disk behind it."""
+
+    def start(self, *arguments):
+        server = super().start("--kv-cache-bytes", "1500KiB", "--max-num-seqs", "1", *arguments)
+        self.words = int(server.metric("kedge_kv_cache_tokens") * 0.6 / 4)
+        return server
+
+    def folder(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        return folder.name
+
+    def visit(self, server, number, **fields):
+        text = f"Story {number}: " + "a boat at sea " * self.words
+        answer = ask(server, messages=[{"role": "user", "content": text}], max_tokens=8, ignore_eos=True, **fields)
+        usage = answer["usage"]
+        self.assertGreater(2 * usage["prompt_tokens"], server.metric("kedge_kv_cache_tokens"), "two prompts fit")
+        return answer["choices"], usage["prompt_tokens"], usage["prompt_tokens_details"]["cached_tokens"]
+
+    def visits(self, server):
+        """Greedy and seeded, each prompt more than once."""
+        return [self.visit(server, number, **fields) for fields in ({}, {"temperature": 1, "seed": 5})
+                for _ in range(2) for number in range(3)]
+
+    def test_a_second_visit_finds_its_pages_on_the_disk(self):
+        folder = self.folder()
+        plain, server = self.start("--no-prefix-cache"), self.start("--prefix-cache-disk", folder)
+        expected, found = self.visits(plain), self.visits(server)
+        for number, ((choices, tokens, _), (again, _, cached)) in enumerate(zip(expected, found)):
+            self.assertEqual(again, choices, number)
+            if number >= 3:
+                self.assertGreaterEqual(cached, tokens - 32 - 1, number)
+        self.assertGreater(server.metric("kedge_prefix_disk_hits_total"), 0)
+        self.assertGreater(server.metric("kedge_prefix_disk_pages"), 0)
+        self.assertEqual(server.metric("kedge_prefix_disk_errors_total"), 0)
+        self.assertEqual(os.listdir(folder), [], "the file has a name")
+        self.is_well(server)
+
+    def test_a_full_disk_costs_no_answer(self):
+        folder = self.folder()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "kedge-test", folder],
+                          capture_output=True).returncode != 0:
+            self.skipTest("NOT TESTED: no file system can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", folder], check=True)
+        self.answers_in_spite_of(self.start("--prefix-cache-disk", folder))
+
+    def test_a_file_that_may_not_grow_costs_no_answer(self):
+        server = self.start("--prefix-cache-disk", self.folder())
+        hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1 << 17, hard))
+        self.answers_in_spite_of(server)
+
+    def answers_in_spite_of(self, server):
+        expected = [choices for choices, _, _ in self.visits(self.start("--no-prefix-cache"))]
+        self.assertEqual([choices for choices, _, _ in self.visits(server)], expected)
+        self.assertEqual(server.metric("kedge_prefix_disk_errors_total"), 1)
+        self.assertEqual(server.messages().count("no more pages are written"), 1)
+        self.is_well(server)
+
+    def test_a_folder_that_is_not_there_is_named(self):
+        ended = subprocess.run([KEDGE, "serve", "--port", "0", "--prefix-cache-disk", "/nowhere/at/all"],
+                               capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(ended.returncode, 3, ended.stderr)
+        self.assertIn("/nowhere/at/all: cannot make a file there: No such file or directory", ended.stderr)
+
+
+class Slots(FaultCase):
+    def act(self, server, slot, action, **fields):
+        request = urllib.request.Request(f"{server.url}/slots/{slot}?action={action}", json.dumps(fields).encode(),
+                                         {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)["error"]
+
+    def test_a_prompt_is_saved_and_restored_by_another_process(self):
+        with tempfile.TemporaryDirectory() as folder:
+            fields = {"messages": [{"role": "user", "content": "a boat at sea " * 40}], "max_tokens": 8, "id_slot": 2}
+            first = self.start("--slot-save-path", folder)
+            expected = ask(first, **fields)
+            status, saved = self.act(first, 2, "save", filename="boat.bin")
+            self.assertEqual((status, saved["id_slot"]), (200, 2), saved)
+            self.assertGreater(saved["n_saved"], expected["usage"]["prompt_tokens"] - 33)
+            self.assertEqual(saved["n_written"], os.path.getsize(os.path.join(folder, "boat.bin")))
+            with urllib.request.urlopen(first.url + "/slots") as response:
+                slots = json.load(response)
+            self.assertEqual(slots[2]["n_prompt_tokens"], saved["n_saved"])
+            self.assertFalse(slots[2]["is_processing"])
+            second = self.start("--slot-save-path", folder)
+            status, restored = self.act(second, 0, "restore", filename="boat.bin")
+            self.assertEqual((status, restored["n_restored"]), (200, saved["n_saved"]), restored)
+            again = ask(second, **fields)
+            self.assertEqual(again["choices"], expected["choices"])
+            self.assertEqual(again["usage"]["prompt_tokens_details"]["cached_tokens"], saved["n_saved"])
+            self.assertEqual(self.act(second, 0, "erase")[0], 200)
+            for slot, action, name, wrong in ((0, "restore", "../boat.bin", 400), (0, "save", "a/b", 400),
+                                              (0, "save", ".hidden", 400), (0, "restore", "none.bin", 404),
+                                              (0, "burn", "boat.bin", 400), (9999, "save", "boat.bin", 404),
+                                              (0, "save", "boat.bin", 400)):
+                self.assertEqual(self.act(second, slot, action, filename=name)[0], wrong, (slot, action, name))
+            with open(os.path.join(folder, "boat.bin"), "r+b") as file:
+                file.truncate(1000)
+            status, error = self.act(second, 0, "restore", filename="boat.bin")
+            self.assertEqual(status, 400)
+            self.assertIn("boat.bin", error["message"])
+            self.is_well(second)
+
+    def test_without_a_folder_nothing_is_saved(self):
+        status, error = self.act(self.start(), 0, "save", filename="boat.bin")
+        self.assertEqual((status, error["code"]), (403, "slots_disabled"))
 
 
 class Threads(FaultCase):
