@@ -77,6 +77,15 @@ class Adapter {
 };
 using AdapterPtr = std::shared_ptr<const Adapter>;
 
+/// How much an answer may reason before it answers: behind `tokens_max` tokens between the marks, `end` is written in
+/// place of what the model would have said, and it goes on from there.
+struct ReasoningLimit {
+  std::string begin;                // the mark that opens it, at the answer's start; empty: the prompt has opened it
+  std::string end;                  // the mark that closes it. REQUIRES: not empty
+  std::vector<TokenId> end_tokens;  // of `end`. REQUIRES: not empty
+  uint32_t tokens_max = 0;
+};
+
 struct Request {
   std::vector<TokenId> prompt_tokens;  // REQUIRES: non-empty
   uint32_t new_tokens_max = 256;       // 0: only the prompt's log-probabilities
@@ -86,13 +95,14 @@ struct Request {
   std::vector<std::string> stop_strings;  // the text before the first one is the answer
   bool include_stop_string = false;
   bool ignore_eos = false;
-  bool skip_special = true;              // special tokens leave no text
-  int32_t top_logprobs = -1;             // per new token: -1 none, 0 the token's own, n also the n likeliest
-  bool prompt_logprobs = false;          // one event per prompt token first (OpenAI's echo with logprobs)
-  int32_t priority = 0;                  // lower ones go first
-  std::string client;                    // whose request it is: clients take turns
-  std::string cache_salt;                // keys and values are shared only with requests of the same one
-  AdapterPtr adapter;                    // null: the model as it is. REQUIRES: loaded by the same engine
+  bool skip_special = true;      // special tokens leave no text
+  int32_t top_logprobs = -1;     // per new token: -1 none, 0 the token's own, n also the n likeliest
+  bool prompt_logprobs = false;  // one event per prompt token first (OpenAI's echo with logprobs)
+  int32_t priority = 0;          // lower ones go first
+  std::string client;            // whose request it is: clients take turns
+  std::string cache_salt;        // keys and values are shared only with requests of the same one
+  AdapterPtr adapter;            // null: the model as it is. REQUIRES: loaded by the same engine
+  std::optional<ReasoningLimit> reasoning;
   std::optional<Constraint> constraint;  // on each answer, which ends (FinishReason::stop) when nothing may follow
 };
 

@@ -60,6 +60,7 @@ class DecoderEngine final : public Engine {
   Status allocate();
   [[nodiscard]] const models::DecoderSpec& spec() const { return std::get<models::DecoderSpec>(model_.spec.network); }
   [[nodiscard]] Status check_tokens(std::span<const TokenId> tokens) const;
+  [[nodiscard]] Status check_reasoning(const ReasoningLimit& limit) const;
   [[nodiscard]] Status check_request(const Request& request) const;
   Result<std::shared_ptr<const grammar::BoundGrammar>> compile(const Constraint& constraint);
   /// Feeds a prompt between the steps of the requests. `on_chunk` sees each chunk's token count before its pass.
