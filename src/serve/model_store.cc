@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -399,12 +400,26 @@ Status ModelStore::open_engine(ServedModel& model, const ModelOpening& opening) 
 
 ApiStatus ModelStore::load(Lock& lock, Entry& entry) {
   const std::string& name = entry.model->name();
-  const MetricLabels labels{{"model_name", name}};
-  entry.loads = &metrics_.counter("kedge_model_loads_total", "Times that a model of the folder was loaded.", labels);
-  entry.failures = &metrics_.counter("kedge_model_load_failures_total", "Times that one could not be.", labels);
-  entry.unloads = &metrics_.counter("kedge_model_unloads_total", "Times that one had to go.", labels);
+  if (entry.loads == nullptr) {
+    lock.unlock();  // whoever prints the metrics holds theirs and asks for ours
+    const MetricLabels labels{{"model_name", name}};
+    Counter& loads =
+        metrics_.counter("kedge_model_loads_total", "Times that a model of the folder was loaded.", labels);
+    Counter& failures = metrics_.counter("kedge_model_load_failures_total", "Times that one could not be.", labels);
+    Counter& unloads = metrics_.counter("kedge_model_unloads_total", "Times that one had to go.", labels);
+    lock.lock();
+    entry.loads = &loads;
+    entry.failures = &failures;
+    entry.unloads = &unloads;
+  }
   changed_.wait(lock, [&] { return !entry.unloading; });
   KEDGE_ASSIGN(const MemoryPlan plan, make_room(lock, entry));
+  // There is room: models that were to go and are still there need not, and who waits for them waits no longer.
+  for (const auto& [model, other] : entries_) other->leaving = false;
+  std::vector<Entry*> spared;
+  std::copy_if(queue_.begin(), queue_.end(), std::back_inserter(spared), [](const Entry* e) { return e->loaded; });
+  std::erase_if(queue_, [](const Entry* e) { return e->loaded; });
+  for (Entry* other : spared) settle(lock, *other, std::nullopt);
   ModelSignature signature = signature_of(entry.path);
   const std::filesystem::path path = entry.path;
   lock.unlock();
