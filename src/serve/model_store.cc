@@ -25,7 +25,7 @@ ApiError ends_error() {
 ApiError refused(const std::string& name, const Error& cause) {
   ApiError error = api_error(cause, "model");
   const bool is_memory = cause.kind == ErrorKind::out_of_memory || cause.kind == ErrorKind::unavailable;
-  if (error.status >= 500 && !is_memory) error.status = 500;
+  if (cause.kind == ErrorKind::not_found) error = wrong_field("model", "");  // the model is there, a file of it is not
   error.code = is_memory ? "model_out_of_memory" : "model_not_loadable";
   error.message = fmt::format("the model '{}' cannot be loaded: {}", name, cause.message);
   return error;
