@@ -295,9 +295,14 @@ Status ModelRegistry::check_name(const std::string& name) const {
 
 Status ModelRegistry::add(std::string name, std::unique_ptr<Engine> engine, size_t queue_max,
                           MetricsRegistry& metrics) {
+  {
+    const std::scoped_lock lock(mutex_);
+    KEDGE_TRY(check_name(name));
+  }
+  // Without the lock: it names metrics, and those that are printed may look for models.
+  auto model = std::make_unique<ServedModel>(std::move(name), std::move(engine), queue_max, metrics);
   const std::scoped_lock lock(mutex_);
-  KEDGE_TRY(check_name(name));
-  models_.push_back(std::make_unique<ServedModel>(std::move(name), std::move(engine), queue_max, metrics));
+  models_.push_back(std::move(model));
   return Done{};
 }
 
