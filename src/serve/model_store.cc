@@ -204,7 +204,8 @@ ApiStatus ModelStore::unload(ServedModel& model) {
   Lock lock(mutex_);
   Entry* const entry = entry_of(model);
   if (entry == nullptr) {
-    ApiError error = wrong_field("model", fmt::format("the model '{}' was given at the start and stays", model.name()));
+    ApiError error = api_error(409, fmt::format("the model '{}' was given at the start and stays", model.name()));
+    error.param = "model";
     error.code = "model_pinned";
     return error;
   }

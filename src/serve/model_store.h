@@ -84,7 +84,7 @@ class ModelStore {
   /// fits, 503 when the machine has not the memory now.
   void use(ServedModel& model, Waiter waiter);
   std::optional<ModelUse> use_if_loaded(ServedModel& model);
-  /// Fails with 409 when requests use it, 400 when it is pinned.
+  /// Fails with 409 when requests use it, or it is pinned.
   ApiStatus unload(ServedModel& model);
   /// Whoever waits is told that the server ends.
   void stop_waiting();

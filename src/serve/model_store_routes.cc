@@ -46,7 +46,8 @@ void handle_unload(ServeContext& context, const net::ServerRequest& http,
   if (!model.ok()) return responder->send(error_response(model.error()));
   if (!context.store) {
     ApiError error =
-        wrong_field("model", fmt::format("the model '{}' was given at the start and stays", model.value()->name()));
+        api_error(409, fmt::format("the model '{}' was given at the start and stays", model.value()->name()));
+    error.param = "model";
     error.code = "model_pinned";
     return responder->send(error_response(error));
   }
@@ -63,6 +64,7 @@ RouteSpec route_of(const std::string& name, std::string summary, decltype(RouteS
   route.summary = std::move(summary);
   route.request_schema = {{"type", "object"}, {"properties", Json::object()}, {"required", Json::array()}};
   add_properties(route.request_schema, model_fields());
+  route.request_schema["properties"]["model"]["minLength"] = 1;
   route.response_schema = object_schema({{"success", {{"const", true}}}});
   route.error_statuses = {400, 403, 404, 409, 413, 415, 429, 503};
   route.handle = std::move(handle);

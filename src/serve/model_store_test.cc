@@ -335,6 +335,16 @@ TEST_F(ModelStoreTest, models_are_loaded_and_unloaded_when_a_client_says_so) {
   EXPECT_EQ(post("/models/load", {{"model", "z"}}).status, 404);
 }
 
+TEST_F(ModelStoreTest, a_model_of_the_start_stays) {
+  model("a");
+  serve(2 * kFakeBytes, {{"pinned", ModelKind::decoder}});
+  EXPECT_EQ(post("/models/load", {{"model", "pinned"}}).status, 200);
+  const ApiAnswer refused = post("/models/unload", {{"model", "pinned"}});
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_EQ(refused.json["error"]["code"], "model_pinned");
+  EXPECT_EQ(answer_of("pinned"), "Hello!");
+}
+
 TEST_F(ModelStoreTest, a_client_that_left_loads_nothing) {
   for (const char* name : {"a", "b", "c"}) model(name);
   doors_["a"];
