@@ -150,8 +150,8 @@ class Aliases(FolderCase):
         self.assertEqual(server.stop(), 0)
 
     def test_one_of_nothing_is_refused(self):
-        ended = subprocess.run([KEDGE, "serve", "demo", "--alias", "a=b", "--port", "0"], capture_output=True, text=True,
-                               timeout=PATIENCE)
+        ended = subprocess.run([KEDGE, "serve", "demo", "--alias", "a=b", "--port", "0"], capture_output=True,
+                               text=True, timeout=PATIENCE)
         self.assertNotEqual(ended.returncode, 0)
         self.assertIn("--alias a=b: there is no model 'b'", ended.stderr)
 
