@@ -84,6 +84,15 @@ class Adapter {
 };
 using AdapterPtr = std::shared_ptr<const Adapter>;
 
+/// How much an answer may reason before it answers: behind `tokens_max` tokens between the marks, `end` is written in
+/// place of what the model would have said, and it goes on from there.
+struct ReasoningLimit {
+  std::string begin;                // the mark that opens it, at the answer's start; empty: the prompt has opened it
+  std::string end;                  // the mark that closes it. REQUIRES: not empty
+  std::vector<TokenId> end_tokens;  // of `end`. REQUIRES: not empty
+  uint32_t tokens_max = 0;
+};
+
 struct Request {
   std::vector<TokenId> prompt_tokens;  // REQUIRES: non-empty
   uint32_t new_tokens_max = 256;       // 0: only the prompt's log-probabilities
@@ -104,6 +113,7 @@ struct Request {
   AdapterPtr adapter;                    // null: the model as it is. REQUIRES: loaded by the same engine
   std::optional<BeamOptions> beams;      // answers come whole, best first; sampling is not used. REQUIRES: nothing that
                                          // constrains or stops the text, no prompt_logprobs
+  std::optional<ReasoningLimit> reasoning;
   std::optional<Constraint> constraint;  // on each answer, which ends (FinishReason::stop) when nothing may follow
 };
 

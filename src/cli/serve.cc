@@ -11,6 +11,7 @@
 #include "cli/model_argument.h"
 #include "cli/serve_configuration.h"
 #include "cli/serve_http_options.h"
+#include "cli/serve_models.h"
 #include "cli/serve_operations.h"
 #include "cli/standard_io.h"
 #include "cli/termination.h"
@@ -25,6 +26,7 @@ struct ServeOptions {
   std::vector<std::string> models;
   std::vector<std::string> names;
   ModelOptions loading;
+  ModelFolderFlags folder;
   serve::ServerOptions server;
   unsigned drain_seconds = 300;
   std::vector<std::string> adapters;  // NAME=PATH
@@ -34,6 +36,7 @@ struct ServeOptions {
   bool json = false;
   ConfigurationOptions configuration;
   OperationOptions operation;
+  OtlpFlags otlp;
 };
 
 /// How a client names the model when nobody chose a name: as it was asked for, or its folder's or file's name.
@@ -95,7 +98,12 @@ Status announce(const Announcement& announcement, const ServeOptions& options, L
   std::string names;
   for (const std::string& name : announcement.names) names += (names.empty() ? "" : ", ") + name;
   const char* verb = announcement.names.size() == 1 ? "is" : "are";
-  log.say(fmt::format("{} {} ready; chat at {}/ or try\n  {}", names, verb, announcement.url, announcement.curl));
+  if (names.empty()) {
+    log.say(fmt::format("the models of {} are loaded when they are asked for; chat at {}/", options.folder.folder,
+                        announcement.url));
+  } else {
+    log.say(fmt::format("{} {} ready; chat at {}/ or try\n  {}", names, verb, announcement.url, announcement.curl));
+  }
   if (!is_loopback(options.server.http.host) && options.operation.allow_unauthenticated) {
     log.say("everybody who reaches this address may use the models", LogLevel::warning);
   }
@@ -136,7 +144,7 @@ Status set_adapters(ServeOptions& options, LogWriter& log) {
 
 Status serve_models(ServeOptions options, LogWriter& log) {
   KEDGE_TRY(set_adapters(options, log));
-  if (options.models.empty()) options.models.emplace_back("demo");
+  if (options.models.empty() && options.folder.folder.empty()) options.models.emplace_back("demo");
   if (options.names.size() > options.models.size()) {
     return Error{ErrorKind::invalid_input, fmt::format("--served-model-name: found {} names for {} models, expected at "
                                                        "most one for each",
@@ -149,6 +157,7 @@ Status serve_models(ServeOptions options, LogWriter& log) {
     return Error{ErrorKind::not_found,
                  fmt::format("--slot-save-path: '{}' is no folder; make it, or name another", options.slot_save_path)};
   }
+  KEDGE_TRY(prepare_traces(options.otlp, options.server.otlp));
   options.server.log = log.sink();
   options.server.step_time_max = std::chrono::seconds(options.operation.watchdog_seconds);
   TerminationGuard termination;
@@ -158,11 +167,13 @@ Status serve_models(ServeOptions options, LogWriter& log) {
   KEDGE_ASSIGN(std::vector<serve::ServedEngine> engines, open_engines(options, log));
   Announcement announcement;
   for (const serve::ServedEngine& served : engines) announcement.names.push_back(served.name);
-  const ModelKind first_kind = engines.front().engine->info().kind;
+  const std::string first = announcement.names.empty() ? std::string() : announcement.names.front();
+  const ModelKind first_kind = engines.empty() ? ModelKind::decoder : engines.front().engine->info().kind;
+  KEDGE_TRY(set_model_folder(options.folder, options.loading, first, options.server));
   const bool asks_for_key = options.server.asks_for_key || !options.server.api_key.empty();
   KEDGE_ASSIGN(const auto server, serve::Server::start(std::move(engines), options.server));
   announcement.url = url_of(options.server.http, server->port());
-  announcement.curl = curl_line(announcement.url, first_kind, announcement.names.front(), asks_for_key);
+  announcement.curl = curl_line(announcement.url, first_kind, first, asks_for_key);
   KEDGE_TRY(server->wait_until_ready());
   termination.begin();
   KEDGE_TRY(announce(announcement, options, log));
@@ -214,7 +225,9 @@ void register_serve(Commands& commands) {
   command->option_defaults()->always_capture_default();  // --print-config shows them
   command
       ->add_option("MODEL", options->models,
-                   "checkpoint folders, .gguf files, ORG/NAME that `kedge pull` stored; none: the built-in demo")
+                   "checkpoint folders, .gguf files, ORG/NAME that `kedge pull` stored; none: the built-in demo, or "
+                   "--models-dir "
+                   "alone")
       ->default_str("");
   command->add_option("--host", options->server.http.host, "address to listen on")->capture_default_str();
   command->add_option("--port", options->server.http.port, "port to listen on; 0: any free one")->capture_default_str();
@@ -222,6 +235,11 @@ void register_serve(Commands& commands) {
       ->envname("KEDGE_API_KEY");
   command->add_option("--served-model-name", options->names, "how clients name the models, in their order")
       ->default_str("");
+  command
+      ->add_option("--reasoning-budget", options->server.reasoning_tokens_max,
+                   "tokens that a model may reason before it answers, where a request does not say; -1: any number")
+      ->check(CLI::Range(int64_t{-1}, int64_t{1} << 24))
+      ->capture_default_str();
   command->add_option("--queue-max", options->server.queue_max, "requests that may wait for a model; more get 429")
       ->capture_default_str();
   command->add_option("--drain-seconds", options->drain_seconds, "how long running answers may take after SIGTERM")
@@ -230,10 +248,12 @@ void register_serve(Commands& commands) {
   command->add_option(
       "--slot-save-path", options->slot_save_path,
       "a folder where clients may have the keys and values of prompts saved (POST /slots/ID?action=save)");
+  add_model_folder_options(*command, options->folder);
   add_adapters_to(*command, *options);
   options->loading.add_loading_to(*command);
   options->loading.add_scheduling_to(*command, kSequencesDefault);
   add_operation_options(*command, options->operation);
+  add_trace_options(*command, options->otlp, options->server.otlp);
   add_http_options(*command, options->server.http);
   add_configuration_options(*command, options->configuration);
   layers->emplace(*command, serve_settings());  // last: it knows the options that are there

@@ -21,9 +21,14 @@ Translated model_of(const std::string& value) {
   return value.starts_with(kHub) ? value.substr(kHub.size()) : value;
 }
 
-/// Of several names the first; NIM's others are aliases, which do not exist here.
+/// Of several names the first; NIM's others are its aliases.
 Translated first_of(const std::string& value) {
   return value.substr(0, value.find(','));
+}
+
+Translated others_of(const std::string& value) {
+  const size_t comma = value.find(',');
+  return comma == std::string::npos ? std::nullopt : Translated(value.substr(comma + 1));
 }
 
 Translated switch_of(const std::string& value) {
@@ -48,6 +53,7 @@ constexpr ForeignVariable kNimVariables[] = {
     {"NIM_MODEL_PATH", "model", model_of},
     {"NIM_MODEL_NAME", "model", model_of},
     {"NIM_SERVED_MODEL_NAME", "served-model-name", first_of},
+    {"NIM_SERVED_MODEL_NAME", "alias", others_of},
     {"NIM_SERVER_PORT", "port"},
     {"NIM_HTTP_API_PORT", "port"},
     {"NIM_MAX_MODEL_LEN", "context"},
@@ -79,7 +85,7 @@ LayeredSettings serve_settings() {
   settings.foreign_prefix = "NIM_";
   settings.foreign = kNimVariables;
   settings.excluded = {"config", "print-config", "json"};
-  settings.secrets = {"api-key"};
+  settings.secrets = {"api-key", "otlp-headers"};
   return settings;
 }
 

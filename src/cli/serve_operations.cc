@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <sstream>
+
 #include "cli/api_keys_file.h"
 
 namespace kedge::cli {
@@ -34,6 +36,29 @@ void add_operation_options(CLI::App& command, OperationOptions& options) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
 }
 
+void add_trace_options(CLI::App& command, OtlpFlags& flags, serve::OtlpOptions& otlp) {
+  command
+      .add_option(
+          "--otlp-endpoint", otlp.endpoint,
+          "an OpenTelemetry collector (http://HOST:4318) that gets a trace of each request; none: nothing is sent")
+      ->envname("OTEL_EXPORTER_OTLP_ENDPOINT");
+  command.add_option("--otlp-headers", flags.headers, "headers of what is sent there, as NAME=VALUE,NAME=VALUE")
+      ->envname("OTEL_EXPORTER_OTLP_HEADERS");
+  command.add_option("--otlp-service-name", otlp.service, "what traces call this server")->envname("OTEL_SERVICE_NAME");
+}
+
+Status prepare_traces(const OtlpFlags& flags, serve::OtlpOptions& otlp) {
+  std::istringstream pairs(flags.headers);
+  for (std::string pair; std::getline(pairs, pair, ',');) {
+    const size_t equals = pair.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      return Error{ErrorKind::invalid_input, "--otlp-headers: expected NAME=VALUE,NAME=VALUE"};
+    }
+    otlp.headers.push_back({pair.substr(0, equals), pair.substr(equals + 1)});
+  }
+  return Done{};
+}
+
 std::unique_ptr<LogWriter> open_log(const OperationOptions& options) {
   return std::make_unique<LogWriter>(
       LogWriter::Options{options.log_format == "json", log_level_named(options.log_level).value_or(LogLevel::info)});
@@ -61,6 +86,9 @@ void reload(const OperationOptions& options, serve::Server& server, LogWriter& l
     log.write({LogLevel::error, "the certificate stays as it is: " + tls.error().message, {}});
   }
   if (!options.api_keys_file.empty()) reload_api_keys(options.api_keys_file, server, log);
+  if (const Status models = server.refresh_models(); !models.ok()) {
+    log.write({LogLevel::error, "the models stay as they are: " + models.error().message, {}});
+  }
   server.refresh_adapters();
 }
 

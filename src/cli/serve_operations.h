@@ -20,6 +20,15 @@ struct OperationOptions {
 
 void add_operation_options(CLI::App& command, OperationOptions& options);
 
+struct OtlpFlags {
+  std::string headers;  // "NAME=VALUE,NAME=VALUE"
+};
+
+/// OpenTelemetry's own variables are read too.
+void add_trace_options(CLI::App& command, OtlpFlags& flags, serve::OtlpOptions& otlp);
+/// Fails with invalid_input.
+Status prepare_traces(const OtlpFlags& flags, serve::OtlpOptions& otlp);
+
 std::unique_ptr<LogWriter> open_log(const OperationOptions& options);
 
 /// Reads the keys and checks who could reach the server. Fails with invalid_input, or as read_api_keys_file does.

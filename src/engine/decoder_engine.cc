@@ -350,6 +350,13 @@ Status DecoderEngine::check_tokens(std::span<const TokenId> tokens) const {
   return Done{};
 }
 
+Status DecoderEngine::check_reasoning(const ReasoningLimit& limit) const {
+  if (limit.end.empty() || limit.end_tokens.empty()) {
+    return Error{ErrorKind::invalid_input, "a limit on reasoning has no mark that ends it"};
+  }
+  return check_tokens(limit.end_tokens);
+}
+
 Status DecoderEngine::check_request(const Request& request) const {
   KEDGE_TRY(check_tokens(request.prompt_tokens));
   KEDGE_TRY(check_sampling(request.sampling, spec().vocabulary_size));
@@ -372,6 +379,7 @@ Status DecoderEngine::check_request(const Request& request) const {
     return Error{ErrorKind::invalid_input,
                  fmt::format("id_slot is {}, expected less than {}, or -1 for any", request.slot, sequences_max())};
   }
+  if (request.reasoning) KEDGE_TRY(check_reasoning(*request.reasoning));
   if (request.top_logprobs > kTopLogprobsMax) {
     return Error{ErrorKind::invalid_input,
                  fmt::format("top_logprobs is {}, expected at most {}", request.top_logprobs, kTopLogprobsMax)};

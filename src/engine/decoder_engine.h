@@ -75,6 +75,7 @@ class DecoderEngine final : public Engine {
   [[nodiscard]] Status check_slot(size_t slot) const;
   [[nodiscard]] SlotReader slot_reader() const;
   [[nodiscard]] Status check_tokens(std::span<const TokenId> tokens) const;
+  [[nodiscard]] Status check_reasoning(const ReasoningLimit& limit) const;
   [[nodiscard]] Status check_request(const Request& request) const;
   [[nodiscard]] Status check_beams(const Request& request) const;
   Result<RequestId> submit_beams(Request request, OnToken on_token, OnDone on_done);

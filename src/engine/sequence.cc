@@ -1,6 +1,7 @@
 #include "engine/sequence.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace kedge::engine {
@@ -13,6 +14,15 @@ double milliseconds_between(Clock::time_point start, Clock::time_point end) {
 }
 
 constexpr uint64_t kSequencesOfARequest = 1 << 8;
+/// Unless the constraint forbids the token.
+void leave_only(TokenId token, std::span<float> choices) {
+  const float own = choices[static_cast<size_t>(token)];
+  constexpr float kNever = -std::numeric_limits<float>::infinity();
+  if (own == kNever) return;
+  std::ranges::fill(choices, kNever);
+  choices[static_cast<size_t>(token)] = own;
+}
+
 constexpr size_t kModelMatch = 8;  // a model's guess is thought as sure as a long match's, until it is known better
 
 }  // namespace
@@ -29,6 +39,7 @@ Sequence::Sequence(ActiveRequest& request, uint32_t index, KvPool& pool)
       prefill_tokens_(prompt_count_) {
   if (const Tokenizer* const tokenizer = request.context().tokenizer) {
     stream_ = tokenizer->stream(request.request().skip_special);
+    if (request.request().reasoning) reasoning_.emplace(*request.request().reasoning, *tokenizer);
   }
   if (request.submission().constraint) constraint_.emplace(request.submission().constraint);
 }
@@ -54,7 +65,9 @@ SampledToken Sequence::choose(std::span<float> logits, ChoiceScratch& scratch) {
   }
   SampledToken sampled;
   if (constraint_ && !constrain(choices, scratch)) return sampled;
+  if (const auto forced = reasoning_ ? reasoning_->forced() : std::nullopt) leave_only(*forced, choices);
   const TokenId token = sampler_.sample(choices);
+  if (reasoning_ && !ends_answer(token)) reasoning_->accept(token);
   if (constraint_ && !ends_answer(token)) constraint_->accept(token);
   sampled.token = token;
   sampled.exhausts = constraint_ && constraint_->exhausted();

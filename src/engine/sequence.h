@@ -16,6 +16,7 @@
 #include "engine/kv_cache.h"
 #include "engine/loaded_adapter.h"
 #include "engine/ngram_guess.h"
+#include "engine/reasoning_rule.h"
 #include "engine/sampler.h"
 #include "engine/stop_matcher.h"
 #include "grammar/matcher.h"
@@ -111,6 +112,7 @@ class Sequence {
   Sampler sampler_;
   std::unique_ptr<StreamDecoder> stream_;  // null: the model has no tokenizer
   StopMatcher matcher_;
+  std::optional<ReasoningRule> reasoning_;
   std::optional<grammar::Matcher> constraint_;
   std::vector<TokenId> tokens_;
   int64_t prompt_count_;

@@ -28,9 +28,10 @@ enum class Redirects : uint8_t {
 };
 
 struct ClientRequest {
-  std::string method = "GET";  // or HEAD
+  std::string method = "GET";  // HEAD, POST
   Url url;
   std::vector<ClientHeader> headers;  // Host, User-Agent, Connection and Accept-Encoding are the client's own
+  std::string body = {};              // sent with its length when it is not empty
   Redirects redirects = Redirects::follow;
 };
 

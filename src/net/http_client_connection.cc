@@ -11,10 +11,10 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/buffer_body.hpp>
-#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
 #include <optional>
@@ -91,11 +91,15 @@ class StreamConnection final : public ClientConnection {
   Result<ClientResponse> ask(const ClientRequest& request, const std::stop_token& stop) override {
     silent_ = true;
     complete_ = false;
-    http::request<http::empty_body> message(http::string_to_verb(request.method), request.url.target, 11);
+    http::request<http::string_body> message(http::string_to_verb(request.method), request.url.target, 11);
     message.set(http::field::host, host_and_port(request.url));
     message.set(http::field::user_agent, options_.user_agent);
     message.set(http::field::accept_encoding, "identity");
     for (const ClientHeader& header : request.headers) message.set(header.name, header.value);
+    if (!request.body.empty()) {
+      message.body() = request.body;
+      message.prepare_payload();
+    }
     const ErrorCode sent = step(stop, [&](auto done) {
       http::async_write(*stream_, message, [done](ErrorCode error, size_t) { done(error); });
     });

@@ -36,18 +36,19 @@ const Json& license_json() {
 
 /// A profile of NIM's: which of the ways to compute a model was chosen.
 std::string profile_of(ServedModel& model) {
-  const ModelInfo& info = model.engine().info();
+  const ModelInfo info = model.info();
   return fmt::format("{}-{}-{}", info.architecture, info.compute, info.isa);
 }
 
 Json metadata_json(const ServeContext& context) {
   Json assets = Json::array();
   Json models = Json::array();
-  for (const auto& model : context.models.all()) {
-    assets.push_back(fmt::format("{} ({})", model->name(), model->engine().info().format));
+  for (ServedModel* const model : context.models.all()) {
+    assets.push_back(fmt::format("{} ({})", model->name(), model->info().format));
     models.push_back({{"shortName", model->name()}, {"modelUrl", ""}});
   }
-  const std::string profile = context.models.all().empty() ? "" : profile_of(*context.models.all().front());
+  const std::vector<ServedModel*> all = context.models.all();
+  const std::string profile = all.empty() ? "" : profile_of(*all.front());
   return {{"version", kVersion},           {"assetInfo", std::move(assets)}, {"modelInfo", std::move(models)},
           {"licenseInfo", license_json()}, {"repository_override", ""},      {"selectedModelProfileId", profile}};
 }
@@ -55,8 +56,8 @@ Json metadata_json(const ServeContext& context) {
 /// YAML; JSON's strings are YAML's.
 std::string manifest_text(const ServeContext& context) {
   std::string text = "profiles:\n";
-  for (const auto& model : context.models.all()) {
-    const ModelInfo& info = model->engine().info();
+  for (ServedModel* const model : context.models.all()) {
+    const ModelInfo info = model->info();
     text +=
         fmt::format("  - id: {}\n    model: {}\n    architecture: {}\n    format: {}\n", to_text(profile_of(*model)),
                     to_text(model->name()), to_text(info.architecture), to_text(info.format));

@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+
+#include "core/file.h"
+#include "core/json.h"
 
 namespace kedge::serve {
 
@@ -10,6 +14,7 @@ namespace {
 
 constexpr size_t kNameBytesMax = 256;
 constexpr size_t kRefusalsMax = 1024;
+constexpr size_t kConfigBytesMax = size_t{1} << 20;
 
 int64_t unix_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -46,16 +51,72 @@ Status AdapterRegistry::check_name(const std::string& name, bool replace) const 
 Result<ServedAdapter> AdapterRegistry::load_for_some_model(const std::string& name,
                                                            const std::filesystem::path& folder) const {
   std::optional<Error> first_error;
-  for (const auto& model : models_.all()) {
-    if (model->engine().info().kind != ModelKind::decoder) continue;
+  for (ServedModel* const model : models_.all()) {
+    if (model->info().kind != ModelKind::decoder) continue;
+    std::optional<ModelUse> use;
+    if (!model->pinned()) {
+      std::optional<ModelUse> held = use_ ? use_(*model) : std::nullopt;
+      if (!held) continue;
+      use.emplace(std::move(*held));
+    }
     Result<AdapterPtr> adapter = model->engine().load_adapter(folder);
     if (adapter.ok()) {
-      return ServedAdapter{name, folder.string(), unix_seconds(), model.get(), std::move(adapter).value()};
+      return ServedAdapter{name, folder.string(), unix_seconds(), model, std::move(adapter).value()};
     }
     if (!first_error) first_error = adapter.error();
   }
+  if (ServedModel* const base = unloaded_base(folder)) {
+    return ServedAdapter{name, folder.string(), unix_seconds(), base, nullptr};
+  }
   if (first_error) return *first_error;
-  return Error{ErrorKind::unsupported, "no model here generates text, which is what LoRA adapters are for"};
+  const std::vector<ServedModel*> all = models_.all();
+  if (std::all_of(all.begin(), all.end(), [](const ServedModel* model) { return model->pinned(); })) {
+    return Error{ErrorKind::unsupported, "no model here generates text, which is what LoRA adapters are for"};
+  }
+  return Error{
+      ErrorKind::unsupported,
+      "no model that is loaded here generates text, which is what LoRA adapters are for, and its settings name "
+      "none of the others as their base (base_model_name_or_path)"};
+}
+
+/// "org/name", or the last part of a path.
+ServedModel* AdapterRegistry::unloaded_base(const std::filesystem::path& folder) const {
+  const Result<std::string> text = read_file(folder / "adapter_config.json", kConfigBytesMax);
+  if (!text.ok()) return nullptr;
+  const Result<Json> config = parse_json(text.value(), "adapter_config.json");
+  if (!config.ok() || !config.value().is_object()) return nullptr;
+  const auto base = config.value().find("base_model_name_or_path");
+  if (base == config.value().end() || !base->is_string()) return nullptr;
+  const std::string name = base->get<std::string>();
+  const std::string last = std::filesystem::path(name).filename().string();
+  for (ServedModel* const model : models_.all()) {
+    if (!model->pinned() && (model->name() == name || model->name() == last)) return model;
+  }
+  return nullptr;
+}
+
+void AdapterRegistry::reload_for(ServedModel& model) {
+  for (const ServedAdapter& known : all()) {
+    if (known.model != &model) continue;
+    Result<AdapterPtr> adapter = model.engine().load_adapter(known.path);
+    const std::scoped_lock lock(mutex_);
+    const auto found = adapters_.find(known.name);
+    if (found == adapters_.end() || found->second.model != &model) continue;
+    if (adapter.ok()) {
+      found->second.adapter = std::move(adapter).value();
+      refusals_.erase(known.name);
+    } else if (refusals_.size() < kRefusalsMax) {
+      refusals_[known.name] = adapter.error().message;
+    }
+  }
+}
+
+void AdapterRegistry::drop_for(ServedModel& model) {
+  std::vector<AdapterPtr> last;  // go outside of the lock
+  const std::scoped_lock lock(mutex_);
+  for (auto& [name, adapter] : adapters_) {
+    if (adapter.model == &model) last.push_back(std::move(adapter.adapter));
+  }
 }
 
 Status AdapterRegistry::load(const std::string& name, const std::filesystem::path& folder, bool replace) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "serve/model_registry.h"
+#include "serve/model_store.h"
 
 namespace kedge::serve {
 
@@ -21,7 +23,7 @@ struct ServedAdapter {
   std::string path;
   int64_t created = 0;
   ServedModel* model = nullptr;  // that it goes with
-  AdapterPtr adapter;
+  AdapterPtr adapter;            // null: its model is not loaded, or it could not be read when that came back
 };
 
 /// Thread-safe.
@@ -32,10 +34,19 @@ class AdapterRegistry {
 
   void set_count_max(size_t count) { count_max_ = count; }
 
-  /// Reads the folder for the first decoder that it fits; `replace`: also where the name is taken by another adapter.
-  /// Fails as Engine::load_adapter does, with invalid_input for a name that is taken or no name, unavailable when there
-  /// are too many. What was refused is remembered for refusal().
+  /// How to use a model that may be unloaded: empty when it isn't loaded.
+  void set_use(std::function<std::optional<ModelUse>(ServedModel&)> use) { use_ = std::move(use); }
+
+  /// Reads the folder for the first loaded decoder that it fits. Where it fits none, it goes with the model that is not
+  /// loaded and that its settings name as their base (base_model_name_or_path), and is read when that is loaded.
+  /// `replace`: also where the name is taken by another adapter. Fails as Engine::load_adapter does, with invalid_input
+  /// for a name that is taken or no name, unavailable when there are too many. What was refused is remembered for
+  /// refusal().
   Status load(const std::string& name, const std::filesystem::path& folder, bool replace);
+  /// The model has another engine: its adapters are read again. Fails for none; refusal() says what went wrong.
+  void reload_for(ServedModel& model);
+  /// The model has none: its adapters stay listed and hold no memory.
+  void drop_for(ServedModel& model);
   /// Requests that run with it end as they would. False: there is none of that name.
   bool unload(std::string_view name);
 
@@ -72,7 +83,10 @@ class AdapterRegistry {
   Status check_name(const std::string& name, bool replace) const;
   Result<ServedAdapter> load_for_some_model(const std::string& name, const std::filesystem::path& folder) const;
 
+  [[nodiscard]] ServedModel* unloaded_base(const std::filesystem::path& folder) const;
+
   const ModelRegistry& models_;
+  std::function<std::optional<ModelUse>(ServedModel&)> use_;
   size_t count_max_ = 256;
   std::mutex loading_;  // one at a time
   mutable std::mutex mutex_;

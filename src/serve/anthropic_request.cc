@@ -13,6 +13,8 @@ namespace kedge::serve {
 
 namespace {
 
+Json block_schema(const char* type, Json properties, const std::vector<std::string>& required_names);
+
 ApiResult<std::string> block_type(const Json& block, const std::string& path) {
   if (!block.is_object()) {
     return wrong_field(path, fmt::format("'{}' must be an object with a 'type'; found {}", path, describe(block)));
@@ -223,6 +225,28 @@ ApiStatus check_tool_choice(const ChatRequest& request) {
                      fmt::format("'tool_choice.name' is \"{}\", which is not one of the 'tools'", request.tool_name));
 }
 
+/// {"type": "enabled", "budget_tokens": n}; "disabled" is a budget of 0, "adaptive" none.
+ApiStatus read_thinking(const Json& value, const std::string& path, ChatRequest& request) {
+  KEDGE_ASSIGN(const std::string given, block_type(value, path));
+  KEDGE_ASSIGN(const std::string type,
+               read_choice(given, member_path(path, "type"), {"enabled", "disabled", "adaptive"}));
+  if (type == "disabled") request.options.reasoning_tokens_max = 0;
+  if (type != "enabled") return Done{};
+  if (!value.contains("budget_tokens")) return missing_field(member_path(path, "budget_tokens"));
+  KEDGE_ASSIGN(request.options.reasoning_tokens_max,
+               read_integer(value["budget_tokens"], member_path(path, "budget_tokens"), 0, kNewTokensMax));
+  return Done{};
+}
+
+Json thinking_schema() {
+  const Json enabled =
+      block_schema("enabled", {{"budget_tokens", {{"type", "integer"}, {"minimum", 0}, {"maximum", kNewTokensMax}}}},
+                   {"budget_tokens"});
+  return {{"anyOf", Json::array({enabled, block_schema("disabled", Json::object(), {}),
+                                 block_schema("adaptive", Json::object(), {})})},
+          {"description", "How many tokens of reasoning come before the answer at most."}};
+}
+
 Json text_schema() {
   const Json text = {{"type", "string"}};
   const Json block = {
@@ -297,6 +321,7 @@ Fields<ChatRequest> conversation_fields() {
       {"system", false, text_schema(), read_system},
       {"tools", false, tools_schema(), read_tools},
       {"tool_choice", false, tool_choice_schema(), read_tool_choice},
+      {"thinking", false, thinking_schema(), read_thinking},
       boolean_field<ChatRequest>("stream", "Send the answer as server-sent events while it is made.",
                                  [](ChatRequest& r, bool on) { r.options.stream = on; }),
       {"stop_sequences",

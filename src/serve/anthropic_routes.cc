@@ -30,7 +30,7 @@ void handle_message(ServeContext& context, const net::ServerRequest& http, std::
 ApiResult<Json> token_count(const ServeContext& context, const net::ServerRequest& http) {
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   KEDGE_ASSIGN(ChatRequest request, read_anthropic_request(body, true));
-  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.options.model));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.options.model, *client_of(http)));
   KEDGE_TRY(require_decoder(*choice.model));
   KEDGE_ASSIGN(const RenderedChat rendered, render_chat(request, *choice.model));
   return Json{{"input_tokens", rendered.prompt.tokens.size()}};

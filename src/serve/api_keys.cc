@@ -226,21 +226,25 @@ ApiStatus KeyAccount::take_request(Clock::time_point now) {
   return Done{};
 }
 
+ApiStatus KeyAccount::forbid(std::string_view param, std::string message) {
+  ApiError error = wrong_field(param, std::move(message));
+  error.status = 403;
+  error.type = "permission_error";
+  error.code = "not_allowed";
+  return refuse(std::move(error));
+}
+
+ApiStatus KeyAccount::check_model(std::string_view model) {
+  if (may_use(model)) return Done{};
+  return forbid("model", fmt::format("the key '{}' may not use the model '{}'", key_.name, model));
+}
+
 ApiStatus KeyAccount::take_prompt(std::string_view model, int32_t priority, uint64_t prompt_tokens,
                                   Clock::time_point now) {
-  const auto forbidden = [&](std::string_view param, std::string message) {
-    ApiError error = wrong_field(param, std::move(message));
-    error.status = 403;
-    error.type = "permission_error";
-    error.code = "not_allowed";
-    return refuse(std::move(error));
-  };
-  if (!may_use(model)) {
-    return forbidden("model", fmt::format("the key '{}' may not use the model '{}'", key_.name, model));
-  }
+  KEDGE_TRY(check_model(model));
   if (priority < key_.priority_min) {
-    return forbidden("priority", fmt::format("the key '{}' may not ask for a priority below {}; found {}", key_.name,
-                                             key_.priority_min, priority));
+    return forbid("priority", fmt::format("the key '{}' may not ask for a priority below {}; found {}", key_.name,
+                                          key_.priority_min, priority));
   }
   {
     const std::scoped_lock lock(budget_->mutex);

@@ -68,6 +68,9 @@ class KeyAccount {
   [[nodiscard]] const std::shared_ptr<Budget>& budget() const { return budget_; }
   [[nodiscard]] bool may_use(std::string_view model) const;
 
+  /// Fails with 403 unless it may use it.
+  ApiStatus check_model(std::string_view model);
+
   /// One request more. Fails with 429 and Retry-After.
   ApiStatus take_request(Clock::time_point now);
   /// Whether a request may run: 403 (model, priority), 429 (tokens). Takes the prompt's tokens.
@@ -80,6 +83,7 @@ class KeyAccount {
 
  private:
   ApiStatus refuse(ApiError error);
+  ApiStatus forbid(std::string_view param, std::string message);
 
   const ApiKey key_;
   const std::shared_ptr<Budget> budget_;

@@ -24,6 +24,7 @@ ApiResult<GenerationJob> chat_job(const ServeContext& context, ChatRequest& requ
 AnswerHead answer_head(std::string_view id_prefix, const GenerationJob& job);
 
 /// Points the job at the model that the request names, and `request` at its adapter where it is one's name.
-ApiStatus choose_model(const ServeContext& context, GenerationOptions& options, GenerationJob& job);
+ApiStatus choose_model(const ServeContext& context, GenerationOptions& options, RequestTrace& caller,
+                       GenerationJob& job);
 
 }  // namespace kedge::serve

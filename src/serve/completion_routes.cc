@@ -17,8 +17,8 @@ ApiResult<GenerationJob> completion_job(const ServeContext& context, const net::
   job.arrival = std::chrono::steady_clock::now();
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   KEDGE_ASSIGN(CompletionRequest request, read_completion_request(body));
-  KEDGE_TRY(choose_model(context, request.options, job));
   job.caller = client_of(http);
+  KEDGE_TRY(choose_model(context, request.options, *job.caller, job));
   KEDGE_TRY(prepare_constraint(request.options, *job.model));
   for (const Prompt& prompt : request.prompts) {
     KEDGE_ASSIGN(PreparedPrompt prepared, prepare_prompt(prompt, "prompt", *job.model));

@@ -128,7 +128,7 @@ ApiStatus read_group(const Json& value, const std::string& path, Options& option
     return reader(*found, member_path(path, name), options);
   };
   for (const Row& row : kGuided) KEDGE_TRY(read(std::string(prefix) + row.name, row.read));
-  if (*prefix != '\0') return Done{};
+  if (*prefix != '\0') return read("max_thinking_tokens", read_reasoning_tokens);
   KEDGE_TRY(read("json_object", read_json_object));
   return read("structural_tag", read_structural_tag);
 }
@@ -136,7 +136,14 @@ ApiStatus read_group(const Json& value, const std::string& path, Options& option
 Json group_schema(const char* prefix, const char* description) {
   Json schema = {{"type", "object"}, {"properties", Json::object()}, {"description", description}};
   for (const Row& row : kGuided) add_property(schema, std::string(prefix) + row.name, row_schema(row), false);
-  if (*prefix == '\0') {
+  if (*prefix != '\0') {
+    add_property(schema, "max_thinking_tokens",
+                 {{"type", "integer"},
+                  {"minimum", -1},
+                  {"maximum", kNewTokensMax},
+                  {"description", "Tokens of reasoning, behind which the answer must begin."}},
+                 false);
+  } else {
     add_property(schema, "json_object", {{"type", "boolean"}, {"description", "Any JSON object."}}, false);
     add_property(schema, "structural_tag",
                  {{"type", Json::array({"object", "string"})}, {"description", "Free text with constrained tags."}},

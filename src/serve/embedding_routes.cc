@@ -70,12 +70,13 @@ ApiResult<EncoderJob<std::vector<float>>> embedding_job(const ServeContext& cont
   EmbeddingRequest request;
   KEDGE_TRY(read_fields(body, embedding_fields(), request));
   EncoderJob<std::vector<float>> job;
-  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.model));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.model, *client_of(http)));
   if (choice.adapter != nullptr) {
     return wrong_field("model", fmt::format("'{}' is a LoRA adapter, which only generates; embeddings are made by '{}'",
                                             choice.name, choice.model->name()));
   }
   job.model = choice.model;
+  job.model_name = choice.name;
   job.caller = client_of(http);
   const ModelInfo& info = job.model->engine().info();
   if (info.kind == ModelKind::reranker) {
@@ -97,8 +98,8 @@ ApiResult<EncoderJob<std::vector<float>>> embedding_job(const ServeContext& cont
     }
   }
   job.compute = [](Engine& engine, std::span<const std::vector<TokenId>> batch) { return engine.embed(batch, {}); };
-  job.finish = [name = job.model->name(), base64 = request.base64](const std::vector<std::vector<float>>& vectors,
-                                                                   uint64_t token_count) {
+  job.finish = [name = choice.name, base64 = request.base64](const std::vector<std::vector<float>>& vectors,
+                                                             uint64_t token_count) {
     Json data = Json::array();
     for (size_t i = 0; i < vectors.size(); ++i) {
       data.push_back({{"object", "embedding"},
@@ -146,10 +147,12 @@ std::vector<RouteSpec> embedding_routes(const ServeContext& context) {
   route.request_schema = {{"type", "object"}, {"properties", Json::object()}, {"required", Json::array()}};
   add_properties(route.request_schema, embedding_fields());
   add_model_property(route.request_schema, route.kinds, context);
-  Json& dimensions = route.request_schema["properties"]["dimensions"];
-  dimensions["enum"] = Json::array({nullptr});
-  for (ServedModel* model : models_of(route.kinds, context)) {
-    dimensions["enum"].push_back(model->engine().info().hidden_size);
+  if (!context.store) {
+    Json& dimensions = route.request_schema["properties"]["dimensions"];
+    dimensions["enum"] = Json::array({nullptr});
+    for (ServedModel* model : models_of(route.kinds, context)) {
+      dimensions["enum"].push_back(model->info().hidden_size);
+    }
   }
   route.response_schema = embedding_answer_schema();
   route.error_statuses = {400, 404, 413, 415, 429, 503};

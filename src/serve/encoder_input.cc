@@ -56,6 +56,7 @@ void encode_all(Running<Value>& running) {
   if (job.caller) {
     RequestTimings timings;
     timings.queue_ms = queued.count() * 1000;
+    timings.prefill_ms = std::chrono::duration<double, std::milli>(Clock::now() - running.arrival - queued).count();
     timings.prompt_tokens = token_count;
     job.caller->finish(timings);
   }
@@ -67,7 +68,7 @@ ApiStatus admit_caller(const EncoderJob<Value>& job) {
   if (!job.caller) return Done{};
   uint64_t token_count = 0;
   for (const std::vector<TokenId>& sequence : job.sequences) token_count += sequence.size();
-  return job.caller->admit(job.model->name(), 0, token_count);
+  return job.caller->admit(job.model_name, 0, token_count);
 }
 
 template <typename Value>
@@ -84,7 +85,10 @@ void start(ServeContext& context, EncoderJob<Value> job, std::shared_ptr<net::Re
   }
   auto running = std::make_shared<Running<Value>>(Running<Value>{context.active.enter(), std::move(place).value(),
                                                                  std::move(job), std::move(responder), Clock::now()});
-  model.lane().post([running] { encode_all(*running); });
+  model.lane().post([running] {
+    encode_all(*running);
+    if (running->job.caller) running->job.caller->let_go_of_model();
+  });
 }
 
 }  // namespace
@@ -134,14 +138,15 @@ void start_encoding(ServeContext& context, EncoderJob<float> job, std::shared_pt
   start(context, std::move(job), std::move(responder));
 }
 
-ApiResult<EncoderJob<float>> scoring_job(ServedModel& model, const std::string& query,
+ApiResult<EncoderJob<float>> scoring_job(const ModelChoice& choice, const std::string& query,
                                          const std::vector<std::string>& passages, std::string_view param) {
-  Engine& engine = model.engine();
+  Engine& engine = choice.model->engine();
   if (engine.info().kind != ModelKind::reranker) {
-    return wrong_field("model", fmt::format("'{}' is not a ranking model", model.name()));
+    return wrong_field("model", fmt::format("'{}' is not a ranking model", choice.name));
   }
   EncoderJob<float> job;
-  job.model = &model;
+  job.model = choice.model;
+  job.model_name = choice.name;
   for (size_t i = 0; i < passages.size(); ++i) {
     Result<std::vector<TokenId>> tokens = engine.encode_for_rerank(query, passages[i]);
     if (!tokens.ok()) return api_error(tokens.error(), item_path(param, i));

@@ -35,7 +35,8 @@ ApiResult<std::vector<TokenId>> embedding_tokens(ServedModel& model, const std::
 template <typename Value>
 struct EncoderJob {
   ServedModel* model = nullptr;
-  Caller caller;  // null: nobody's limits apply
+  std::string model_name;  // as the request named it
+  Caller caller;           // null: nobody's limits apply
   std::vector<std::vector<TokenId>> sequences;
   std::function<Result<std::vector<Value>>(Engine&, std::span<const std::vector<TokenId>>)> compute;
   std::function<Json(const std::vector<Value>& values, uint64_t token_count)> finish;
@@ -43,7 +44,7 @@ struct EncoderJob {
 
 /// A query beside each of `passages`, to be scored; `finish` is left to the caller. `param` names the passages in
 /// errors.
-ApiResult<EncoderJob<float>> scoring_job(ServedModel& model, const std::string& query,
+ApiResult<EncoderJob<float>> scoring_job(const ModelChoice& choice, const std::string& query,
                                          const std::vector<std::string>& passages, std::string_view param);
 /// Indices of scores, best first; of equal ones the first.
 std::vector<size_t> ranked(const std::vector<float>& scores);

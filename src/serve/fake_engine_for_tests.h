@@ -133,6 +133,11 @@ class FakeEngine final : public Engine {
     allowed_ = tokens;
     changed_.notify_all();
   }
+  /// Of its plan.
+  void set_plan_bytes(uint64_t bytes) {
+    plan_.kv_cache_bytes = bytes;
+    plan_.available_bytes = uint64_t{1} << 40;
+  }
   void fail_after(size_t tokens) {
     const std::scoped_lock lock(mutex_);
     fail_after_ = tokens;

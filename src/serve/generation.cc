@@ -50,6 +50,12 @@ class Generation : public std::enable_shared_from_this<Generation> {
     }
   }
 
+  ~Generation() {
+    if (job_.caller) job_.caller->let_go_of_model();
+  }
+  Generation(const Generation&) = delete;
+  Generation& operator=(const Generation&) = delete;
+
   void start();
 
  private:
@@ -395,6 +401,7 @@ ApiStatus admit_caller(const GenerationJob& job) {
 }  // namespace
 
 void start_generation(ServeContext& context, GenerationJob job, std::shared_ptr<net::Responder> responder) {
+  if (job.caller) job.caller->set_streams(job.stream);
   ApiResult<ServedModel::Place> place = job.model->admit();
   if (!place.ok()) {
     refuse(job, *responder, place.error());

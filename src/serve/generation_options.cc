@@ -81,6 +81,18 @@ Field<Options> custom(std::string name, Json schema, ApiStatus (*read)(const Jso
   return {std::move(name), false, std::move(schema), read};
 }
 
+/// vLLM's name, NIM's, and llama-server's two.
+Fields<Options> reasoning_fields() {
+  Fields<Options> fields;
+  for (const char* name :
+       {"thinking_token_budget", "max_thinking_tokens", "reasoning_budget_tokens", "thinking_budget_tokens"}) {
+    fields.push_back(integer_field<Options>(
+        name, -1, kNewTokensMax, "Tokens of reasoning, behind which the answer must begin; -1: as many as it takes.",
+        [](Options& o, int64_t n) { o.reasoning_tokens_max = n; }));
+  }
+  return fields;
+}
+
 // 0 is what some clients send for "greedy"; the smallest nucleus is that.
 float nucleus(float top_p) {
   return top_p > 0 ? top_p : std::numeric_limits<float>::min();
@@ -160,10 +172,16 @@ const Fields<GenerationOptions>& generation_fields() {
     Fields<Options> fields = basic_fields();
     for (Field<Options>& field : sampling_fields()) fields.push_back(std::move(field));
     for (Field<Options>& field : beam_fields()) fields.push_back(std::move(field));
+    for (Field<Options>& field : reasoning_fields()) fields.push_back(std::move(field));
     for (Field<Options>& field : constraint_fields()) fields.push_back(std::move(field));
     return fields;
   }();
   return kFields;
+}
+
+ApiStatus read_reasoning_tokens(const Json& value, const std::string& path, GenerationOptions& options) {
+  KEDGE_ASSIGN(options.reasoning_tokens_max, read_integer(value, path, -1, kNewTokensMax));
+  return Done{};
 }
 
 ApiStatus check_token_ids(const Request& request, int64_t vocabulary_size) {

@@ -27,6 +27,7 @@ struct GenerationOptions {
   bool include_usage = false;  // streaming: a last chunk with the token counts
   std::optional<uint32_t> new_tokens_max;
   std::optional<uint32_t> completion_tokens_max;  // OpenAI's newer name for the same; it wins
+  std::optional<int64_t> reasoning_tokens_max;    // before the answer; below 0: any number
   Request request;                                // without prompt_tokens and new_tokens_max
   std::string constraint_field;                   // that request.constraint came from
   bool beam_search = false;
@@ -35,6 +36,9 @@ struct GenerationOptions {
 };
 
 const Fields<GenerationOptions>& generation_fields();
+
+/// One field that bounds the tokens of reasoning, for the forms that have a name of their own for it.
+ApiStatus read_reasoning_tokens(const Json& value, const std::string& path, GenerationOptions& options);
 
 /// Checks what depends on the model: token ids must be in its vocabulary.
 ApiStatus check_token_ids(const Request& request, int64_t vocabulary_size);

@@ -90,34 +90,116 @@ void add_keeping_metrics(MetricsRegistry& metrics, const MetricLabels& labels, c
 
 ServedModel::ServedModel(std::string name, std::unique_ptr<Engine> engine, size_t queue_max, MetricsRegistry& metrics)
     : name_(std::move(name)),
-      engine_(std::move(engine)),
+      pinned_(true),
       queue_max_(queue_max),
       created_(unix_seconds()),
-      fingerprint_(fingerprint_of(name_, engine_->info())),
-      metrics_(metrics_of(name_, metrics)) {
-  add_metrics(metrics);
+      metrics_registry_(metrics) {
+  put_engine(std::move(engine));
 }
 
-void ServedModel::add_metrics(MetricsRegistry& metrics) {
+ServedModel::ServedModel(std::string name, size_t queue_max, MetricsRegistry& metrics)
+    : name_(std::move(name)),
+      pinned_(false),
+      queue_max_(queue_max),
+      created_(unix_seconds()),
+      metrics_registry_(metrics) {}
+
+void ServedModel::describe(ModelInfo info, MemoryPlan plan) {
+  const std::scoped_lock lock(mutex_);
+  if (engine_) return;
+  info_ = std::move(info);
+  plan_ = plan;
+}
+
+void ServedModel::put_engine(std::unique_ptr<Engine> engine) {
+  {
+    const std::scoped_lock lock(mutex_);
+    info_ = engine->info();
+    plan_ = engine->plan();
+    fingerprint_ = fingerprint_of(name_, info_);
+    engine_ = std::move(engine);
+  }
+  if (metrics_) return;
+  metrics_.emplace(metrics_of(name_, metrics_registry_));
+  add_metrics();
+}
+
+namespace {
+
+/// Adds what one engine has counted to what others have.
+void add_counts(EngineStats& sum, const EngineStats& stats) {
+  sum.preemptions += stats.preemptions;
+  sum.prefix_queries += stats.prefix_queries;
+  sum.prefix_hits += stats.prefix_hits;
+  sum.draft_tokens += stats.draft_tokens;
+  sum.accepted_tokens += stats.accepted_tokens;
+  EngineStats::Times& times = sum.step_seconds;
+  if (times.cumulative_counts.size() != stats.step_seconds.cumulative_counts.size()) {
+    if (times.cumulative_counts.empty()) times = stats.step_seconds;
+    return;
+  }
+  times.sum += stats.step_seconds.sum;
+  for (size_t i = 0; i < times.cumulative_counts.size(); ++i) {
+    times.cumulative_counts[i] += stats.step_seconds.cumulative_counts[i];
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> ServedModel::take_engine() {
+  const std::scoped_lock lock(mutex_);
+  add_counts(retired_, engine_->stats());
+  return std::move(engine_);
+}
+
+EngineStats ServedModel::stats() const {
+  const std::scoped_lock lock(mutex_);
+  EngineStats stats = engine_ ? engine_->stats() : EngineStats();
+  add_counts(stats, retired_);
+  return stats;
+}
+
+ModelInfo ServedModel::info() const {
+  const std::scoped_lock lock(mutex_);
+  return info_;
+}
+
+MemoryPlan ServedModel::plan() const {
+  const std::scoped_lock lock(mutex_);
+  return plan_;
+}
+
+std::string ServedModel::fingerprint() const {
+  const std::scoped_lock lock(mutex_);
+  return fingerprint_;
+}
+
+/// The series stay when the engine goes: sizes read 0 then, and counts go on with the next one.
+void ServedModel::add_metrics() {
+  MetricsRegistry& metrics = metrics_registry_;
   const MetricLabels labels{{"model_name", name_}};
-  const MemoryPlan& plan = engine_->plan();
-  const auto constant = [&](std::string_view gauge, std::string_view help, uint64_t value) {
-    metrics.gauge(gauge, help, labels, [value] { return static_cast<double>(value); });
+  const auto size = [&](std::string_view gauge, std::string_view help, auto read) {
+    metrics.gauge(gauge, help, labels, [this, read] {
+      const std::scoped_lock lock(mutex_);
+      return engine_ ? static_cast<double>(read(plan_)) : 0;
+    });
   };
-  constant("kedge_weights_bytes", "Weights, as mapped from the file.", plan.weights_bytes);
-  constant("kedge_kv_cache_bytes", "Memory of the KV cache.", plan.kv_cache_bytes);
-  constant("kedge_kv_cache_tokens", "Tokens that the KV cache holds.", plan.kv_tokens);
-  constant("kedge_memory_planned_bytes", "All memory that the model was planned to take.", plan.total_bytes());
-  constant("num_request_max", "Requests that are taken before clients are asked to wait.", places_max());
+  size("kedge_weights_bytes", "Weights, as mapped from the file.", [](const MemoryPlan& p) { return p.weights_bytes; });
+  size("kedge_kv_cache_bytes", "Memory of the KV cache.", [](const MemoryPlan& p) { return p.kv_cache_bytes; });
+  size("kedge_kv_cache_tokens", "Tokens that the KV cache holds.", [](const MemoryPlan& p) { return p.kv_tokens; });
+  size("kedge_memory_planned_bytes", "All memory that the model was planned to take.",
+       [](const MemoryPlan& p) { return p.total_bytes(); });
+  metrics.gauge("num_request_max", "Requests that are taken before clients are asked to wait.", labels,
+                [this] { return static_cast<double>(places_max()); });
   metrics.gauge("num_requests_running", "Requests that the engine computes.", labels,
                 [this] { return static_cast<double>(load().running); });
   metrics.gauge("num_requests_waiting", "Requests in the engine's queue.", labels,
                 [this] { return static_cast<double>(load().waiting); });
-  if (engine_->info().kind != ModelKind::decoder) return;
+  if (info().kind != ModelKind::decoder) return;
   metrics.gauge("gpu_cache_usage_perc", "Share of the KV cache that requests hold; 1: all of it.", labels,
-                [this] { return engine_->stats().kv_usage; });
+                [this] { return stats().kv_usage; });
   const auto count = [&](std::string_view name, std::string_view help, uint64_t EngineStats::*member) {
-    metrics.counter(name, help, labels, [this, member] { return engine_->stats().*member; });
+    metrics.counter(name, help, labels, [this, member] { return stats().*member; });
   };
   count("num_preemptions_total", "Sequences that gave up their pages and were computed again.",
         &EngineStats::preemptions);
@@ -127,7 +209,7 @@ void ServedModel::add_metrics(MetricsRegistry& metrics) {
   count("spec_decode_num_draft_tokens_total", "Tokens guessed ahead.", &EngineStats::draft_tokens);
   count("spec_decode_num_accepted_tokens_total", "Of these, tokens that came.", &EngineStats::accepted_tokens);
   metrics.histogram("kedge_step_seconds", "Time of a step: one forward pass of each phase at most.", labels, [this] {
-    EngineStats::Times times = engine_->stats().step_seconds;
+    EngineStats::Times times = stats().step_seconds;
     return MetricsRegistry::HistogramReading{std::move(times.bounds), {std::move(times.cumulative_counts), times.sum}};
   });
   add_other_names(metrics);
@@ -135,13 +217,14 @@ void ServedModel::add_metrics(MetricsRegistry& metrics) {
 
 /// Those that run and those that wait.
 size_t ServedModel::places_max() const {
-  return queue_max_ + static_cast<size_t>(engine_->info().sequences_max);
+  const std::scoped_lock lock(mutex_);
+  return queue_max_ + static_cast<size_t>(info_.sequences_max);
 }
 
 int64_t ServedModel::context_tokens() const {
-  const auto kv_tokens = static_cast<int64_t>(engine_->plan().kv_tokens);
-  const int64_t context = engine_->info().context_tokens;
-  return kv_tokens > 0 ? std::min(context, kv_tokens) : context;
+  const std::scoped_lock lock(mutex_);
+  const auto kv_tokens = static_cast<int64_t>(plan_.kv_tokens);
+  return kv_tokens > 0 ? std::min(info_.context_tokens, kv_tokens) : info_.context_tokens;
 }
 
 ServedModel::Place::~Place() {
@@ -156,7 +239,7 @@ ApiResult<ServedModel::Place> ServedModel::admit() {
                                               "allows; try again later",
                                               queue_max_, name_));
   error.code = "queue_full";
-  const Histogram::Snapshot finished = metrics_.request_seconds.snapshot();
+  const Histogram::Snapshot finished = metrics_->request_seconds.snapshot();
   const auto count = static_cast<double>(finished.cumulative_counts.back());
   const double seconds = count > 0 ? finished.sum / count : 1;
   error.retry_after_seconds = static_cast<unsigned>(std::clamp(seconds, 1.0, 60.0));
@@ -164,28 +247,13 @@ ApiResult<ServedModel::Place> ServedModel::admit() {
 }
 
 ServedModel::Load ServedModel::load() const {
-  const EngineStats stats = engine_->stats();
-  return {stats.running, stats.waiting + lane_.waiting_count()};
+  const EngineStats now = stats();
+  return {now.running, now.waiting + lane_.waiting_count()};
 }
 
-Status ServedModel::warm_up() {
-  const std::vector<std::vector<TokenId>> sequences{{0}};
-  switch (engine_->info().kind) {
-    case ModelKind::decoder:
-      return warm_up_decoder();
-    case ModelKind::embedder: {
-      KEDGE_TRY(engine_->embed(sequences, {}));
-      return Done{};
-    }
-    case ModelKind::reranker: {
-      KEDGE_TRY(engine_->rerank(sequences));
-      return Done{};
-    }
-  }
-  return Error{ErrorKind::internal, "unknown kind of model"};
-}
+namespace {
 
-Status ServedModel::warm_up_decoder() {
+Status warm_up_decoder(Engine& engine, const std::string& name) {
   Request request;
   request.prompt_tokens = {0};
   request.new_tokens_max = 1;
@@ -200,7 +268,7 @@ Status ServedModel::warm_up_decoder() {
   const auto on_token = [outcome](const TokenEvent& event) {
     if (event.finish == FinishReason::error) outcome->failure = event.error;
   };
-  const auto on_done = [outcome, name = name_](const RequestTimings& timings) {
+  const auto on_done = [outcome, name](const RequestTimings& timings) {
     std::string& failure = outcome->failure;
     if (failure.empty() && timings.new_tokens == 0) failure = "it made no token";
     if (failure.empty()) {
@@ -209,30 +277,101 @@ Status ServedModel::warm_up_decoder() {
       outcome->done.set_value(Error{ErrorKind::internal, fmt::format("model '{}' does not work: {}", name, failure)});
     }
   };
-  KEDGE_TRY(engine_->submit(std::move(request), on_token, on_done));
+  KEDGE_TRY(engine.submit(std::move(request), on_token, on_done));
   return outcome->done.get_future().get();
+}
+
+}  // namespace
+
+Status warm_up(Engine& engine, const std::string& name) {
+  const std::vector<std::vector<TokenId>> sequences{{0}};
+  switch (engine.info().kind) {
+    case ModelKind::decoder:
+      return warm_up_decoder(engine, name);
+    case ModelKind::embedder: {
+      KEDGE_TRY(engine.embed(sequences, {}));
+      return Done{};
+    }
+    case ModelKind::reranker: {
+      KEDGE_TRY(engine.rerank(sequences));
+      return Done{};
+    }
+  }
+  return Error{ErrorKind::internal, "unknown kind of model"};
+}
+
+Status ModelRegistry::check_name(const std::string& name) const {
+  if (name.empty()) return Error{ErrorKind::invalid_input, "a served model must have a name"};
+  const auto is_taken = [&](const auto& entry) { return entry->name() == name; };
+  if (std::any_of(models_.begin(), models_.end(), is_taken)) {
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("two models are to be served as '{}'; give them different names with "
+                             "--served-model-name",
+                             name)};
+  }
+  if (std::any_of(aliases_.begin(), aliases_.end(), [&](const ModelAlias& alias) { return alias.name == name; })) {
+    return Error{ErrorKind::invalid_input, fmt::format("'{}' is an alias already (--alias)", name)};
+  }
+  return Done{};
 }
 
 Status ModelRegistry::add(std::string name, std::unique_ptr<Engine> engine, size_t queue_max,
                           MetricsRegistry& metrics) {
-  if (name.empty()) return Error{ErrorKind::invalid_input, "a served model must have a name"};
-  for (const auto& model : models_) {
-    if (model->name() == name) {
-      return Error{ErrorKind::invalid_input,
-                   fmt::format("two models are to be served as '{}'; give them different names with "
-                               "--served-model-name",
-                               name)};
-    }
+  {
+    const std::scoped_lock lock(mutex_);
+    KEDGE_TRY(check_name(name));
   }
-  models_.push_back(std::make_unique<ServedModel>(std::move(name), std::move(engine), queue_max, metrics));
+  // Without the lock: it names metrics, and those that are printed may look for models.
+  auto model = std::make_unique<ServedModel>(std::move(name), std::move(engine), queue_max, metrics);
+  const std::scoped_lock lock(mutex_);
+  models_.push_back(std::move(model));
   return Done{};
 }
 
-ApiResult<ServedModel*> ModelRegistry::find(std::string_view name) const {
-  if (name.empty() && models_.size() == 1) return models_.front().get();
-  std::string names;
+Result<ServedModel*> ModelRegistry::add_unloaded(std::string name, size_t queue_max, MetricsRegistry& metrics) {
+  const std::scoped_lock lock(mutex_);
+  KEDGE_TRY(check_name(name));
+  models_.push_back(std::make_unique<ServedModel>(std::move(name), queue_max, metrics));
+  return models_.back().get();
+}
+
+Status ModelRegistry::add_alias(ModelAlias alias) {
+  const std::scoped_lock lock(mutex_);
+  if (alias.target.empty())
+    return Error{ErrorKind::invalid_input, fmt::format("the alias '{}' stands for nothing", alias.name)};
+  KEDGE_TRY(check_name(alias.name));
+  aliases_.push_back(std::move(alias));
+  return Done{};
+}
+
+std::string ModelRegistry::target_of(std::string_view name) const {
+  const std::scoped_lock lock(mutex_);
+  for (const ModelAlias& alias : aliases_) {
+    if (alias.name == name) return alias.target;
+  }
+  return std::string(name);
+}
+
+std::vector<ServedModel*> ModelRegistry::all() const {
+  const std::scoped_lock lock(mutex_);
+  std::vector<ServedModel*> present;
   for (const auto& model : models_) {
-    if (model->name() == name) return model.get();
+    if (!model->gone()) present.push_back(model.get());
+  }
+  return present;
+}
+
+std::vector<ModelAlias> ModelRegistry::aliases() const {
+  const std::scoped_lock lock(mutex_);
+  return aliases_;
+}
+
+ApiResult<ServedModel*> ModelRegistry::find(std::string_view name) const {
+  const std::vector<ServedModel*> models = all();
+  if (name.empty() && models.size() == 1) return models.front();
+  std::string names;
+  for (ServedModel* model : models) {
+    if (model->name() == name) return model;
     names += fmt::format("{}'{}'", names.empty() ? "" : ", ", model->name());
   }
   if (name.empty()) {

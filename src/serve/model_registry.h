@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,21 +33,42 @@ struct ModelMetrics {
   Counter& finished_by_length;  // and those that were cut
 };
 
-/// One model with its engine. Thread-safe.
+/// One model, with its engine while it is loaded. Lives as long as its server. Thread-safe.
 class ServedModel {
  public:
+  /// Loaded for good.
   ServedModel(std::string name, std::unique_ptr<Engine> engine, size_t queue_max, MetricsRegistry& metrics);
+  /// Loaded from time to time, by a ModelStore.
+  ServedModel(std::string name, size_t queue_max, MetricsRegistry& metrics);
 
   [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] bool pinned() const { return pinned_; }
+  /// REQUIRES: pinned, or a ModelUse of it is held.
   [[nodiscard]] Engine& engine() { return *engine_; }
   [[nodiscard]] int64_t created() const { return created_; }
   /// Changes with the build, the model and how it is computed: same fingerprint and seed, same answer.
-  [[nodiscard]] const std::string& fingerprint() const { return fingerprint_; }
-  [[nodiscard]] ModelMetrics& metrics() { return metrics_; }
+  [[nodiscard]] std::string fingerprint() const;
+  /// REQUIRES: it has been loaded.
+  [[nodiscard]] ModelMetrics& metrics() { return *metrics_; }
   /// Where calls of the engine that block (embed, rerank) run one after another.
   [[nodiscard]] TaskLane& lane() { return lane_; }
   /// Tokens that a prompt and its answer may have together.
   [[nodiscard]] int64_t context_tokens() const;
+  /// As it is loaded, or as it would be; empty when that is not known.
+  [[nodiscard]] ModelInfo info() const;
+  [[nodiscard]] MemoryPlan plan() const;
+  /// Of the engine that is there; counts go on over all that were.
+  [[nodiscard]] EngineStats stats() const;
+
+  /// What it would be, loaded.
+  void describe(ModelInfo info, MemoryPlan plan);
+  /// REQUIRES (both): from one thread, and nobody uses it.
+  void put_engine(std::unique_ptr<Engine> engine);
+  std::unique_ptr<Engine> take_engine();
+
+  /// Its files are no longer there: no new request finds it.
+  void set_gone(bool gone) { gone_ = gone; }
+  [[nodiscard]] bool gone() const { return gone_; }
 
   /// A request's place. Held until the request is over.
   class Place {
@@ -67,37 +90,60 @@ class ServedModel {
   };
   [[nodiscard]] Load load() const;
 
-  /// Proves that the model computes: one decode step, one embedding or one score.
-  Status warm_up();
-
  private:
-  void add_metrics(MetricsRegistry& metrics);
+  void add_metrics();
   [[nodiscard]] size_t places_max() const;
-  Status warm_up_decoder();
 
   const std::string name_;
-  const std::unique_ptr<Engine> engine_;
+  const bool pinned_;
   const size_t queue_max_;
   const int64_t created_;
-  const std::string fingerprint_;
-  ModelMetrics metrics_;
+  MetricsRegistry& metrics_registry_;
+  std::atomic<bool> gone_{false};
+  std::optional<ModelMetrics> metrics_;  // since it was loaded first
+  mutable std::mutex mutex_;
+  std::unique_ptr<Engine> engine_;  // null: not loaded
+  ModelInfo info_;
+  MemoryPlan plan_;
+  EngineStats retired_;  // counts of engines that are gone
+  std::string fingerprint_;
   std::atomic<size_t> places_taken_{0};
   TaskLane lane_;  // last: its thread uses the engine
 };
 
-/// Filled before the server starts, then only read.
+/// Proves that an engine computes: one decode step, one embedding or one score. `name`: for the error.
+Status warm_up(Engine& engine, const std::string& name);
+
+/// A second name of a model or an adapter.
+struct ModelAlias {
+  std::string name;
+  std::string target;
+};
+
+/// Thread-safe.
 class ModelRegistry {
  public:
-  /// Fails with invalid_input when the name is taken or empty.
+  /// A loaded model. Fails with invalid_input when the name is empty or taken.
   Status add(std::string name, std::unique_ptr<Engine> engine, size_t queue_max, MetricsRegistry& metrics);
+  /// One that a ModelStore will load. Fails as the other does.
+  Result<ServedModel*> add_unloaded(std::string name, size_t queue_max, MetricsRegistry& metrics);
+  /// Fails with invalid_input when the name is empty or taken.
+  Status add_alias(ModelAlias alias);
 
-  /// The model of that name; an empty name means the only one. Fails with 404 model_not_found.
+  /// By its own name. An empty name is the only model's.
   [[nodiscard]] ApiResult<ServedModel*> find(std::string_view name) const;
+  /// What the alias stands for; any other name is its own.
+  [[nodiscard]] std::string target_of(std::string_view name) const;
 
-  [[nodiscard]] const std::vector<std::unique_ptr<ServedModel>>& all() const { return models_; }
+  [[nodiscard]] std::vector<ServedModel*> all() const;  // that are not gone, in the order of their coming
+  [[nodiscard]] std::vector<ModelAlias> aliases() const;
 
  private:
+  Status check_name(const std::string& name) const;  // REQUIRES: mutex_ held
+
+  mutable std::mutex mutex_;
   std::vector<std::unique_ptr<ServedModel>> models_;
+  std::vector<ModelAlias> aliases_;
 };
 
 }  // namespace kedge::serve

@@ -1,4 +1,7 @@
-// GET /v1/models, GET /v1/models/{model}
+// GET /v1/models, /models and /v1/models/{model}
+#include <optional>
+
+#include "core/log.h"
 #include "serve/answer_schema.h"
 #include "serve/request_trace.h"
 #include "serve/routes.h"
@@ -19,26 +22,60 @@ std::string_view kind_name(ModelKind kind) {
   return "";
 }
 
-/// `adapter`: null for the model as it is.
-Json model_json(ServedModel& model, const ServedAdapter* adapter) {
-  const ModelInfo& info = model.engine().info();
-  return {{"id", adapter != nullptr ? adapter->name : model.name()},
+std::string_view state_name(ModelStore::State state) {
+  switch (state) {
+    case ModelStore::State::unloaded:
+      return "unloaded";
+    case ModelStore::State::loading:
+      return "loading";
+    case ModelStore::State::loaded:
+      return "loaded";
+    case ModelStore::State::failed:
+      return "failed";
+  }
+  return "";
+}
+
+/// llama-server's: whether it is in memory, and why not where it can't be.
+Json status_json(const ServeContext& context, ServedModel& model) {
+  if (!context.store) return {{"value", "loaded"}};
+  Json status = {{"value", state_name(context.store->state(model))}};
+  if (const std::string refusal = context.store->refusal(model); !refusal.empty()) status["reason"] = refusal;
+  return status;
+}
+
+Json model_json(const ServeContext& context, ServedModel& model) {
+  const ModelInfo info = model.info();
+  const bool is_known = !info.architecture.empty();
+  return {{"id", model.name()},
           {"object", "model"},
-          {"created", adapter != nullptr ? adapter->created : model.created()},
+          {"created", model.created()},
           {"owned_by", "kedge"},
-          {"root", adapter != nullptr ? adapter->path : model.name()},
-          {"parent", adapter != nullptr ? Json(model.name()) : Json(nullptr)},
+          {"root", model.name()},
+          {"parent", nullptr},
           {"max_model_len", model.context_tokens()},
-          {"kind", kind_name(info.kind)},
+          {"kind", is_known ? Json(kind_name(info.kind)) : Json(nullptr)},
           {"architecture", info.architecture},
           {"parameter_count", info.parameter_count},
           {"vocabulary_size", info.vocabulary_size},
-          {"compute", info.compute}};
+          {"compute", info.compute},
+          {"memory_bytes", model.plan().total_bytes()},
+          {"status", status_json(context, model)}};
+}
+
+Json adapter_json(const ServeContext& context, const ServedAdapter& adapter) {
+  Json json = model_json(context, *adapter.model);
+  json["id"] = adapter.name;
+  json["created"] = adapter.created;
+  json["root"] = adapter.path;
+  json["parent"] = adapter.model->name();
+  return json;
 }
 
 Json model_schema() {
   const Json text = {{"type", "string"}};
   const Json count = {{"type", "integer"}, {"minimum", 0}};
+  const Json status = object_schema({{"value", {{"enum", Json::array({"unloaded", "loading", "loaded", "failed"})}}}});
   return object_schema({{"id", text},
                         {"object", {{"const", "model"}}},
                         {"created", count},
@@ -46,36 +83,59 @@ Json model_schema() {
                         {"root", text},
                         {"parent", {{"type", Json::array({"string", "null"})}}},
                         {"max_model_len", count},
-                        {"kind", {{"enum", Json::array({"decoder", "embedder", "reranker"})}}},
+                        {"kind", {{"enum", Json::array({"decoder", "embedder", "reranker", nullptr})}}},
                         {"architecture", text},
                         {"parameter_count", count},
                         {"vocabulary_size", count},
-                        {"compute", text}});
+                        {"compute", text},
+                        {"memory_bytes", count},
+                        {"status", status}});
+}
+
+/// What a name stands for, if anything.
+std::optional<Json> named_json(const ServeContext& context, const std::string& name) {
+  if (const auto adapter = context.adapters.find(name)) return adapter_json(context, *adapter);
+  const ApiResult<ServedModel*> model = context.models.find(name);
+  if (!model.ok() || name.empty()) return std::nullopt;
+  return model_json(context, *model.value());
 }
 
 void handle_list(ServeContext& context, const net::ServerRequest& http,
                  const std::shared_ptr<net::Responder>& responder) {
   const Caller caller = client_of(http);
+  if (context.store) {
+    if (const Status status = context.store->refresh(); !status.ok()) {
+      write_log(context.log, {LogLevel::warning, status.error().message, {}});
+    }
+  }
   Json list = {{"object", "list"}, {"data", Json::array()}};
-  for (const auto& model : context.models.all()) {
-    if (caller->may_use(model->name())) list["data"].push_back(model_json(*model, nullptr));
+  for (ServedModel* const model : context.models.all()) {
+    if (caller->may_use(model->name())) list["data"].push_back(model_json(context, *model));
   }
   for (const ServedAdapter& adapter : context.adapters.all()) {
-    if (caller->may_use(adapter.name)) list["data"].push_back(model_json(*adapter.model, &adapter));
+    if (caller->may_use(adapter.name)) list["data"].push_back(adapter_json(context, adapter));
+  }
+  for (const ModelAlias& alias : context.models.aliases()) {
+    std::optional<Json> json = named_json(context, alias.target);
+    if (!json || !caller->may_use(alias.name, alias.target)) continue;
+    (*json)["id"] = alias.name;
+    (*json)["root"] = alias.target;
+    list["data"].push_back(std::move(*json));
   }
   responder->send(json_response(list));
 }
 
 void handle_one(ServeContext& context, const net::ServerRequest& http,
                 const std::shared_ptr<net::Responder>& responder) {
-  const std::string* name = net::find_value(http.parameters, "model");
-  if (const auto adapter = context.adapters.find(name != nullptr ? *name : "")) {
-    responder->send(json_response(model_json(*adapter->model, &*adapter)));
-    return;
-  }
-  const ApiResult<ModelChoice> choice = choose_model(context, name != nullptr ? *name : "");
-  responder->send(choice.ok() ? json_response(model_json(*choice.value().model, nullptr))
-                              : error_response(choice.error()));
+  const std::string* parameter = net::find_value(http.parameters, "model");
+  const std::string name = parameter != nullptr ? *parameter : "";
+  const std::string target = context.models.target_of(name);
+  const ApiResult<ServedModel*> known = model_behind(context, name);
+  if (!known.ok()) return responder->send(error_response(known.error()));
+  Json json = named_json(context, target).value_or(model_json(context, *known.value()));
+  json["id"] = name;
+  if (target != name) json["root"] = target;
+  responder->send(json_response(json));
 }
 
 }  // namespace
@@ -98,7 +158,10 @@ std::vector<RouteSpec> model_routes(const ServeContext& /*context*/) {
   one.response_schema = model_schema();
   one.error_statuses = {400, 404};
   one.handle = handle_one;
-  return {std::move(list), std::move(one)};
+  RouteSpec plain = list;  // llama-server's path
+  plain.pattern = "/models";
+  plain.id = "list_models_plain";
+  return {std::move(list), std::move(plain), std::move(one)};
 }
 
 }  // namespace kedge::serve

@@ -74,8 +74,9 @@ ApiResult<EncoderJob<float>> ranking_job(const ServeContext& context, const net:
   RankingRequest request;
   KEDGE_TRY(read_fields(body, ranking_fields(), request));
   const std::string* path_model = net::find_value(http.parameters, "model");
-  KEDGE_ASSIGN(ServedModel* const model, context.models.find(path_model != nullptr ? *path_model : request.model));
-  KEDGE_ASSIGN(EncoderJob<float> job, scoring_job(*model, request.query, request.passages, "passages"));
+  const std::string& name = path_model != nullptr ? *path_model : request.model;
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, name, *client_of(http)));
+  KEDGE_ASSIGN(EncoderJob<float> job, scoring_job(choice, request.query, request.passages, "passages"));
   job.caller = client_of(http);
   job.finish = rankings_json;
   return job;

@@ -21,7 +21,7 @@ Json rendered_schema() {
 ApiResult<Json> render_messages(const ServeContext& context, const net::ServerRequest& http) {
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   KEDGE_ASSIGN(ChatRequest request, read_chat_request(body));
-  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.options.model));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.options.model, *client_of(http)));
   KEDGE_TRY(require_decoder(*choice.model));
   KEDGE_ASSIGN(const RenderedChat rendered, render_chat(request, *choice.model));
   return rendered_json(choice, rendered.prompt);
@@ -30,7 +30,7 @@ ApiResult<Json> render_messages(const ServeContext& context, const net::ServerRe
 ApiResult<Json> render_prompts(const ServeContext& context, const net::ServerRequest& http) {
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   KEDGE_ASSIGN(const CompletionRequest request, read_completion_request(body));
-  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.options.model));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.options.model, *client_of(http)));
   KEDGE_TRY(require_decoder(*choice.model));
   Json rendered = Json::array();
   for (const Prompt& prompt : request.prompts) {

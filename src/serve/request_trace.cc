@@ -36,11 +36,29 @@ bool is_probe(const std::string& path) {
 
 }  // namespace
 
-RequestTrace::RequestTrace(const net::ServerHeaders& request, LogSink log)
-    : log_(std::move(log)), id_(request_id(request)), sent_key_(key_in(request)) {}
+RequestTrace::RequestTrace(const net::ServerHeaders& request, LogSink log, SpanSink spans)
+    : log_(std::move(log)), spans_(std::move(spans)), id_(request_id(request)), sent_key_(key_in(request)) {
+  if (spans_) begin_span(request, span_);
+}
 
 RequestTrace::~RequestTrace() {
-  if (!log_ || status_ == 0) return;
+  if (status_ == 0) return;
+  if (log_) write_line();
+  if (spans_ && span_.sampled && !is_probe(path_)) write_span();
+}
+
+void RequestTrace::write_span() {
+  span_.end = SpanClock::now();
+  span_.request_id = id_;
+  span_.method = method_;
+  span_.path = path_;
+  span_.status = status_;
+  span_.model = model_;
+  if (computed_) span_.timings = timings_;
+  spans_(std::move(span_));
+}
+
+void RequestTrace::write_line() const {
   LogRecord record;
   record.message = "request";
   record.level = status_ >= 500                      ? LogLevel::warning
@@ -77,29 +95,64 @@ std::string RequestTrace::client() const {
   return account_ ? account_->key().name : sent_key_;
 }
 
-bool RequestTrace::may_use(std::string_view model) const {
+bool RequestTrace::may_use(std::string_view name, std::string_view target) const {
   const std::scoped_lock lock(mutex_);
-  return !account_ || account_->may_use(model);
+  return !account_ || account_->may_use(name) || (!target.empty() && account_->may_use(target));
+}
+
+ApiStatus RequestTrace::allow(const std::string& name, const std::string& target) {
+  const std::scoped_lock lock(mutex_);
+  if (!account_) return Done{};
+  right_ = !account_->may_use(name) && account_->may_use(target) ? target : name;
+  return account_->check_model(right_);
+}
+
+void RequestTrace::hold(ModelUse use) {
+  const std::scoped_lock lock(mutex_);
+  uses_.push_back(std::move(use));
+}
+
+bool RequestTrace::holds(const ServedModel& model) const {
+  const std::scoped_lock lock(mutex_);
+  return std::any_of(uses_.begin(), uses_.end(), [&](const ModelUse& use) { return use.model() == &model; });
+}
+
+void RequestTrace::let_go_of_model() {
+  std::vector<ModelUse> uses;  // go outside of the lock
+  const std::scoped_lock lock(mutex_);
+  uses.swap(uses_);
 }
 
 ApiStatus RequestTrace::admit(const std::string& model, int32_t priority, uint64_t prompt_tokens) {
   const std::scoped_lock lock(mutex_);
   model_ = model;
   if (!account_) return Done{};
-  return account_->take_prompt(model, priority, prompt_tokens, KeyAccount::Clock::now());
+  return account_->take_prompt(right_.empty() ? model : right_, priority, prompt_tokens, KeyAccount::Clock::now());
 }
 
 void RequestTrace::finish(const RequestTimings& timings) {
   const std::scoped_lock lock(mutex_);
   timings_ = timings;
   computed_ = true;
+  span_.computed = SpanClock::now();
   if (account_) account_->charge_answer(timings.new_tokens, KeyAccount::Clock::now());
+}
+
+void RequestTrace::set_operation(std::string operation) {
+  const std::scoped_lock lock(mutex_);
+  span_.operation = std::move(operation);
+}
+
+void RequestTrace::set_streams(bool streams) {
+  const std::scoped_lock lock(mutex_);
+  span_.streams = streams;
 }
 
 void RequestTrace::end(const net::ExchangeRecord& record) {
   const std::scoped_lock lock(mutex_);
   method_ = record.method;
   path_ = path_of(record.target);
+  span_.route = record.route;
   status_ = record.status;
   seconds_ = record.seconds;
 }

@@ -91,11 +91,11 @@ ApiResult<EncoderJob<float>> rerank_job(const ServeContext& context, const net::
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   RerankRequest request;
   KEDGE_TRY(read_fields(body, rerank_fields(), request));
-  KEDGE_ASSIGN(ServedModel* const model, context.models.find(request.model));
-  KEDGE_ASSIGN(EncoderJob<float> job, scoring_job(*model, request.query, request.documents, "documents"));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.model, *client_of(http)));
+  KEDGE_ASSIGN(EncoderJob<float> job, scoring_job(choice, request.query, request.documents, "documents"));
   job.caller = client_of(http);
-  job.finish = [request = std::move(request), name = model->name()](const std::vector<float>& scores,
-                                                                    uint64_t token_count) -> Json {
+  job.finish = [request = std::move(request), name = choice.name](const std::vector<float>& scores,
+                                                                  uint64_t token_count) -> Json {
     return {{"id", random_id("rerank-")},
             {"model", name},
             {"results", results_json(request, scores)},

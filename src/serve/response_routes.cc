@@ -240,7 +240,7 @@ void handle_create(ServeContext& context, const net::ServerRequest& http, std::s
 
 ApiResult<Json> input_token_count(ServeContext& context, const net::ServerRequest& http) {
   KEDGE_ASSIGN(OpenResponse open, open_response(context, http, true));
-  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, open.request.chat.options.model));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, open.request.chat.options.model, *open.caller));
   KEDGE_TRY(require_decoder(*choice.model));
   ApiResult<RenderedChat> rendered = render_chat(open.request.chat, *choice.model);
   if (!rendered.ok()) return about_input(rendered.error());

@@ -10,9 +10,8 @@ namespace kedge::serve {
 
 std::vector<ServedModel*> models_of(const std::vector<ModelKind>& kinds, const ServeContext& context) {
   std::vector<ServedModel*> models;
-  for (const auto& model : context.models.all()) {
-    if (std::find(kinds.begin(), kinds.end(), model->engine().info().kind) != kinds.end())
-      models.push_back(model.get());
+  for (ServedModel* const model : context.models.all()) {
+    if (std::find(kinds.begin(), kinds.end(), model->info().kind) != kinds.end()) models.push_back(model);
   }
   return models;
 }
@@ -33,24 +32,34 @@ void limit_token_ids(Json& schema, int64_t token_max) {
 void add_model_property(Json& schema, const std::vector<ModelKind>& kinds, const ServeContext& context) {
   int64_t token_count = 1, slot_count = 1;
   for (ServedModel* served : models_of(kinds, context)) {
-    token_count = std::max<int64_t>(token_count, served->engine().info().vocabulary_size);
-    slot_count = std::max<int64_t>(slot_count, served->engine().info().sequences_max);
+    token_count = std::max<int64_t>(token_count, served->info().vocabulary_size);
+    slot_count = std::max<int64_t>(slot_count, served->info().sequences_max);
   }
-  limit_token_ids(schema, token_count - 1);
-  if (schema["properties"].contains("id_slot")) schema["properties"]["id_slot"]["maximum"] = slot_count - 1;
+  if (!context.store) {
+    limit_token_ids(schema, token_count - 1);
+    if (schema["properties"].contains("id_slot")) schema["properties"]["id_slot"]["maximum"] = slot_count - 1;
+  }
   Json& model = schema["properties"]["model"];
   Json names = Json::array();
-  for (const ServedModel* served : models_of(kinds, context)) names.push_back(served->name());
-  if (context.models.all().size() == 1) {
+  for (const ServedModel* served : models_of(kinds, context)) {
+    names.push_back(served->name());
+    for (const ModelAlias& alias : context.models.aliases()) {
+      if (alias.target == served->name()) names.push_back(alias.name);
+    }
+  }
+  if (context.store) {  // there may be one more any time
+    schema["required"].push_back("model");
+    model["type"] = "string";
+  } else if (context.models.all().size() == 1) {
     names.push_back("");  // the same as leaving it out
     names.push_back(nullptr);
   } else {
     schema["required"].push_back("model");
     model["type"] = "string";
   }
-  if (!context.takes_adapters) {
+  if (!context.names_change()) {
     model["enum"] = std::move(names);
-  } else if (context.models.all().size() == 1) {
+  } else if (!context.store && context.models.all().size() == 1) {
     model["type"] = Json::array({"string", "null"});
   }
 }
@@ -58,8 +67,8 @@ void add_model_property(Json& schema, const std::vector<ModelKind>& kinds, const
 std::vector<RouteSpec> all_routes(const ServeContext& context) {
   std::vector<RouteSpec> routes;
   for (const auto group : {chat_routes, completion_routes, response_routes, anthropic_routes, render_routes,
-                           token_routes, embedding_routes, ranking_routes, rerank_routes, model_routes, lora_routes,
-                           slot_routes, status_routes, about_routes, page_routes}) {
+                           token_routes, embedding_routes, ranking_routes, rerank_routes, model_routes,
+                           model_store_routes, lora_routes, slot_routes, status_routes, about_routes, page_routes}) {
     for (RouteSpec& route : group(context)) routes.push_back(std::move(route));
   }
   RouteSpec document;
@@ -73,8 +82,9 @@ std::vector<RouteSpec> all_routes(const ServeContext& context) {
   routes.push_back(std::move(document));
   // Written once, when the table is complete.
   std::vector<RouteSpec> documented;
-  std::copy_if(routes.begin(), routes.end(), std::back_inserter(documented),
-               [&](const RouteSpec& route) { return route.kinds.empty() || !models_of(route.kinds, context).empty(); });
+  std::copy_if(routes.begin(), routes.end(), std::back_inserter(documented), [&](const RouteSpec& route) {
+    return route.kinds.empty() || context.store || !models_of(route.kinds, context).empty();
+  });
   const std::string text = to_text(openapi_document(documented, context.keys.asks()));
   routes.back().handle = [text](ServeContext&, const net::ServerRequest&,
                                 const std::shared_ptr<net::Responder>& responder) {

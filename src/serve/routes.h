@@ -41,6 +41,7 @@ std::vector<RouteSpec> embedding_routes(const ServeContext& context);
 std::vector<RouteSpec> ranking_routes(const ServeContext& context);
 std::vector<RouteSpec> rerank_routes(const ServeContext& context);
 std::vector<RouteSpec> model_routes(const ServeContext& context);
+std::vector<RouteSpec> model_store_routes(const ServeContext& context);
 std::vector<RouteSpec> lora_routes(const ServeContext& context);
 std::vector<RouteSpec> slot_routes(const ServeContext& context);
 std::vector<RouteSpec> status_routes(const ServeContext& context);
@@ -51,7 +52,7 @@ std::vector<RouteSpec> page_routes(const ServeContext& context);
 std::vector<RouteSpec> all_routes(const ServeContext& context);
 
 /// The schema of the request's field 'model': one of the names of these kinds, required when there are several models.
-/// Any name where adapters may come and go.
+/// Any name where models or adapters may come and go.
 void add_model_property(Json& schema, const std::vector<ModelKind>& kinds, const ServeContext& context);
 
 /// Models of these kinds, in the server's order.

@@ -4,6 +4,8 @@
 
 #include <future>
 #include <latch>
+#include <map>
+#include <set>
 
 #include "serve/adapter_folder.h"
 #include "serve/request_trace.h"
@@ -44,6 +46,41 @@ ApiStatus check(const ServeContext& context, const RouteSpec& route, const net::
   return Done{};
 }
 
+/// The model that the request is for, where that may have to be loaded. Null: no, or its handler says what is wrong.
+ServedModel* model_to_load(const ServeContext& context, const RouteSpec& route, const net::ServerRequest& request,
+                           ApiStatus& allowed) {
+  if (!context.store || route.kinds.empty()) return nullptr;
+  std::string name;
+  if (const std::string* const in_path = net::find_value(request.parameters, "model")) {
+    name = *in_path;
+  } else {
+    const Result<Json> body = parse_json(request.body, "body");
+    if (!body.ok() || !body.value().is_object()) return nullptr;
+    const auto field = body.value().find("model");
+    if (field != body.value().end() && field->is_string()) name = field->get<std::string>();
+  }
+  const ApiResult<ServedModel*> model = model_behind(context, name);
+  if (!model.ok() || model.value()->pinned()) return nullptr;
+  allowed = client_of(request)->allow(name, context.models.target_of(name));
+  return model.value();
+}
+
+/// gen_ai.operation.name of a route; empty: no model answers it, or nobody named what it does.
+std::string operation_of(const RouteSpec& route) {
+  static const std::map<std::string_view, const char*> kNames = {{"create_chat_completion", "chat"},
+                                                                 {"create_response", "chat"},
+                                                                 {"create_message", "chat"},
+                                                                 {"create_completion", "text_completion"},
+                                                                 {"create_embeddings", "embeddings"},
+                                                                 {"rank_passages", "rerank"},
+                                                                 {"rank_passages_of_model", "rerank"},
+                                                                 {"rerank", "rerank"},
+                                                                 {"rerank_v2", "rerank"},
+                                                                 {"rerank_plain", "rerank"}};
+  const auto found = kNames.find(route.id);
+  return found == kNames.end() ? std::string() : found->second;
+}
+
 class ApiServer final : public Server {
  public:
   ~ApiServer() override {
@@ -57,17 +94,25 @@ class ApiServer final : public Server {
           context_.models.add(std::move(served.name), std::move(served.engine), options.queue_max, context_.metrics));
     }
     context_.log = options.log;
+    context_.reasoning_tokens_max = options.reasoning_tokens_max;
+    if (!options.otlp.endpoint.empty()) {
+      KEDGE_ASSIGN(exporter_, OtlpExporter::start(options.otlp, options.log, context_.metrics));
+      context_.spans = [exporter = exporter_](RequestSpan span) { exporter->add(std::move(span)); };
+    }
     if (options.asks_for_key || !options.api_key.empty() || !options.api_keys.empty()) context_.keys.ask();
     plain_key_ = options.api_key;
     set_api_keys(std::move(options.api_keys));
-    start_adapters(options);
+    const auto tell = options.tell ? options.tell : [](const std::string&) {};
+    KEDGE_TRY(start_store(options, tell));
+    start_adapters(options, tell);
+    KEDGE_TRY(add_aliases(options));
     options.http.headers.push_back({"Server", fmt::format("kedge/{}", kVersion)});
     options.http.headers.push_back({"X-Content-Type-Options", "nosniff"});
+    watch(options);
     KEDGE_ASSIGN(http_, net::HttpServer::start(options.http, make_router(), make_hooks()));
     context_.post = [this](std::function<void()> task) { http_->post(std::move(task)); };
     context_.metrics.gauge("kedge_http_connections", "Connections that are open.", {},
                            [http = http_.get()] { return static_cast<double>(http->connection_count()); });
-    watch(options);
     complete_.count_down();
     warm_up_ = std::async(std::launch::async, [this] { return warm_up(); }).share();
     return Done{};
@@ -89,6 +134,8 @@ class ApiServer final : public Server {
     context_.keys.replace(std::move(keys), context_.metrics);
   }
 
+  Status refresh_models() override { return context_.store ? context_.store->refresh() : Status(Done{}); }
+
   void refresh_adapters() override {
     if (adapter_folder_) adapter_folder_->refresh();
   }
@@ -98,6 +145,7 @@ class ApiServer final : public Server {
     context_.draining = true;
     const Clock::time_point deadline = Clock::now() + grace;
     const bool finished = context_.active.wait_for_none(deadline);
+    if (context_.store) context_.store->stop_waiting();
     if (!finished) context_.responses.cancel_all();  // nobody's connection ends these
     // What has finished computing may still be on its way out.
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
@@ -107,9 +155,47 @@ class ApiServer final : public Server {
   }
 
  private:
+  Status start_store(const ServerOptions& options, const std::function<void(const std::string&)>& tell) {
+    if (options.models.folder.empty()) return Done{};
+    uint64_t pinned = 0;
+    for (ServedModel* const model : context_.models.all()) pinned += model->plan().total_bytes();
+    if (options.models.bytes_max > 0 && pinned > options.models.bytes_max) {
+      return Error{ErrorKind::invalid_input,
+                   fmt::format("--models-max-bytes: the models that stay loaded take {} bytes, and it allows {}",
+                               pinned, options.models.bytes_max)};
+    }
+    ModelStore::Hooks hooks;
+    hooks.tell = tell;
+    hooks.on_loaded = [this](ServedModel& model) {
+      context_.adapters.reload_for(model);
+      if (watchdog_ && watched_.insert(&model).second) watchdog_->add(watched(model));
+    };
+    hooks.on_unloaded = [this](ServedModel& model) { context_.adapters.drop_for(model); };
+    context_.store = std::make_unique<ModelStore>(options.models, options.queue_max, context_.models, context_.metrics,
+                                                  std::move(hooks));
+    context_.adapters.set_use([this](ServedModel& model) { return context_.store->use_if_loaded(model); });
+    return context_.store->refresh();
+  }
+
+  /// Of what is there, unless more may come.
+  Status add_aliases(const ServerOptions& options) {
+    for (const ModelAlias& alias : options.aliases) {
+      KEDGE_TRY(context_.models.add_alias(alias));
+      if (context_.names_change()) continue;
+      if (const ApiResult<ServedModel*> model = context_.models.find(alias.target); !model.ok()) {
+        return Error{ErrorKind::invalid_input,
+                     fmt::format("--alias {}={}: {}", alias.name, alias.target, model.error().message)};
+      }
+    }
+    return Done{};
+  }
+
+  static Watchdog::Watched watched(ServedModel& model) {
+    return {model.name(), [&model] { return model.stats().running_step_seconds; }};
+  }
+
   /// One that cannot be loaded is told of, and keeps nobody else from being served.
-  void start_adapters(const ServerOptions& options) {
-    const auto tell = options.tell ? options.tell : [](const std::string&) {};
+  void start_adapters(const ServerOptions& options, const std::function<void(const std::string&)>& tell) {
     context_.adapters.set_count_max(options.adapters_max);
     context_.slot_folder = options.slot_folder;
     context_.adapters_by_api = options.adapters_by_api;
@@ -120,7 +206,7 @@ class ApiServer final : public Server {
     context_.metrics.gauge("kedge_lora_bytes", "Memory of the LoRA adapters.", {}, [this] {
       double bytes = 0;
       for (const ServedAdapter& adapter : context_.adapters.all()) {
-        bytes += static_cast<double>(adapter.adapter->info().bytes);
+        bytes += static_cast<double>(adapter.adapter == nullptr ? 0 : adapter.adapter->info().bytes);
       }
       return bytes;
     });
@@ -135,11 +221,11 @@ class ApiServer final : public Server {
 
   void watch(const ServerOptions& options) {
     if (options.step_time_max.count() == 0) return;
-    std::vector<Watchdog::Watched> watched;
-    for (const auto& model : context_.models.all()) {
-      watched.push_back({model->name(), [engine = &model->engine()] { return engine->stats().running_step_seconds; }});
+    std::vector<Watchdog::Watched> pinned;
+    for (ServedModel* const model : context_.models.all()) {
+      if (model->pinned()) pinned.push_back(watched(*model));
     }
-    watchdog_.emplace(std::move(watched), options.step_time_max, options.log, context_.metrics);
+    watchdog_.emplace(std::move(pinned), options.step_time_max, options.log, context_.metrics);
     context_.stalled = [this] { return watchdog_->stalled(); };
   }
 
@@ -155,17 +241,42 @@ class ApiServer final : public Server {
             if (const ApiStatus allowed = check(context_, route, request); !allowed.ok()) {
               responder->send(route.refuse(allowed.error()));
             } else {
-              route.handle(context_, std::move(request), std::move(responder));
+              handle(route, std::move(request), std::move(responder));
             }
           });
     }
     return router;
   }
 
+  /// Runs the handler, when the model is loaded that the request is for.
+  void handle(const RouteSpec& route, net::ServerRequest request, std::shared_ptr<net::Responder> responder) {
+    if (context_.spans) client_of(request)->set_operation(operation_of(route));
+    ApiStatus allowed = Done{};
+    ServedModel* const model = model_to_load(context_, route, request, allowed);
+    if (!allowed.ok()) return responder->send(route.refuse(allowed.error()));
+    if (model == nullptr) return route.handle(context_, std::move(request), std::move(responder));
+    struct Waiting {
+      ActiveRequests::Guard active;
+      const RouteSpec& route;  // the router's
+      net::ServerRequest request;
+      std::shared_ptr<net::Responder> responder;
+    };
+    const auto waiting =
+        std::make_shared<Waiting>(Waiting{context_.active.enter(), route, std::move(request), std::move(responder)});
+    const auto ready = [this, waiting](ApiResult<ModelUse> use) {
+      if (!use.ok()) return waiting->responder->send(waiting->route.refuse(use.error()));
+      client_of(waiting->request)->hold(std::move(use).value());
+      context_.post([this, waiting] {
+        waiting->route.handle(context_, std::move(waiting->request), std::move(waiting->responder));
+      });
+    };
+    context_.store->use(*model, {ready, [responder_of = waiting] { return responder_of->responder->gone(); }});
+  }
+
   net::HttpServerHooks make_hooks() {
     net::HttpServerHooks hooks;
     hooks.on_begin = [this](const net::ServerHeaders& headers) {
-      return std::make_shared<RequestTrace>(headers, context_.log);
+      return std::make_shared<RequestTrace>(headers, context_.log, context_.spans);
     };
     hooks.on_failure = [](const net::HttpFailure& failure) {
       ApiError error = api_error(failure.status, failure.message);
@@ -188,15 +299,19 @@ class ApiServer final : public Server {
   }
 
   Status warm_up() {
-    for (const auto& model : context_.models.all()) KEDGE_TRY(model->warm_up());
+    for (ServedModel* const model : context_.models.all()) {
+      if (model->pinned()) KEDGE_TRY(serve::warm_up(model->engine(), model->name()));
+    }
     context_.ready = true;
     return Done{};
   }
 
   std::string plain_key_;
   ServeContext context_;
-  std::latch complete_{1};  // the first request may come before `start` has returned from listening
+  std::shared_ptr<OtlpExporter> exporter_;  // traces keep it too
+  std::latch complete_{1};                  // the first request may come before `start` has returned from listening
   std::shared_future<Status> warm_up_;
+  std::set<const ServedModel*> watched_;  // of the store's; on its thread
   std::optional<Watchdog> watchdog_;
   std::unique_ptr<net::HttpServer> http_;
   std::unique_ptr<AdapterFolder> adapter_folder_;  // last: its thread uses the context

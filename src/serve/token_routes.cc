@@ -79,7 +79,7 @@ ApiResult<Json> tokenize(const ServeContext& context, const net::ServerRequest& 
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   TokenizeRequest request;
   KEDGE_TRY(read_fields(body, tokenize_fields(), request));
-  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.model));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.model, *client_of(http)));
   ServedModel* const model = choice.model;
   KEDGE_ASSIGN(const std::vector<TokenId> tokens, tokens_of(body, request, *model));
   Json texts = nullptr;
@@ -116,7 +116,7 @@ ApiResult<Json> detokenize(const ServeContext& context, const net::ServerRequest
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   DetokenizeRequest request;
   KEDGE_TRY(read_fields(body, detokenize_fields(), request));
-  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.model));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.model, *client_of(http)));
   ServedModel* const model = choice.model;
   KEDGE_ASSIGN(const Tokenizer* const tokenizer, tokenizer_of(*model));
   const auto end = static_cast<int64_t>(tokenizer->vocabulary_size());

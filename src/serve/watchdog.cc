@@ -7,15 +7,18 @@
 namespace kedge::serve {
 
 Watchdog::Watchdog(std::vector<Watched> watched, std::chrono::milliseconds limit, LogSink log, MetricsRegistry& metrics)
-    : limit_(limit), log_(std::move(log)) {
-  for (Watched& one : watched) {
-    const MetricLabels labels{{"model_name", one.name}};
-    Counter& stalls = metrics.counter("kedge_engine_stalls_total", "Steps that did not end in time.", labels);
-    metrics.gauge("kedge_engine_step_seconds", "How long the step that runs now has been running.", labels,
-                  one.step_seconds);
-    dogs_.push_back({std::move(one), &stalls});
-  }
+    : limit_(limit), log_(std::move(log)), metrics_(metrics) {
+  for (Watched& one : watched) add(std::move(one));
   thread_ = std::thread([this] { run(); });
+}
+
+void Watchdog::add(Watched watched) {
+  const MetricLabels labels{{"model_name", watched.name}};
+  Counter& stalls = metrics_.counter("kedge_engine_stalls_total", "Steps that did not end in time.", labels);
+  metrics_.gauge("kedge_engine_step_seconds", "How long the step that runs now has been running.", labels,
+                 watched.step_seconds);
+  const std::scoped_lock lock(mutex_);
+  dogs_.push_back({std::move(watched), &stalls});
 }
 
 Watchdog::~Watchdog() {

@@ -29,6 +29,9 @@ class Watchdog {
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
+  /// One more. Once for each name.
+  void add(Watched watched);
+
   /// Some engine stands still now.
   [[nodiscard]] bool stalled() const { return stalled_ > 0; }
 
@@ -44,7 +47,8 @@ class Watchdog {
 
   const std::chrono::milliseconds limit_;
   const LogSink log_;
-  std::vector<Dog> dogs_;
+  MetricsRegistry& metrics_;
+  std::vector<Dog> dogs_;  // REQUIRES: mutex_
   std::atomic<size_t> stalled_{0};
   std::mutex mutex_;
   std::condition_variable changed_;
