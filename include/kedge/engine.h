@@ -102,17 +102,17 @@ struct Request {
   std::vector<std::string> stop_strings;  // the text before the first one is the answer
   bool include_stop_string = false;
   bool ignore_eos = false;
-  bool skip_special = true;              // special tokens leave no text
-  int32_t top_logprobs = -1;             // per new token: -1 none, 0 the token's own, n also the n likeliest
-  bool prompt_logprobs = false;          // one event per prompt token first (OpenAI's echo with logprobs)
-  int32_t priority = 0;                  // lower ones go first
-  std::string client;                    // whose request it is: clients take turns
-  std::string cache_salt;                // keys and values are shared only with requests of the same one
-  uint32_t pin_seconds = 0;              // not 0: the prompt's full pages stay so long after their last use
-  int32_t slot = -1;                     // that remembers the prompt; -1: the one that was used longest ago
-  AdapterPtr adapter;                    // null: the model as it is. REQUIRES: loaded by the same engine
-  std::optional<BeamOptions> beams;      // answers come whole, best first; sampling is not used. REQUIRES: nothing that
-                                         // constrains or stops the text, no prompt_logprobs
+  bool skip_special = true;          // special tokens leave no text
+  int32_t top_logprobs = -1;         // per new token: -1 none, 0 the token's own, n also the n likeliest
+  bool prompt_logprobs = false;      // one event per prompt token first (OpenAI's echo with logprobs)
+  int32_t priority = 0;              // lower ones go first
+  std::string client;                // whose request it is: clients take turns
+  std::string cache_salt;            // keys and values are shared only with requests of the same one
+  uint32_t pin_seconds = 0;          // not 0: the prompt's full pages stay so long after their last use
+  int32_t slot = -1;                 // that remembers the prompt; -1: the one that was used longest ago
+  AdapterPtr adapter;                // null: the model as it is. REQUIRES: loaded by the same engine
+  std::optional<BeamOptions> beams;  // answers come whole, best first; sampling is not used. REQUIRES: nothing that
+                                     // constrains or stops the text, no prompt_logprobs
   std::optional<ReasoningLimit> reasoning;
   std::optional<Constraint> constraint;  // on each answer, which ends (FinishReason::stop) when nothing may follow
 };

@@ -66,12 +66,12 @@ void add_other_names(MetricsRegistry& metrics) {
 }
 
 /// Of what the prefix cache keeps longer than memory would.
-void add_keeping_metrics(MetricsRegistry& metrics, const MetricLabels& labels, const Engine& engine) {
+void add_keeping_metrics(MetricsRegistry& metrics, const MetricLabels& labels, const ServedModel& model) {
   const auto count = [&](std::string_view name, std::string_view help, uint64_t EngineStats::*member) {
-    metrics.counter(name, help, labels, [&engine, member] { return engine.stats().*member; });
+    metrics.counter(name, help, labels, [&model, member] { return model.stats().*member; });
   };
   const auto gauge = [&](std::string_view name, std::string_view help, uint64_t EngineStats::*member) {
-    metrics.gauge(name, help, labels, [&engine, member] { return static_cast<double>(engine.stats().*member); });
+    metrics.gauge(name, help, labels, [&model, member] { return static_cast<double>(model.stats().*member); });
   };
   gauge("kedge_prefix_pinned_pages", "Pages of the prefix cache that stay because requests asked (cache_control).",
         &EngineStats::prefix_pinned_pages);
@@ -131,6 +131,10 @@ void add_counts(EngineStats& sum, const EngineStats& stats) {
   sum.preemptions += stats.preemptions;
   sum.prefix_queries += stats.prefix_queries;
   sum.prefix_hits += stats.prefix_hits;
+  sum.prefix_disk_hits += stats.prefix_disk_hits;
+  sum.prefix_disk_written += stats.prefix_disk_written;
+  sum.prefix_disk_drops += stats.prefix_disk_drops;
+  sum.prefix_disk_errors += stats.prefix_disk_errors;
   sum.draft_tokens += stats.draft_tokens;
   sum.accepted_tokens += stats.accepted_tokens;
   EngineStats::Times& times = sum.step_seconds;
@@ -205,7 +209,7 @@ void ServedModel::add_metrics() {
         &EngineStats::preemptions);
   count("prefix_cache_queries_total", "Tokens of prompts that were looked up.", &EngineStats::prefix_queries);
   count("prefix_cache_hits_total", "Of these, tokens whose keys and values were there.", &EngineStats::prefix_hits);
-  add_keeping_metrics(metrics, labels, *engine_);
+  add_keeping_metrics(metrics, labels, *this);
   count("spec_decode_num_draft_tokens_total", "Tokens guessed ahead.", &EngineStats::draft_tokens);
   count("spec_decode_num_accepted_tokens_total", "Of these, tokens that came.", &EngineStats::accepted_tokens);
   metrics.histogram("kedge_step_seconds", "Time of a step: one forward pass of each phase at most.", labels, [this] {

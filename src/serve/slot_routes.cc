@@ -92,7 +92,7 @@ ApiResult<Json> act(ServeContext& context, const net::ServerRequest& http) {
   KEDGE_ASSIGN(const Json body, read_json_body(http));
   SlotRequest request;
   KEDGE_TRY(read_fields(body, slot_fields(), request));
-  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.model));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, request.model, *client_of(http)));
   KEDGE_TRY(require_decoder(*choice.model));
   Engine& engine = choice.model->engine();
   KEDGE_ASSIGN(const size_t slot, slot_of(http, engine.slots().size()));
@@ -122,7 +122,7 @@ void handle_action(ServeContext& context, const net::ServerRequest& http,
 
 ApiResult<Json> list(const ServeContext& context, const net::ServerRequest& http) {
   const std::string* const model = net::find_value(http.query, "model");
-  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, model != nullptr ? *model : ""));
+  KEDGE_ASSIGN(const ModelChoice choice, choose_model(context, model != nullptr ? *model : "", *client_of(http)));
   KEDGE_TRY(require_decoder(*choice.model));
   Json slots = Json::array();
   for (const SlotInfo& info : choice.model->engine().slots()) {
