@@ -345,10 +345,11 @@ bool ModelStore::free_room(Lock& lock, uint64_t missing) {
     uint64_t freed = 0;
     for (Entry* entry : idle) {
       if (freed >= missing) break;
+      if (!entry->loaded || entry->uses > 0) continue;  // somebody came while another one was unloaded
       freed += entry->bytes;
       unload_now(lock, *entry);
     }
-    return true;
+    return true;  // the caller sees whether it was enough
   }
   uint64_t promised = 0;
   for (Entry* entry : candidates(false)) {

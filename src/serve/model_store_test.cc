@@ -488,5 +488,48 @@ TEST(ModelFolder, what_lies_there) {
   EXPECT_FALSE(list_models(folder.path() / "none").ok());
 }
 
+TEST_F(ModelStoreTest, a_model_that_is_used_while_another_makes_room_stays) {
+  model("a");
+  model("b");
+  model("great", "large");
+  MetricsRegistry metrics;
+  ModelRegistry models;
+  ModelFolderOptions options{.folder = folder_.path(),
+                             .bytes_max = 10 * kFakeBytes,
+                             .open = [this](const auto& opening) { return open(opening); }};
+  ModelStore* store = nullptr;
+  std::optional<ModelUse> other;  // of the model that was to go next
+  std::promise<void> taken;
+  bool first_gone = false;
+  ModelStore::Hooks hooks;
+  hooks.tell = [](const std::string&) {};
+  hooks.on_unloaded = [&](ServedModel& gone) {
+    if (std::exchange(first_gone, true)) return;
+    std::optional<ModelUse> use = store->use_if_loaded(*models.find(gone.name() == "a" ? "b" : "a").value());
+    if (use) other.emplace(std::move(*use));
+    taken.set_value();
+  };
+  ModelStore made(std::move(options), 4, models, metrics, std::move(hooks));
+  store = &made;
+  ASSERT_TRUE(made.refresh().ok());
+  const auto use = [&](const char* name) {
+    auto promise = std::make_shared<std::promise<ApiResult<ModelUse>>>();
+    auto future = promise->get_future();
+    made.use(*models.find(name).value(),
+             {.ready = [promise](ApiResult<ModelUse> use) { promise->set_value(std::move(use)); }, .gone = {}});
+    return future;
+  };
+  EXPECT_TRUE(use("a").get().ok());
+  EXPECT_TRUE(use("b").get().ok());
+  auto great = use("great");
+  taken.get_future().get();
+  ASSERT_TRUE(other.has_value());
+  EXPECT_EQ(other->model()->engine().info().kind, ModelKind::decoder);  // it is there while it is used
+  EXPECT_EQ(great.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+  EXPECT_EQ(made.state(*other->model()), ModelStore::State::loaded);
+  other.reset();
+  EXPECT_TRUE(great.get().ok());
+}
+
 }  // namespace
 }  // namespace kedge::serve
