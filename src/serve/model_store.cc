@@ -67,6 +67,9 @@ void ModelStore::add_metrics(MetricsRegistry& metrics) {
   gauge("kedge_models_loaded", "Models of the folder that are loaded.", [this] {
     return std::count_if(entries_.begin(), entries_.end(), [](const auto& entry) { return entry.second->loaded; });
   });
+  gauge("kedge_models_leaving", "Of these, models whose new requests wait: another model needs their room.", [this] {
+    return std::count_if(entries_.begin(), entries_.end(), [](const auto& entry) { return entry.second->leaving; });
+  });
   gauge("kedge_models_bytes", "Memory that all loaded models were planned to take.", [this] { return loaded_bytes_; });
   gauge("kedge_models_bytes_max", "What they may take together; 0: no limit.", [this] { return options_.bytes_max; });
   gauge("kedge_model_requests_waiting", "Requests that wait for a model to be loaded.", [this] {

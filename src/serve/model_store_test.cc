@@ -206,6 +206,7 @@ TEST_F(ModelStoreTest, a_model_that_answers_stays_and_the_newcomer_goes_before_l
   ASSERT_TRUE(engine("a").wait_for_pending(1));
   std::future<std::string> newcomer = ask("b");
   EXPECT_TRUE(wait_for_metric("kedge_model_requests_waiting", 1));
+  EXPECT_TRUE(wait_for_metric("kedge_models_leaving", 1));
   EXPECT_EQ(loads("b"), 0);
   std::future<std::string> later = ask("a");  // or "b" would wait for ever
   EXPECT_TRUE(wait_for_metric("kedge_model_requests_waiting", 2));
