@@ -236,6 +236,19 @@ TEST_F(ModelStoreTest, no_more_requests_wait_than_the_queue_allows) {
   EXPECT_EQ(first.get(), "I am a");
 }
 
+TEST_F(ModelStoreTest, a_body_that_is_not_declared_as_json_loads_nothing) {
+  model("a");
+  serve(kFakeBytes);
+  Json body = hello();
+  body["model"] = "a";
+  const std::string text = to_text(body);
+  const ApiAnswer refused =
+      ask_raw("POST " + std::string(kChat) + " HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n" +
+              "Content-Length: " + std::to_string(text.size()) + "\r\n\r\n" + text);
+  EXPECT_EQ(refused.status, 415);
+  EXPECT_EQ(states()["a"], "unloaded");
+}
+
 TEST_F(ModelStoreTest, what_can_never_fit_is_refused_with_its_numbers) {
   model("a");
   model("big", "large");

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "serve/adapter_folder.h"
+#include "serve/fields.h"
 #include "serve/request_trace.h"
 #include "serve/routes.h"
 #include "serve/version.h"
@@ -54,8 +55,8 @@ ServedModel* model_to_load(const ServeContext& context, const RouteSpec& route, 
   if (const std::string* const in_path = net::find_value(request.parameters, "model")) {
     name = *in_path;
   } else {
-    const Result<Json> body = parse_json(request.body, "body");
-    if (!body.ok() || !body.value().is_object()) return nullptr;
+    const ApiResult<Json> body = read_json_body(request);
+    if (!body.ok()) return nullptr;
     const auto field = body.value().find("model");
     if (field != body.value().end() && field->is_string()) name = field->get<std::string>();
   }
