@@ -208,7 +208,8 @@ void check_bf16(const fs::path& folder, const Json& record, const Expected& expe
   const Json& bound = record["tolerance"]["bf16_compute_per_position_max_abs_logit"];
   EXPECT_LE(differences[differences.size() / 2], bound["median"].get<double>()) << folder;
   const bool mixture = folder.string().find("moe") != std::string::npos;  // a near-tie may pick another expert
-  if (!mixture) EXPECT_LE(differences[differences.size() * 9 / 10], bound["p90"].get<double>()) << folder;
+  if (mixture) return;
+  EXPECT_LE(differences[differences.size() * 9 / 10], bound["p90"].get<double>()) << folder;
 }
 
 void check_vectors(const std::vector<float>& got, const std::vector<float>& want, double tolerance) {

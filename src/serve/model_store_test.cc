@@ -530,7 +530,7 @@ TEST_F(ModelStoreTest, a_model_that_is_used_while_another_makes_room_stays) {
     auto promise = std::make_shared<std::promise<ApiResult<ModelUse>>>();
     auto future = promise->get_future();
     made.use(*models.find(name).value(),
-             {.ready = [promise](ApiResult<ModelUse> use) { promise->set_value(std::move(use)); }, .gone = {}});
+             {.ready = [promise](ApiResult<ModelUse> given) { promise->set_value(std::move(given)); }, .gone = {}});
     return future;
   };
   EXPECT_TRUE(use("a").get().ok());
