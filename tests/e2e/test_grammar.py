@@ -208,13 +208,17 @@ class Grammar(unittest.TestCase):
 
         expressions = [expression(2) for _ in range(CASES)]
         cases = [{"kind": "regex", "source": source, "seed": i} for i, source in enumerate(expressions)]
-        finished = 0
+        finished = refused = 0
         for source, answer in zip(expressions, sample(cases), strict=True):
-            self.assertNotIn("error", answer, source)
+            if "error" in answer:
+                refused += 1  # \w is many letters, and these expressions repeat them in repetitions
+                self.assertIn("is too large: it needs more than", answer["error"], source)
+                continue
             if answer["finished"]:
                 finished += 1
                 self.assertTrue(re.fullmatch(source, answer["text"], re.ASCII), f"{source}\n{answer['text']!r}")
         self.assertGreater(finished, CASES * 0.75)
+        self.assertLess(refused, 1 + CASES * 0.01)
 
 
 if __name__ == "__main__":
