@@ -144,6 +144,17 @@ Json query_parameter(const char* name, bool is_required, Json schema) {
   return {{"name", name}, {"in", "query"}, {"required", is_required}, {"schema", std::move(schema)}};
 }
 
+/// The field 'model' of requests, as a part of the path.
+Json model_parameter(const std::vector<ModelKind>& kinds, const ServeContext& context) {
+  Json request = {{"properties", {{"model", {{"pattern", "^[^\\u0000-\\u001f\\u007f]*$"}}}}},
+                  {"required", Json::array()}};
+  add_model_property(request, kinds, context);
+  Json schema = request["properties"]["model"];
+  schema["type"] = "string";
+  if (schema.contains("enum")) std::erase(schema["enum"].get_ref<Json::array_t&>(), Json(nullptr));
+  return query_parameter("model", !request["required"].empty(), std::move(schema));
+}
+
 Json transfer_schema() {
   const Json count = {{"type", "integer"}, {"minimum", 0}};
   return {{"type", "object"},
@@ -169,8 +180,7 @@ std::vector<RouteSpec> slot_routes(const ServeContext& context) {
   all.tag = "models";
   all.summary = "The places of running requests, and how long the prompts are that they remember";
   all.kinds = {ModelKind::decoder};
-  all.parameters =
-      Json::array({query_parameter("model", false, {{"type", "string"}, {"pattern", "^[^\\u0000-\\u001f\\u007f]*$"}})});
+  all.parameters = Json::array({model_parameter(all.kinds, context)});
   const Json count = {{"type", "integer"}, {"minimum", 0}};
   all.response_schema = array_schema(object_schema(
       {{"id", count}, {"n_ctx", count}, {"is_processing", {{"type", "boolean"}}}, {"n_prompt_tokens", count}}));
