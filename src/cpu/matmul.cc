@@ -244,13 +244,12 @@ class VectorInput {
     thread_local Scratch scratch;
     const int64_t most = std::min(kept_outputs(), outputs.count);
     auto* const sums = reinterpret_cast<float*>(scratch.take(static_cast<size_t>(count_ * most) * sizeof(float)));
-    for (int64_t done = 0; done < outputs.count; done += most) {
-      const int64_t count = std::min(most, outputs.count - done);
-      compute(product, {outputs.first + done, count, sums, most});
+    in_steps(outputs, most, [&](const OutputRange& some) {
+      compute(product, {some.first, some.count, sums, most});
       for (int64_t i = 0; i < count_; ++i) {
-        plan.table->add_scaled(1.0F, sums + i * most, outputs.y + i * outputs.y_stride + done, count);
+        plan.table->add_scaled(1.0F, sums + i * most, some.y + i * some.y_stride, some.count);
       }
-    }
+    });
   }
 
  private:
@@ -275,11 +274,10 @@ void multiply_vectors(WorkerPool& pool, const VectorInput& input, const Factor<W
   });
 }
 
-/// bf16 in tiles where the CPU has none is bf16.
+/// Without tile registers bf16 in tiles is bf16.
 MatmulCompute possible(MatmulCompute compute) {
   KEDGE_DCHECK(compute != MatmulCompute::int8);  // weights are not packed here
-  const bool tiles = compute == MatmulCompute::bf16_tiles && kernels().tile_product != nullptr;
-  return compute == MatmulCompute::bf16_tiles && !tiles ? MatmulCompute::bf16 : compute;
+  return compute == MatmulCompute::bf16_tiles && kernels().tile_product == nullptr ? MatmulCompute::bf16 : compute;
 }
 
 /// Calls function(input, which rows, rows of y) with `x` for tile registers, some rows after the others.

@@ -106,13 +106,7 @@ class TileInput {
   [[nodiscard]] int64_t kept_outputs() const { return std::max(2 * kPanelOutputs, unit_ / 2); }
 
   void multiply(const Factor<PackedView>& factor, const OutputRange& outputs) const {
-    for (int64_t done = 0; done < outputs.count; done += unit_) {
-      OutputRange some = outputs;
-      some.first += done;
-      some.count = std::min(unit_, outputs.count - done);
-      some.y += done;
-      multiply_some(factor, some);
-    }
+    in_steps(outputs, unit_, [&](const OutputRange& some) { multiply_some(factor, some); });
   }
 
  private:

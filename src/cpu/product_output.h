@@ -37,6 +37,18 @@ struct OutputRange {
   bool read_next = false;  // by this thread: outputs should stay in the caches
 };
 
+/// Calls function(some outputs) for `most` of them after the others.
+template <typename Function>
+void in_steps(const OutputRange& outputs, int64_t most, Function function) {
+  for (int64_t done = 0; done < outputs.count; done += most) {
+    OutputRange some = outputs;
+    some.first += done;
+    some.count = std::min(most, outputs.count - done);
+    some.y += done;
+    function(some);
+  }
+}
+
 /// Where the rows of an input are: some of a batch's.
 struct RowsOfBatch {
   int64_t first = 0;

@@ -126,13 +126,7 @@ size_t TileRows::packed_offset(int64_t first) const {
 }
 
 void TileRows::multiply(const Factor<WeightView>& factor, const OutputRange& outputs) const {
-  for (int64_t done = 0; done < outputs.count; done += unit_) {
-    OutputRange some = outputs;
-    some.first += done;
-    some.count = std::min(unit_, outputs.count - done);
-    some.y += done;
-    multiply_panel(factor, some);
-  }
+  in_steps(outputs, unit_, [&](const OutputRange& some) { multiply_panel(factor, some); });
 }
 
 void TileRows::multiply_panel(const Factor<WeightView>& factor, const OutputRange& outputs) const {

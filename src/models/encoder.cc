@@ -64,6 +64,7 @@ LayoutPlan Encoder::plan_layout() {
 
 Result<LayoutPlan> Encoder::plan_layout(const EncoderSpec& spec, std::shared_ptr<const WeightSource> source,
                                         const Options& options) {
+  if (!options.onednn) return LayoutPlan{};
   Encoder encoder(spec, std::move(source), options);
   KEDGE_TRY(encoder.load());
   return encoder.plan_layout();
