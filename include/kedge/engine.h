@@ -63,6 +63,7 @@ struct SamplingOptions {
 };
 
 /// Beam search: the likeliest answers instead of sampled ones, as Hugging Face's `generate` finds them.
+inline constexpr uint32_t kBeamWidthMax = 50;  // a step asks for the log-probabilities of twice as many tokens
 struct BeamOptions {
   uint32_t width = 1;           // beams; at least sequence_count
   float length_penalty = 1.0F;  // an answer's score is its log-probability divided by tokens ^ length_penalty
@@ -112,7 +113,7 @@ struct Request {
   int32_t slot = -1;                 // that remembers the prompt; -1: the one that was used longest ago
   AdapterPtr adapter;                // null: the model as it is. REQUIRES: loaded by the same engine
   std::optional<BeamOptions> beams;  // answers come whole, best first; sampling is not used. REQUIRES: nothing that
-                                     // constrains or stops the text, no prompt_logprobs
+                                     // constrains or stops the text or reasoning, no prompt_logprobs
   std::optional<ReasoningLimit> reasoning;
   std::optional<Constraint> constraint;  // on each answer, which ends (FinishReason::stop) when nothing may follow
 };

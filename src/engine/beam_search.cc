@@ -106,6 +106,7 @@ std::vector<TokenId> BeamSearch::tokens_of(const Beam& beam) const {
 }
 
 Status BeamSearch::submit_step(size_t beam) {
+  const bool is_prompt = choice_.beams()[beam].length == 0;
   Request step{.prompt_tokens = tokens_of(choice_.beams()[beam]),
                .new_tokens_max = 1,
                .ignore_eos = true,
@@ -113,6 +114,8 @@ Status BeamSearch::submit_step(size_t beam) {
                .priority = request_.priority,
                .client = request_.client,
                .cache_salt = request_.cache_salt,
+               .pin_seconds = is_prompt ? request_.pin_seconds : 0,
+               .slot = request_.slot,
                .adapter = request_.adapter};
   step.sampling.temperature = 0;
   auto self = shared_from_this();
@@ -155,6 +158,7 @@ void BeamSearch::step_done(size_t beam, const RequestTimings& timings) {
       timings_.queue_ms = timings.queue_ms;
       timings_.prefill_ms = timings.prefill_ms;
       timings_.cached_tokens = timings.cached_tokens;
+      timings_.pinned_tokens = timings.pinned_tokens;
     } else if (beam == 0) {
       timings_.decode_ms += timings.queue_ms + timings.prefill_ms;
     }

@@ -193,6 +193,11 @@ TEST_F(BeamSearchTest, counts_what_was_found_and_shares_the_prompt) {
   EXPECT_EQ(timings_.prompt_tokens, 100U);
   EXPECT_EQ(timings_.new_tokens, 20U);
   EXPECT_GE(engine_->stats().prefix_hits, 96U * 4 * 9);  // of each beam of each later step
+  EXPECT_EQ(timings_.pinned_tokens, 0U);
+  made.pin_seconds = 300;
+  run(made);
+  EXPECT_EQ(timings_.pinned_tokens, 96U);
+  EXPECT_EQ(engine_->stats().prefix_pinned_pages, 3U);
 }
 
 TEST_F(BeamSearchTest, a_cancelled_search_ends) {
@@ -217,8 +222,12 @@ TEST_F(BeamSearchTest, what_it_cannot_do_is_refused) {
   EXPECT_EQ(refused(request({.width = 51}, 3, 5)), "51 beams for 3 answers, expected as many or more, at most 50");
   Request stopping = request({.width = 2}, 1, 5);
   stopping.stop_strings = {"x"};
+  Request thinking = request({.width = 2}, 1, 5);
+  thinking.reasoning.emplace();
+  EXPECT_EQ(refused(thinking), refused(stopping));
   EXPECT_EQ(refused(stopping),
-            "beam search takes no constraint, no stop strings and gives no log-probabilities of the prompt");
+            "beam search takes no constraint, no limit of reasoning, no stop strings and gives no log-probabilities of "
+            "the prompt");
 }
 
 }  // namespace

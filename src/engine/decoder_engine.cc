@@ -22,7 +22,6 @@ namespace {
 constexpr uint32_t kSequenceCountMax = 128;
 constexpr size_t kStopStringsMax = 64;
 constexpr int32_t kTopLogprobsMax = 100;
-constexpr uint32_t kBeamsMax = 50;   // each step asks for the log-probabilities of twice as many tokens
 constexpr int64_t kOutputsMax = 64;  // rows of logits of one forward pass, but for more sequences
 constexpr int64_t kSequencesDefault = 8;
 constexpr uint32_t kSequencesMax = 1 << 14;
@@ -389,13 +388,15 @@ Status DecoderEngine::check_request(const Request& request) const {
 
 Status DecoderEngine::check_beams(const Request& request) const {
   const BeamOptions& beams = *request.beams;
-  if (beams.width < request.sequence_count || beams.width > kBeamsMax) {
+  if (beams.width < request.sequence_count || beams.width > kBeamWidthMax) {
     return Error{ErrorKind::invalid_input, fmt::format("{} beams for {} answers, expected as many or more, at most {}",
-                                                       beams.width, request.sequence_count, kBeamsMax)};
+                                                       beams.width, request.sequence_count, kBeamWidthMax)};
   }
-  if (request.constraint || !request.stop_strings.empty() || request.prompt_logprobs) {
-    return Error{ErrorKind::invalid_input,
-                 "beam search takes no constraint, no stop strings and gives no log-probabilities of the prompt"};
+  if (request.constraint || request.reasoning || !request.stop_strings.empty() || request.prompt_logprobs) {
+    return Error{
+        ErrorKind::invalid_input,
+        "beam search takes no constraint, no limit of reasoning, no stop strings and gives no log-probabilities of "
+        "the prompt"};
   }
   return Done{};
 }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/answer_test_support.h"
 #include "kedge/engine.h"
 #include "models/tiny_model_test_support.h"
 
@@ -20,35 +21,8 @@ namespace {
 
 constexpr size_t kPromptTokens = 200, kPromptBlocks = 192;  // tokens, and those of them in full pages
 
-struct Answer {
-  std::vector<TokenId> tokens;
-  RequestTimings timings;
-  FinishReason finish = FinishReason::none;
-};
-
-Answer answer(Engine& engine, const Request& request) {
-  Answer answer;
-  std::promise<void> done;
-  const auto id = engine.submit(
-      request,
-      [&](const TokenEvent& event) {
-        if (event.token) answer.tokens.push_back(*event.token);
-        if (event.finish != FinishReason::none) answer.finish = event.finish;
-      },
-      [&](const RequestTimings& timings) {
-        answer.timings = timings;
-        done.set_value();
-      });
-  EXPECT_TRUE(id.ok());
-  if (id.ok()) done.get_future().wait();
-  return answer;
-}
-
 Request request_of(TokenId number, float temperature) {
-  Request request{.new_tokens_max = 20, .ignore_eos = true};
-  for (size_t i = 0; i < kPromptTokens; ++i) {
-    request.prompt_tokens.push_back(static_cast<TokenId>((number * 31 + static_cast<TokenId>(i * i) + 3) % 90));
-  }
+  Request request{.prompt_tokens = prompt_of(number, kPromptTokens), .new_tokens_max = 20, .ignore_eos = true};
   request.sampling.temperature = temperature;
   request.sampling.seed = 11;
   return request;

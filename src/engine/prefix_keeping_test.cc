@@ -6,12 +6,12 @@
 
 #include <filesystem>
 #include <fstream>
-#include <future>
 #include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "engine/answer_test_support.h"
 #include "engine/slot_file.h"
 #include "kedge/engine.h"
 #include "models/tiny_model_test_support.h"
@@ -21,33 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Answer {
-  std::vector<TokenId> tokens;
-  RequestTimings timings;
-};
-
-Answer answer(Engine& engine, const Request& request) {
-  Answer answer;
-  std::promise<void> done;
-  const auto id = engine.submit(
-      request,
-      [&](const TokenEvent& event) {
-        if (event.token) answer.tokens.push_back(*event.token);
-      },
-      [&](const RequestTimings& timings) {
-        answer.timings = timings;
-        done.set_value();
-      });
-  EXPECT_TRUE(id.ok());
-  if (id.ok()) done.get_future().wait();
-  return answer;
-}
-
 Request request_of(TokenId number, size_t tokens) {
-  Request request{.new_tokens_max = 12, .ignore_eos = true};
-  for (size_t i = 0; i < tokens; ++i) {
-    request.prompt_tokens.push_back(static_cast<TokenId>((number * 31 + static_cast<TokenId>(i * i) + 3) % 90));
-  }
+  Request request{.prompt_tokens = prompt_of(number, tokens), .new_tokens_max = 12, .ignore_eos = true};
   request.sampling.temperature = 0;
   return request;
 }

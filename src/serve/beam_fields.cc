@@ -6,8 +6,6 @@ namespace kedge::serve {
 
 namespace {
 
-constexpr uint32_t kBeamsMax = 50;  // the engine's limit
-
 ApiStatus check_companions(const GenerationOptions& options, const Request& request) {
   const auto refuse = [](const std::string& field) {
     return wrong_field(field, fmt::format("'{}' does not go with 'use_beam_search'", field));
@@ -15,6 +13,11 @@ ApiStatus check_companions(const GenerationOptions& options, const Request& requ
   if (request.constraint) return refuse(options.constraint_field);
   if (!request.stop_strings.empty()) return refuse("stop");
   if (request.prompt_logprobs) return refuse("echo");
+  if (request.reasoning) {
+    return wrong_field("use_beam_search",
+                       "'use_beam_search' does not go with a limit of reasoning, which the request or "
+                       "the server (--reasoning-budget) sets");
+  }
   return Done{};
 }
 
@@ -48,10 +51,10 @@ ApiStatus set_beams(const GenerationOptions& options, Request& request) {
                                               "more sampled answers is not supported",
                                               answers));
   }
-  if (width < answers || width > kBeamsMax) {
+  if (width < answers || width > kBeamWidthMax) {
     return wrong_field(options.best_of ? "best_of" : "n",
                        fmt::format("{} beams were asked for, for {} answers; expected as many or more, and at most {}",
-                                   width, answers, kBeamsMax));
+                                   width, answers, kBeamWidthMax));
   }
   KEDGE_TRY(check_companions(options, request));
   request.beams = options.beams;
