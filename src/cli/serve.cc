@@ -51,7 +51,6 @@ Result<std::vector<serve::ServedEngine>> open_engines(const ServeOptions& option
   for (size_t i = 0; i < options.models.size(); ++i) {
     ModelOptions loading = options.loading;
     loading.model = options.models[i];
-    loading.on_warning = [&log](const std::string& message) { log.say(message, LogLevel::warning); };
     log.say(fmt::format("loading {}", loading.model));
     KEDGE_ASSIGN(std::unique_ptr<Engine> engine, loading.open());
     std::string name = i < options.names.size() ? options.names[i] : default_name(loading.model, *engine);
@@ -158,6 +157,7 @@ Status serve_models(ServeOptions options, LogWriter& log) {
                  fmt::format("--slot-save-path: '{}' is no folder; make it, or name another", options.slot_save_path)};
   }
   KEDGE_TRY(prepare_traces(options.otlp, options.server.otlp));
+  options.loading.on_warning = [&log](const std::string& message) { log.say(message, LogLevel::warning); };
   options.server.log = log.sink();
   options.server.step_time_max = std::chrono::seconds(options.operation.watchdog_seconds);
   TerminationGuard termination;

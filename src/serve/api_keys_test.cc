@@ -179,6 +179,10 @@ TEST_F(KeysTest, rights_are_kept) {
   const ApiAnswer list = ask_raw("GET /v1/models HTTP/1.1\r\nHost: x\r\nx-api-key: key-of-narrow\r\n\r\n");
   ASSERT_EQ(list.json["data"].size(), 1U);
   EXPECT_EQ(list.json["data"][0]["id"], "other");
+  for (const auto& [model, status] : {std::pair("fake", 403), std::pair("other", 200)}) {
+    const std::string line = std::string("GET /v1/models/") + model;
+    EXPECT_EQ(ask_raw(line + " HTTP/1.1\r\nHost: x\r\nx-api-key: key-of-narrow\r\n\r\n").status, status) << line;
+  }
   const ApiAnswer hurried = ask("key-of-narrow", {{"model", "other"}, {"priority", -1}});
   EXPECT_EQ(hurried.status, 403);
   EXPECT_EQ(hurried.error_param(), "priority");

@@ -132,6 +132,8 @@ void handle_one(ServeContext& context, const net::ServerRequest& http,
   const std::string target = context.models.target_of(name);
   const ApiResult<ServedModel*> known = model_behind(context, name);
   if (!known.ok()) return responder->send(error_response(known.error()));
+  const ApiStatus allowed = client_of(http)->allow(name, target);
+  if (!allowed.ok()) return responder->send(error_response(allowed.error()));
   Json json = named_json(context, target).value_or(model_json(context, *known.value()));
   json["id"] = name;
   if (target != name) json["root"] = target;
@@ -156,7 +158,7 @@ std::vector<RouteSpec> model_routes(const ServeContext& /*context*/) {
   one.tag = "models";
   one.summary = "Describes one model";
   one.response_schema = model_schema();
-  one.error_statuses = {400, 404};
+  one.error_statuses = {400, 403, 404};
   one.handle = handle_one;
   RouteSpec plain = list;  // llama-server's path
   plain.pattern = "/models";

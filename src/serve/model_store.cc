@@ -33,6 +33,13 @@ ApiError refused(const std::string& name, const Error& cause) {
 
 }  // namespace
 
+ApiError stays_loaded(const ServedModel& model) {
+  ApiError error = api_error(409, fmt::format("the model '{}' was given at the start and stays", model.name()));
+  error.param = "model";
+  error.code = "model_pinned";
+  return error;
+}
+
 ModelUse::~ModelUse() {
   if (model_ != nullptr) store_->release(*model_);
 }
@@ -206,12 +213,7 @@ void ModelStore::release(ServedModel& model) {
 ApiStatus ModelStore::unload(ServedModel& model) {
   Lock lock(mutex_);
   Entry* const entry = entry_of(model);
-  if (entry == nullptr) {
-    ApiError error = api_error(409, fmt::format("the model '{}' was given at the start and stays", model.name()));
-    error.param = "model";
-    error.code = "model_pinned";
-    return error;
-  }
+  if (entry == nullptr) return stays_loaded(model);
   if (entry->uses > 0 || !entry->waiters.empty() || entry->loading) {
     ApiError error = api_error(
         409, fmt::format("the model '{}' {}; try again when it has ended", model.name(),

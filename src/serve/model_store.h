@@ -35,6 +35,9 @@ struct ModelFolderOptions {
   std::function<Result<std::unique_ptr<Engine>>(const ModelOpening&)> open;  // any thread
 };
 
+/// 409: a pinned model is not unloaded.
+ApiError stays_loaded(const ServedModel& model);
+
 class ModelStore;
 
 /// While it is held the model stays loaded.

@@ -44,13 +44,7 @@ void handle_unload(ServeContext& context, const net::ServerRequest& http,
                    const std::shared_ptr<net::Responder>& responder) {
   const ApiResult<ServedModel*> model = named_model(context, http);
   if (!model.ok()) return responder->send(error_response(model.error()));
-  if (!context.store) {
-    ApiError error =
-        api_error(409, fmt::format("the model '{}' was given at the start and stays", model.value()->name()));
-    error.param = "model";
-    error.code = "model_pinned";
-    return responder->send(error_response(error));
-  }
+  if (!context.store) return responder->send(error_response(stays_loaded(*model.value())));
   const ApiStatus status = context.store->unload(*model.value());
   responder->send(status.ok() ? json_response({{"success", true}}) : error_response(status.error()));
 }
