@@ -127,6 +127,9 @@ struct LowRankTile {
   int64_t y_stride = 0;
   const float* gain = nullptr;    // null: 1
   const float* offset = nullptr;  // null: 0
+  /// In tiles: `projected` in bf16, narrow_stride bytes between rows, finite up to a multiple of kTileColumns ranks.
+  const std::byte* narrow = nullptr;
+  size_t narrow_stride = 0;
 };
 inline constexpr int64_t kLowRankOutputs = 16;
 using LowRankKernel = void (*)(const LowRankTile& tile);
@@ -229,6 +232,8 @@ struct KernelTable {
   void (*quantize_row)(const float* x, int64_t columns, int8_t* codes, float* scales, int32_t* sums) = nullptr;
 
   LowRankKernel low_rank_f32 = nullptr, low_rank_bf16 = nullptr, low_rank_int8 = nullptr;  // by type of the panels
+  /// The same of whole panels, in products of bf16 (`narrow`); neither gain nor offset.
+  LowRankKernel low_rank_tiles_f32 = nullptr, low_rank_tiles_bf16 = nullptr, low_rank_tiles_int8 = nullptr;
 
   void (*rms_norm)(const NormTile& norm, const float* x, float* out) = nullptr;
   void (*layer_norm)(const NormTile& norm, const float* x, float* out) = nullptr;

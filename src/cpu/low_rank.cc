@@ -9,6 +9,7 @@
 #include "core/half.h"
 #include "cpu/dispatch.h"
 #include "cpu/scratch.h"
+#include "cpu/tile_matmul.h"
 
 namespace kedge::cpu {
 namespace {
@@ -26,9 +27,22 @@ struct Piece {
   int64_t first, count;           // ranks, or outputs of `outputs`
 };
 
+/// Enough pieces for all workers, and rows enough in each that reading A again costs little.
+int64_t rows_of_tile_piece(int64_t rows, unsigned workers) {
+  const int64_t share = (rows + 2 * workers - 1) / (2 * workers);
+  return std::clamp((share + kTileSide - 1) / kTileSide * kTileSide, kTileSide, int64_t{256});
+}
+
 LowRankKernel kernel_of(DType dtype) {
   const KernelTable& table = kernels();
   return dtype == DType::q8_0 ? table.low_rank_int8 : dtype == DType::bf16 ? table.low_rank_bf16 : table.low_rank_f32;
+}
+
+LowRankKernel tile_kernel_of(DType dtype) {
+  const KernelTable& table = kernels();
+  return dtype == DType::q8_0   ? table.low_rank_tiles_int8
+         : dtype == DType::bf16 ? table.low_rank_tiles_bf16
+                                : table.low_rank_tiles_f32;
 }
 
 int64_t panels_of(int64_t outputs) {
@@ -41,16 +55,17 @@ std::vector<Piece>& pieces_of_caller() {
   return pieces;
 }
 
-/// x times the transposed A of every group: rows of `stride` floats, group after group.
+/// x times the transposed A of every group: rows of `stride` floats, group after group, and in tiles the same in bf16.
 struct Projected {
   float* data = nullptr;
   int64_t stride = 0;
+  uint16_t* narrow = nullptr;
+  int64_t narrow_stride = 0;
 };
 
 template <typename Function>
-void for_row_blocks(const LowRankRows& group, Function function) {
-  for (int64_t row = 0; row < group.count; row += kRowsOfPiece)
-    function(row, std::min(kRowsOfPiece, group.count - row));
+void for_row_blocks(const LowRankRows& group, int64_t most, Function function) {
+  for (int64_t row = 0; row < group.count; row += most) function(row, std::min(most, group.count - row));
 }
 
 void list_projections(std::span<const LowRankRows> groups, std::vector<Piece>& pieces) {
@@ -59,10 +74,22 @@ void list_projections(std::span<const LowRankRows> groups, std::vector<Piece>& p
   for (const LowRankRows& group : groups) {
     const int64_t ranks = group.update->a.rows;
     const int64_t step = group.count < kRowsOfPiece ? kRanksOfPiece : ranks;
-    for_row_blocks(group, [&](int64_t row, int64_t count) {
+    for_row_blocks(group, kRowsOfPiece, [&](int64_t row, int64_t count) {
       for (int64_t first = 0; first < ranks; first += step) {
         pieces.push_back({&group, nullptr, row, count, base, first, std::min(step, ranks - first)});
       }
+    });
+    base += group.count;
+  }
+}
+
+/// All ranks of some rows: rows are what a product of few outputs has many of.
+void list_tile_projections(std::span<const LowRankRows> groups, int64_t rows_of_piece, std::vector<Piece>& pieces) {
+  pieces.clear();
+  int64_t base = 0;
+  for (const LowRankRows& group : groups) {
+    for_row_blocks(group, rows_of_piece, [&](int64_t row, int64_t count) {
+      pieces.push_back({&group, nullptr, row, count, base, 0, group.update->a.rows});
     });
     base += group.count;
   }
@@ -72,7 +99,7 @@ void list_outputs(std::span<const LowRankRows> groups, std::vector<Piece>& piece
   pieces.clear();
   int64_t base = 0;
   for (const LowRankRows& group : groups) {
-    for_row_blocks(group, [&](int64_t row, int64_t count) {
+    for_row_blocks(group, kRowsOfPiece, [&](int64_t row, int64_t count) {
       for (const LowRankOutputs& outputs : group.update->outputs) {
         for (int64_t first = 0; first < outputs.count; first += kOutputsOfPiece) {
           pieces.push_back(
@@ -115,22 +142,48 @@ void project(const Piece& piece, const InputRows& x, const Projected& projected)
   kernel(tile);
 }
 
+void project_in_tiles(const Piece& piece, const InputRows& x, const Projected& projected) {
+  const int64_t first = piece.projected_row + piece.row;
+  const InputRows rows{x.data + (piece.group->first + piece.row) * x.stride, x.stride, piece.row_count};
+  const WeightView& a = piece.group->update->a;
+  float* const wide = projected.data + first * projected.stride;
+  multiply_few_in_tiles(kernels(), a, rows, {wide, projected.stride});
+  for (int64_t i = 0; i < piece.row_count; ++i) {
+    uint16_t* const narrow = projected.narrow + (first + i) * projected.narrow_stride;
+    kernels().to_bf16(wide + i * projected.stride, a.rows, narrow);
+    std::memset(narrow + a.rows, 0, static_cast<size_t>(projected.narrow_stride - a.rows) * sizeof(uint16_t));
+  }
+}
+
 /// y: of the piece's first row and output.
 void add(const Piece& piece, const LowRankProjection& projection, float* y, int64_t y_stride) {
   const LowRankOutputs& outputs = *piece.outputs;
   const DType dtype = piece.group->update->a.dtype;
   KEDGE_DCHECK(piece.first % kLowRankOutputs == 0);
-  kernel_of(dtype)(
-      {.projected = projection.data + (piece.projected_row + piece.row) * projection.stride + outputs.first_rank,
-       .projected_stride = projection.stride,
-       .count = piece.row_count,
-       .rank = outputs.rank,
-       .panels = outputs.panels + low_rank_bytes(dtype, piece.first, outputs.rank),
-       .outputs = piece.count,
-       .y = y,
-       .y_stride = y_stride,
-       .gain = outputs.gain != nullptr ? outputs.gain + piece.first : nullptr,
-       .offset = outputs.offset != nullptr ? outputs.offset + piece.first : nullptr});
+  const int64_t row = piece.projected_row + piece.row;
+  LowRankTile tile{.projected = projection.data + row * projection.stride + outputs.first_rank,
+                   .projected_stride = projection.stride,
+                   .count = piece.row_count,
+                   .rank = outputs.rank,
+                   .panels = outputs.panels + low_rank_bytes(dtype, piece.first, outputs.rank),
+                   .outputs = piece.count,
+                   .y = y,
+                   .y_stride = y_stride,
+                   .gain = outputs.gain != nullptr ? outputs.gain + piece.first : nullptr,
+                   .offset = outputs.offset != nullptr ? outputs.offset + piece.first : nullptr};
+  const int64_t in_tiles = piece.count / kLowRankOutputs * kLowRankOutputs;
+  if (projection.narrow != nullptr && tile.gain == nullptr && tile.offset == nullptr && in_tiles > 0) {
+    const uint16_t* const narrow = projection.narrow + row * projection.narrow_stride + outputs.first_rank;
+    tile.narrow = reinterpret_cast<const std::byte*>(narrow);
+    tile.narrow_stride = static_cast<size_t>(projection.narrow_stride) * sizeof(uint16_t);
+    tile.outputs = in_tiles;
+    tile_kernel_of(dtype)(tile);
+    if (in_tiles == piece.count) return;
+    tile.outputs = piece.count - in_tiles;
+    tile.panels += low_rank_bytes(dtype, in_tiles, outputs.rank);
+    tile.y += in_tiles;
+  }
+  kernel_of(dtype)(tile);
 }
 
 std::byte* write_plain(std::span<const float> panel, DType dtype, std::byte* out) {
@@ -188,22 +241,26 @@ LowRankProjection low_rank_project(WorkerPool& pool, std::span<const LowRankRows
     stride = std::max(stride, group.update->a.rows);
     rows += group.count;
   }
-  auto* const data = reinterpret_cast<float*>(scratch.take(static_cast<size_t>(rows * stride) * sizeof(float)));
-  if (compute == MatmulCompute::bf16_tiles) {
-    float* projected = data;
-    for (const LowRankRows& group : groups) {
-      matmul(pool, group.update->a, {x.data + group.first * x.stride, x.stride, group.count}, {projected, stride},
-             nullptr, compute);
-      projected += group.count * stride;
-    }
-    return {groups, data, stride};
-  }
+  const bool tiles = compute == MatmulCompute::bf16_tiles && kernels().tile_product != nullptr;
+  Projected projected{.stride = stride};
+  if (tiles) projected.narrow_stride = (stride + kTileColumns - 1) / kTileColumns * kTileColumns + kTileColumns;
+  const size_t wide_bytes = static_cast<size_t>(rows * stride) * sizeof(float);
+  const size_t narrow_bytes = static_cast<size_t>(rows * projected.narrow_stride) * sizeof(uint16_t);
+  projected.data = reinterpret_cast<float*>(scratch.take(wide_bytes + narrow_bytes));
+  if (tiles) projected.narrow = reinterpret_cast<uint16_t*>(projected.data + rows * stride);
   std::vector<Piece>& pieces = pieces_of_caller();
-  list_projections(groups, pieces);
+  if (tiles) {
+    list_tile_projections(groups, rows_of_tile_piece(rows, pool.size()), pieces);
+  } else {
+    list_projections(groups, pieces);
+  }
   pool.parallel_for_parts(static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end, unsigned) {
-    for (int64_t i = begin; i < end; ++i) project(pieces[static_cast<size_t>(i)], x, {data, stride});
+    for (int64_t i = begin; i < end; ++i) {
+      const Piece& piece = pieces[static_cast<size_t>(i)];
+      tiles ? project_in_tiles(piece, x, projected) : project(piece, x, projected);
+    }
   });
-  return {groups, data, stride};
+  return {groups, projected.data, stride, projected.narrow, projected.narrow_stride};
 }
 
 void low_rank_apply(const LowRankProjection& projection, const OutputBlock& block) {

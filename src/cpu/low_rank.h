@@ -46,9 +46,13 @@ struct LowRankProjection {
   std::span<const LowRankRows> groups;
   const float* data = nullptr;  // rows of the groups one after the other
   int64_t stride = 0;
+  /// Not null: the same in bf16, for the second half in tiles; narrow_stride elements between rows.
+  const uint16_t* narrow = nullptr;
+  int64_t narrow_stride = 0;
 };
 /// The first half of low_rank_add, for products that do the second half while their outputs are in the caches
-/// (OutputRows::update). compute bf16_tiles: A in tile registers, x rounded to bf16; else x as it is. Valid until the
+/// (OutputRows::update). compute bf16_tiles: both halves in tile registers, x
+/// and the projection rounded to bf16; else x as it is. Valid until the
 /// calling thread's next call. REQUIRES: no norm on x.
 LowRankProjection low_rank_project(WorkerPool& pool, std::span<const LowRankRows> groups, const InputRows& x,
                                    MatmulCompute compute = MatmulCompute::f32);

@@ -160,4 +160,31 @@ void TileRows::multiply_panel(const Factor<WeightView>& factor, const OutputRang
   }
 }
 
+// Bound: the rows' way from memory and into the packed form; 512 columns of them then stay in the second-level cache.
+void multiply_few_in_tiles(const KernelTable& table, const WeightView& w, const InputRows& x, const OutputRows& y) {
+  KEDGE_DCHECK(x.norm == nullptr && !y.added && y.update == nullptr && y.activation == nullptr);
+  thread_local Scratch sums, packed;
+  TileProduct product{.left_count = w.rows, .right_count = x.count, .y = y.data, .y_stride = y.stride};
+  const int64_t groups = rounded_up(x.count, kTileSide) / kTileSide;
+  const int64_t tiles = rounded_up(w.rows, kTileSide) * groups * kTileSide;
+  product.sums = reinterpret_cast<float*>(sums.take(static_cast<size_t>(tiles) * sizeof(float)));
+  const int64_t all_columns = rounded_up(w.columns, kTileColumns);
+  product.right = packed.take(static_cast<size_t>(groups * kTileSide * kBlockColumns) * sizeof(uint16_t));
+  for (int64_t first = 0; first < all_columns; first += kBlockColumns) {
+    product.columns = std::min(all_columns, first + kBlockColumns) - first;
+    product.right_stride = static_cast<size_t>(product.columns * kTileSide) * sizeof(uint16_t);
+    for (int64_t group = 0; group < groups; ++group) {
+      const int64_t token = group * kTileSide;
+      table.pack_tokens(x.data + token * x.stride + first, x.stride, std::min(kTileSide, x.count - token),
+                        std::min(product.columns, w.columns - first),
+                        const_cast<std::byte*>(product.right) + static_cast<size_t>(group) * product.right_stride);
+    }
+    product.left = narrow_block(table, w, {0, w.rows}, {first, first + product.columns});
+    product.left_stride = static_cast<size_t>(product.columns) * sizeof(uint16_t);
+    product.first = first == 0;
+    product.last = first + product.columns == all_columns;
+    table.tile_product(product);
+  }
+}
+
 }  // namespace kedge::cpu

@@ -46,4 +46,9 @@ class TileRows {
   std::byte* packed_ = nullptr;
 };
 
+/// The product of few weights, outputs that one worker keeps the sums of, by rows that the calling thread alone packs,
+/// block of columns by block: a worker's share of a batch. The same bits as TileRows::multiply. REQUIRES: as there, and
+/// no norm on x.
+void multiply_few_in_tiles(const KernelTable& table, const WeightView& w, const InputRows& x, const OutputRows& y);
+
 }  // namespace kedge::cpu

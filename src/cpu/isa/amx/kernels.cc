@@ -6,10 +6,14 @@
 // The order matters: each header is written in terms of those before it.
 // clang-format off
 #include "cpu/isa/vector/math.h"
+#include "cpu/isa/vector/elementwise.h"
+#include "cpu/isa/vector/matmul.h"
+#include "cpu/isa/vector/low_rank.h"
 #include "cpu/isa/avx512_bf16/pairs.h"
 #include "cpu/isa/avx512_vnni/groups.h"
 #include "cpu/isa/tiles/product.h"
 #include "cpu/isa/tiles/attention.h"
+#include "cpu/isa/tiles/low_rank.h"
 // clang-format on
 #include "cpu/kernel_table.h"
 
@@ -312,6 +316,9 @@ const KernelTable kAmxKernels = {
     .packed_tiles_w4_ik = packed_tiles<W4IK>,
     .packed_tiles_w4_g = packed_tiles<W4G>,
     .packed_tiles_w8_g = packed_tiles<W8G>,
+    .low_rank_tiles_f32 = low_rank_tiles<AmxTiles, PlainPanels<F32Row>>,
+    .low_rank_tiles_bf16 = low_rank_tiles<AmxTiles, PlainPanels<Bf16Row>>,
+    .low_rank_tiles_int8 = low_rank_tiles<AmxTiles, CodePanels>,
     .attention_prompt_bf16 = prompt_attention<TileProducts<AmxTiles>, Bf16Rows>,
     .attention_prompt_int8 = prompt_attention<TileProducts<AmxTiles>, Int8Rows>,
     .attention_prompt_int4 = prompt_attention<TileProducts<AmxTiles>, Int4Rows>,
