@@ -24,7 +24,11 @@ uint64_t PrefixStore::staging_bytes(std::span<const uint64_t> page_bytes, size_t
 }
 
 PrefixStore::PrefixStore(std::unique_ptr<PageFile> file, Options options)
-    : file_(std::move(file)), options_(std::move(options)), buffer_bytes_(largest(options_.page_bytes)) {
+    : file_(std::move(file)),
+      options_(std::move(options)),
+      buffer_bytes_(largest(options_.page_bytes)),
+      write_pause_(options_.retry_first),
+      read_pause_(options_.retry_first) {
   uint64_t together = 0;
   for (const uint64_t bytes : options_.page_bytes) together += bytes;
   slots_max_ = std::min(kSlotsMax, static_cast<int64_t>(options_.bytes_max / std::max<uint64_t>(together, 1)));
@@ -57,7 +61,7 @@ uint64_t PrefixStore::offset_of(size_t group, int32_t slot) const {
 // The engine thread's part.
 
 bool PrefixStore::has(size_t group, const BlockHash& hash) const {
-  return reads_ && slots_[group].find(hash) >= 0;
+  return read_pause_.is_over() && slots_[group].find(hash) >= 0;
 }
 
 void PrefixStore::touch(size_t group, const BlockHash& hash) {
@@ -88,7 +92,7 @@ int32_t PrefixStore::take_slot(size_t group) {
 }
 
 void PrefixStore::put(size_t group, const BlockHash& hash, std::span<const std::byte> page) {
-  if (!writes_ || !reads_) return;
+  if (!write_pause_.is_over() || !read_pause_.is_over()) return;
   if (slots_[group].find(hash) >= 0) {
     touch(group, hash);
     return;
@@ -195,28 +199,34 @@ void PrefixStore::run() {
 void PrefixStore::write(const Write& job) {
   Written& known = written(job.group, job.slot);
   known.whole = false;
-  if (!writes_) return;
+  if (!write_pause_.is_over()) return;
   const std::span<const std::byte> bytes(staging_.data() + job.buffer * buffer_bytes_, options_.page_bytes[job.group]);
   const Status status = file_->write(offset_of(job.group, job.slot), bytes);
   if (status.ok()) {
     known = {checksum(bytes), true};
     ++counters_.written;
+    if (write_pause_.succeed()) warn("pages are written again");
     return;
   }
   ++counters_.errors;
-  if (writes_.exchange(false)) warn(status.error().message + "; no more pages are written, those that are stay in use");
+  warn(fmt::format("{}; no page is written for {} s, those that are stay in use", status.error().message,
+                   std::chrono::duration<double>(write_pause_.fail()).count()));
 }
 
 void PrefixStore::read(PageFetch::Page& page) {
-  if (page.slot < 0 || !reads_) return;
+  if (page.slot < 0 || !read_pause_.is_over()) return;
   const Written& known = written(page.group, page.slot);
   if (!known.whole) return;  // it could not be written
   const Status status = file_->read(offset_of(page.group, page.slot), page.bytes);
   page.ok = status.ok() && checksum(page.bytes) == known.checksum;
-  if (page.ok) return;
+  if (page.ok) {
+    if (read_pause_.succeed()) warn("pages are read again");
+    return;
+  }
   ++counters_.errors;
   const std::string what = status.ok() ? "a page is not what was written" : status.error().message;
-  if (reads_.exchange(false)) warn(what + "; pages on disk are not used any more");
+  warn(fmt::format("{}; pages on disk are not used for {} s", what,
+                   std::chrono::duration<double>(read_pause_.fail()).count()));
 }
 
 void PrefixStore::warn(const std::string& what) {

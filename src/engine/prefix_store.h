@@ -17,6 +17,7 @@
 
 #include "engine/page_file.h"
 #include "engine/prefix_cache.h"
+#include "engine/retry_pause.h"
 
 namespace kedge::engine {
 
@@ -41,6 +42,7 @@ class PrefixStore {
     std::vector<uint64_t> page_bytes;                    // of each group
     uint64_t bytes_max = 0;                              // of the file
     size_t staged_max = 16;                              // pages on their way to the disk; more are not kept
+    std::chrono::milliseconds retry_first{30'000};       // after a failure; each further one doubles it
     std::function<void(const std::string&)> on_warning;  // called on its thread; may be empty
   };
   /// Written on both threads, read anywhere.
@@ -113,7 +115,7 @@ class PrefixStore {
   std::vector<PrefixCache> slots_;           // of each group; none of them is ever held
   std::vector<std::vector<int32_t>> empty_;  // slots of each group that were forgotten
   std::vector<std::vector<Written>> written_;
-  std::atomic<bool> writes_ = true, reads_ = true;  // false for good after a failure
+  RetryPause write_pause_, read_pause_;  // neither is tried meanwhile
   Counters counters_;
 
   mutable std::mutex mutex_;

@@ -69,6 +69,7 @@ class PrefixStoreTest : public testing::Test {
         std::move(file), PrefixStore::Options{.page_bytes = {kPageBytes[0], kPageBytes[1]},
                                               .bytes_max = pages_max * (kPageBytes[0] + kPageBytes[1]),
                                               .staged_max = staged_max,
+                                              .retry_first = retry_first_,
                                               .on_warning = [this](const std::string& what) {
                                                 const std::lock_guard lock(mutex_);
                                                 warnings_.push_back(what);
@@ -93,6 +94,19 @@ class PrefixStoreTest : public testing::Test {
     return fetch->pages.front().ok;
   }
 
+  /// Puts pages until one of them has come back; gives up after ten seconds.
+  bool comes_to_itself() {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    for (uint64_t i = 1000; std::chrono::steady_clock::now() < end; ++i) {
+      put(0, i);
+      store_->drain();
+      if (comes_back(0, i)) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
+  }
+
+  std::chrono::milliseconds retry_first_{std::chrono::hours(1)};
   std::shared_ptr<FakeFile::State> disk_ = std::make_shared<FakeFile::State>();
   std::mutex mutex_;
   std::vector<std::string> warnings_;
@@ -214,6 +228,26 @@ TEST_F(PrefixStoreTest, a_disk_that_cannot_be_read_is_left_alone) {
   EXPECT_FALSE(store_->has(0, hash_of(2)));
   ASSERT_EQ(warnings_.size(), 1U);
   EXPECT_NE(warnings_.front().find("/disk: cannot read: broken"), std::string::npos);
+}
+
+TEST_F(PrefixStoreTest, after_a_pause_a_disk_is_tried_again) {
+  retry_first_ = std::chrono::milliseconds(5);
+  disk_->bytes_max = 2 * kPageBytes[0];
+  open_fake(1000);
+  for (uint64_t i = 0; i < 4; ++i) put(0, i);
+  store_->drain();
+  EXPECT_GE(store_->counters().errors, 1U);
+  disk_->bytes_max = UINT64_MAX;
+  EXPECT_TRUE(comes_to_itself());
+  disk_->reads_fail = true;
+  EXPECT_FALSE(comes_back(0, 1));
+  disk_->reads_fail = false;
+  EXPECT_TRUE(comes_to_itself());
+  store_->drain();
+  EXPECT_NE(std::ranges::find_if(warnings_, [](const auto& w) { return w.ends_with("pages are read again"); }),
+            warnings_.end());
+  EXPECT_NE(std::ranges::find_if(warnings_, [](const auto& w) { return w.ends_with("pages are written again"); }),
+            warnings_.end());
 }
 
 }  // namespace
