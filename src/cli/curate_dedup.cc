@@ -24,7 +24,8 @@ void register_curate_dedup(Commands& commands, CLI::App& curate) {
   const std::map<std::string, curate::DedupMethod> methods = {{"exact", curate::DedupMethod::exact},
                                                               {"fuzzy", curate::DedupMethod::fuzzy}};
   const std::map<std::string, curate::Normalization> forms = {{"none", curate::Normalization::none},
-                                                              {"text", curate::Normalization::text}};
+                                                              {"text", curate::Normalization::text},
+                                                              {"url", curate::Normalization::url}};
   const std::map<std::string, curate::FuzzyParameters> parameters = {{"kedge", curate::FuzzyParameters::kedge},
                                                                      {"datatrove", curate::FuzzyParameters::datatrove},
                                                                      {"nemo", curate::FuzzyParameters::nemo}};
@@ -33,7 +34,7 @@ void register_curate_dedup(Commands& commands, CLI::App& curate) {
       ->transform(CLI::CheckedTransformer(methods));
   command
       ->add_option("--normalize", options->settings.normalization,
-                   "exact: none (bytes) or text (normal form, case and white space do not count)")
+                   "exact: none (bytes), text (normal form, case and white space do not count) or url (addresses)")
       ->transform(CLI::CheckedTransformer(forms));
   command
       ->add_option("--params", options->settings.parameters,

@@ -12,6 +12,7 @@
 #include "curate/dedup/deduplicate.h"
 #include "curate/dedup/minhash.h"
 #include "curate/dedup/shingles.h"
+#include "curate/dedup/url_key.h"
 #include "curate/normal_forms.h"
 
 namespace kedge::curate {
@@ -84,6 +85,23 @@ TEST_F(Dedup, exact_clusters_come_in_input_order) {
       "\"a \"}\n";
   EXPECT_EQ(run(lines, {}), "{\"keep\":\"c\",\"ids\":[\"c\",\"a\"]}\n");
   EXPECT_EQ(run(lines, {.normalization = Normalization::text}), "{\"keep\":\"c\",\"ids\":[\"c\",\"a\",1]}\n");
+}
+
+TEST(UrlKey, follows_rfc_3986) {
+  const char* const kSame[] = {"HTTP://Example.COM:80/a/./b/../c/?q=%7e%c3%A4#part", "http://example.com/a/c?q=~%C3%A4",
+                               " http://example.com/a/c//?q=%7E%c3%a4 "};
+  for (const char* url : kSame) EXPECT_EQ(comparable_url(url), "http://example.com/a/c?q=~%C3%A4") << url;
+  EXPECT_EQ(comparable_url("https://Me@[::1]:443"), "https://Me@[::1]");
+  EXPECT_EQ(comparable_url("https://h:80/"), "https://h:80");  // 443 is the scheme's own
+  EXPECT_EQ(comparable_url("http://h/A%2Fb"), "http://h/A%2Fb");
+  EXPECT_EQ(comparable_url("not an address/"), "not an address/");
+}
+
+TEST_F(Dedup, by_address_and_never_without_one) {
+  const std::string lines =
+      "{\"id\":1,\"text\":\"A\",\"url\":\"http://h/x/\"}\n{\"id\":2,\"text\":\"B\"}\n{\"id\":3,\"text\":\"B\"}\n"
+      "{\"id\":4,\"text\":\"C\",\"url\":\"http://H:80/x#y\"}\n";
+  EXPECT_EQ(run(lines, {.normalization = Normalization::url}), "{\"keep\":1,\"ids\":[1,4]}\n");
 }
 
 TEST_F(Dedup, verification_keeps_apart_what_shares_little) {

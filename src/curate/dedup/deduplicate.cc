@@ -73,7 +73,7 @@ Result<Counts> deduplicate(const Job& job, const DedupOptions& options, WorkerPo
   std::vector<DocumentKeys> slots;
   Visitor visitor;
   visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
-  visitor.work = [&](const data::Document& document, size_t slot) { slots[slot] = maker.keys_of(document.text); };
+  visitor.work = [&](const data::Document& document, size_t slot) { slots[slot] = maker.keys_of(document); };
   visitor.take = [&](size_t slot, data::Document& document) {
     return collected.add(std::move(slots[slot]), std::move(document.id_json));
   };

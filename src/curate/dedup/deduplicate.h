@@ -6,7 +6,8 @@
 namespace kedge::curate {
 
 enum class DedupMethod : uint8_t { exact, fuzzy };
-enum class Normalization : uint8_t { none, text };
+/// What exact compares: bytes, comparable_text or the document's address (comparable_url; without one: no partner).
+enum class Normalization : uint8_t { none, text, url };
 /// datatrove: 14 bands of 8 over words; nemo: 20 of 13 over characters; kedge: 20 of 5 over words, to be verified.
 enum class FuzzyParameters : uint8_t { kedge, datatrove, nemo };
 

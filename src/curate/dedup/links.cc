@@ -14,7 +14,9 @@ constexpr size_t kAllPairsMax = 256;          // a larger bucket is compared alo
 void link_equal(const KeyStore& store, UnionFind& sets) {
   std::vector<std::pair<TextHash, uint32_t>> sorted;
   sorted.reserve(store.documents());
-  for (uint32_t i = 0; i < store.documents(); ++i) sorted.emplace_back(store.hash(i), i);
+  for (uint32_t i = 0; i < store.documents(); ++i) {
+    if (store.hash(i) != TextHash()) sorted.emplace_back(store.hash(i), i);
+  }
   std::sort(sorted.begin(), sorted.end());
   for (size_t i = 1; i < sorted.size(); ++i) {
     if (sorted[i - 1].first == sorted[i].first) sets.unite(sorted[i - 1].second, sorted[i].second);

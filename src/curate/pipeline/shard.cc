@@ -103,7 +103,7 @@ class ShardRun {
     slot.text = beginning_of(document.text, kSampleBytes);
     if (!slot.kept) return;
     slot.line = output_line(document, job_, changed, stage_.extracts, members);
-    if (stage_.keys != nullptr) slot.keys = stage_.keys->keys_of(document.text);
+    if (stage_.keys != nullptr) slot.keys = stage_.keys->keys_of(document);
     slot.kept_bytes = document.text.size();
   }
 
