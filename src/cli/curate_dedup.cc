@@ -1,7 +1,9 @@
 // kedge curate dedup: which documents say the same.
 
 #include "cli/curate_commands.h"
+#include "curate/dedup/cut.h"
 #include "curate/dedup/deduplicate.h"
+#include "curate/dedup/repeats.h"
 
 namespace kedge::cli {
 namespace {
@@ -11,6 +13,21 @@ struct DedupCommand {
   curate::DedupOptions settings;
 };
 
+void add_cutting(CLI::App& command, curate::DedupOptions& settings) {
+  command.add_option("--length", settings.length, "substring: least length in bytes")
+      ->check(CLI::Range(curate::kSubstringBytesMin, curate::kSubstringBytesMax))
+      ->capture_default_str();
+  command.add_option("--sentences", settings.sentences, "sentence: how many in a run")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  command.add_option("--min-words", settings.words_min, "drop a text that was cut and has fewer left; sentence: 50");
+  command.add_option("--min-sentences", settings.sentences_min, "or fewer of these; sentence: 3");
+  command
+      .add_option("--max-memory", settings.memory_bytes, "of records held before they are spilled beside the output")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
+}
+
 }  // namespace
 
 void register_curate_dedup(Commands& commands, CLI::App& curate) {
@@ -18,18 +35,21 @@ void register_curate_dedup(Commands& commands, CLI::App& curate) {
   CLI::App* command = commands.add_to(curate, "dedup", "clusters of documents that are equal or nearly so", [options] {
     return run_curate(options->common, [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
                                            const std::stop_token& stop) {
-      return curate::deduplicate(job, options->settings, pool, events, stop);
+      const bool cuts = curate::cuts_texts(options->settings.method);
+      return (cuts ? curate::cut_repeats : curate::deduplicate)(job, options->settings, pool, events, stop);
     });
   });
-  const std::map<std::string, curate::DedupMethod> methods = {{"exact", curate::DedupMethod::exact},
-                                                              {"fuzzy", curate::DedupMethod::fuzzy}};
+  std::map<std::string, curate::DedupMethod> methods;
+  for (const auto& [name, method] : curate::kDedupMethods) methods.emplace(name, method);
   const std::map<std::string, curate::Normalization> forms = {{"none", curate::Normalization::none},
                                                               {"text", curate::Normalization::text},
                                                               {"url", curate::Normalization::url}};
   const std::map<std::string, curate::FuzzyParameters> parameters = {{"kedge", curate::FuzzyParameters::kedge},
                                                                      {"datatrove", curate::FuzzyParameters::datatrove},
                                                                      {"nemo", curate::FuzzyParameters::nemo}};
-  command->add_option("--method", options->settings.method, "exact or fuzzy")
+  command
+      ->add_option("--method", options->settings.method,
+                   "exact or fuzzy: clusters; sentence, paragraph or substring: texts without what stood before")
       ->required()
       ->transform(CLI::CheckedTransformer(methods));
   command
@@ -44,6 +64,7 @@ void register_curate_dedup(Commands& commands, CLI::App& curate) {
   command->add_option("--min-jaccard", options->settings.jaccard_min, "with --verify: similarity from which on to link")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  add_cutting(*command, options->settings);
   options->common.add_to(*command);
 }
 

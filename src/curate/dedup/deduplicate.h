@@ -1,15 +1,29 @@
 #pragma once
 // Finds documents that say the same, exactly or nearly.
 
+#include <array>
+#include <optional>
+#include <string_view>
+#include <utility>
+
 #include "curate/annotate.h"
 
 namespace kedge::curate {
 
-enum class DedupMethod : uint8_t { exact, fuzzy };
+/// exact and fuzzy make clusters of documents; the others take parts out of texts (repeats.h).
+enum class DedupMethod : uint8_t { exact, fuzzy, sentence, paragraph, substring };
+inline constexpr std::array kDedupMethods = {
+    std::pair<std::string_view, DedupMethod>{"exact", DedupMethod::exact},
+    std::pair<std::string_view, DedupMethod>{"fuzzy", DedupMethod::fuzzy},
+    std::pair<std::string_view, DedupMethod>{"sentence", DedupMethod::sentence},
+    std::pair<std::string_view, DedupMethod>{"paragraph", DedupMethod::paragraph},
+    std::pair<std::string_view, DedupMethod>{"substring", DedupMethod::substring}};
 /// What exact compares: bytes, comparable_text or the document's address (comparable_url; without one: no partner).
 enum class Normalization : uint8_t { none, text, url };
 /// datatrove: 14 bands of 8 over words; nemo: 20 of 13 over characters; kedge: 20 of 5 over words, to be verified.
 enum class FuzzyParameters : uint8_t { kedge, datatrove, nemo };
+
+inline constexpr int64_t kSubstringBytesMin = 20, kSubstringBytesMax = 1 << 20;
 
 struct DedupOptions {
   DedupMethod method = DedupMethod::exact;
@@ -17,6 +31,11 @@ struct DedupOptions {
   FuzzyParameters parameters = FuzzyParameters::kedge;
   bool verify = false;       // link candidates only by the Jaccard similarity of their word shingles
   double jaccard_min = 0.7;  // from which on
+  size_t length = 100;       // substring: bytes
+  size_t sentences = 3;      // sentence: in a run
+  std::optional<size_t> words_min,
+      sentences_min;                          // what a text that was cut must have left; sentence: 50 and 3, else 1
+  uint64_t memory_bytes = uint64_t{1} << 30;  // of records held before they are spilled
 };
 
 /// Writes one line a cluster of two or more documents: `{"keep":ID,"ids":[ID,...]}`, in input order. Keys of all

@@ -71,6 +71,7 @@ DocumentKeys KeyMaker::keys_of(const data::Document& document) const {
     keys.hash = exact_hash(options_.normalization, document);
     return keys;
   }
+  if (minhash_ == nullptr) return keys;  // what is compared is the text itself
   const std::u32string codes = to_codes(document.text);
   std::vector<uint64_t> shingles = shingles_of(options_.parameters, codes);
   keys.bands.resize(minhash_->bands());

@@ -7,8 +7,10 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "curate/dedup/links.h"
+#include "curate/dedup/repeats.h"
 #include "data/line_file.h"
 
 namespace kedge::curate {
@@ -148,6 +150,24 @@ Status write_duplicates(const std::filesystem::path& path, const ShardKeys& shar
   return file.commit();
 }
 
+std::optional<Removal> read_removal(const Json& entry) {
+  if (!entry.is_object() || !entry.contains("record") || !entry["record"].is_number_unsigned()) return std::nullopt;
+  Removal removal;
+  if (entry.contains("of")) {
+    removal.of = to_text(entry["of"]);
+    return removal;
+  }
+  if (!entry.contains("cut") || !entry["cut"].is_array() || entry["cut"].empty()) return std::nullopt;
+  for (const Json& span : entry["cut"]) {
+    if (!span.is_array() || span.size() != 2) return std::nullopt;
+    for (const Json& end : span) {
+      if (!end.is_number_unsigned() || end.get<uint64_t>() > UINT32_MAX) return std::nullopt;
+    }
+    removal.cuts.push_back({span[0].get<uint32_t>(), span[1].get<uint32_t>()});
+  }
+  return removal;
+}
+
 Json summary_of(const Clusters& clusters, uint32_t documents) {
   std::map<size_t, uint64_t> sizes;
   uint64_t duplicates = 0;
@@ -162,7 +182,9 @@ Json summary_of(const Clusters& clusters, uint32_t documents) {
 
 }  // namespace
 
-Result<Json> link_shards(const LinkJob& job, const DedupOptions& options, const std::stop_token& stop) {
+Result<Json> link_shards(const LinkJob& job, const DedupOptions& options, WorkerPool& pool,
+                         const std::stop_token& stop) {
+  if (cuts_texts(options.method)) return cut_shards(job, options, pool, stop);
   const KeyMaker maker(options);
   KEDGE_ASSIGN(const auto keys, MappedKeys::open(job.outputs, maker.bands() == 0 ? 2 : maker.bands()));
   KEDGE_ASSIGN(UnionFind sets, link_documents(*keys, options, maker.bands(), stop));
@@ -189,11 +211,9 @@ Result<Duplicates> read_duplicates(const std::filesystem::path& path) {
   while (!text.empty()) {
     const size_t newline = std::min(text.find('\n'), text.size());
     KEDGE_ASSIGN(const Json entry, parse_json(text.substr(0, newline), path.string()));
-    if (!entry.is_object() || !entry.contains("record") || !entry["record"].is_number_unsigned() ||
-        !entry.contains("of")) {
-      return Error{ErrorKind::corrupt_data, path.string() + ": not a list of duplicates"};
-    }
-    duplicates.emplace(entry["record"].get<uint64_t>(), to_text(entry["of"]));
+    std::optional<Removal> removal = read_removal(entry);
+    if (!removal) return Error{ErrorKind::corrupt_data, path.string() + ": not a list of duplicates"};
+    duplicates.emplace(entry["record"].get<uint64_t>(), std::move(*removal));
     text.remove_prefix(std::min(newline + 1, text.size()));
   }
   return duplicates;

@@ -224,11 +224,12 @@ class Run {
     if (read_json_file(layout_->linked(stage)).ok() && links_are_there(stage)) return Done{};
     LinkJob job;
     job.clusters = layout_->clusters(stage);
+    job.fields = pipeline_.fields;
     for (size_t shard = 0; shard < shards(); ++shard) {
       job.outputs.push_back(layout_->data(stage, shard));
       job.duplicates.push_back(layout_->duplicates(stage, shard));
     }
-    KEDGE_ASSIGN(const Json summary, link_shards(job, stages_.dedups[stage], stop_));
+    KEDGE_ASSIGN(const Json summary, link_shards(job, stages_.dedups[stage], pool_, stop_));
     return write_whole(layout_->linked(stage), to_text(summary));
   }
   [[nodiscard]] bool links_are_there(size_t stage) const {

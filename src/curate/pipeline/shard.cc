@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 
+#include "curate/dedup/repeats.h"
 #include "data/json_line.h"
 #include "data/json_text.h"
 #include "data/line_file.h"
@@ -91,8 +92,8 @@ class ShardRun {
   void work(data::Document document, size_t index) {
     Slot& slot = slots_[index];
     slot.bytes = document.text.size();
-    if (stage_.after_dedup) slot.outcomes.push_back(duplicate_outcome(document));
-    bool changed = false;
+    if (stage_.after_dedup) slot.outcomes.push_back(remove_duplicates(document));
+    bool changed = stage_.after_dedup && slot.outcomes.back().changed;
     std::vector<std::pair<std::string, std::string>> members;
     for (size_t i = 0; i < stage_.steps.size() && still_kept(slot); ++i) {
       slot.outcomes.push_back(stage_.steps[i]->apply(document));
@@ -148,13 +149,23 @@ class ShardRun {
  private:
   [[nodiscard]] static bool still_kept(const Slot& slot) { return slot.outcomes.empty() || slot.outcomes.back().keep; }
 
-  [[nodiscard]] Outcome duplicate_outcome(const data::Document& document) const {
+  Outcome remove_duplicates(data::Document& document) const {
     Outcome outcome;
     const auto found = job_.duplicates.find(document.number);
     if (found == job_.duplicates.end()) return outcome;
-    outcome.keep = false;
-    outcome.reason = "duplicate";
-    outcome.details = "{\"of\":" + found->second + "}";
+    const Removal& removal = found->second;
+    if (removal.cuts.empty()) {
+      outcome.reason = "duplicate";
+      outcome.details = "{\"of\":" + removal.of + "}";
+    } else if (!fit(removal.cuts, document.text)) {
+      outcome.reason = "cuts of another text";
+    } else {
+      document.text = without(document.text, removal.cuts);
+      outcome.changed = true;
+      outcome.labels.emplace_back("cut");
+      if (too_little_left(document.text, stage_.before)) outcome.reason = "too little left";
+    }
+    outcome.keep = outcome.reason.empty();
     return outcome;
   }
 

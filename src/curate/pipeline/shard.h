@@ -11,18 +11,26 @@
 #include "core/thread_pool.h"
 #include "curate/annotate.h"
 #include "curate/dedup/keys.h"
+#include "curate/dedup/units.h"
 #include "curate/pipeline/statistics.h"
 #include "curate/pipeline/step.h"
 
 namespace kedge::curate {
 
-/// Documents of a shard that deduplication drops: by record number, the id that is kept instead.
-using Duplicates = std::unordered_map<uint64_t, std::string>;
+/// What deduplication does to a document: drops it for another (its id, JSON), or cuts its text.
+struct Removal {
+  std::string of;
+  std::vector<ByteSpan> cuts;  // empty: dropped
+};
+
+/// Of a shard, by record number.
+using Duplicates = std::unordered_map<uint64_t, Removal>;
 
 struct Stage {
   std::vector<std::unique_ptr<Step>> steps;
   std::unique_ptr<KeyMaker> keys;  // of the deduplication that follows; null: there is none
-  bool after_dedup = false;        // it begins by dropping duplicates: step 0 of its statistics
+  bool after_dedup = false;        // it begins by removing duplicates: step 0 of its statistics
+  DedupOptions before;             // of that deduplication
   bool extracts = false;           // its first step reads pages
 };
 

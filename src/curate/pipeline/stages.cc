@@ -22,6 +22,7 @@ Result<Stages> make_stages(const Pipeline& pipeline) {
     all.dedups.push_back(dedup);
     all.stages.emplace_back();
     all.stages.back().after_dedup = true;
+    all.stages.back().before = dedup;
   }
   return all;
 }
