@@ -17,6 +17,11 @@ std::unique_ptr<RepeatFinder> make_unit_finder(const DedupOptions& options, cons
 /// Lee et al. 2022 over bytes of UTF-8: whatever stood before for `length` bytes. Two passes.
 std::unique_ptr<RepeatFinder> make_substring_finder(const DedupOptions& options, const std::filesystem::path& folder);
 
+/// What a Bloom filter has seen, in the order of the documents. One pass, or two where entries are counted first. Fails
+/// as BloomFilter::load and create do.
+Result<std::unique_ptr<RepeatFinder>> make_bloom_finder(const DedupOptions& options,
+                                                        const std::filesystem::path& folder);
+
 /// Ranges of indices within documents, sorted and merged. In memory: 16 bytes each when they are merged.
 class MarkedRanges {
  public:

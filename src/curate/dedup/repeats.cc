@@ -5,12 +5,13 @@
 namespace kedge::curate {
 
 bool cuts_texts(DedupMethod method) {
-  return method != DedupMethod::exact && method != DedupMethod::fuzzy;
+  return method != DedupMethod::exact && method != DedupMethod::fuzzy && method != DedupMethod::semantic;
 }
 
 Result<std::unique_ptr<RepeatFinder>> make_repeat_finder(const DedupOptions& options,
                                                          const std::filesystem::path& folder) {
   if (options.method == DedupMethod::substring) return make_substring_finder(options, folder);
+  if (options.method == DedupMethod::bloom) return make_bloom_finder(options, folder);
   return make_unit_finder(options, folder);
 }
 

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "core/file.h"
+#include "curate/dedup/bloom_filter.h"
 #include "curate/dedup/cut.h"
 #include "curate/dedup/record_sorter.h"
 
@@ -117,6 +118,66 @@ TEST_F(Repeats, paragraphs_are_compared_as_ccnet_does) {
   EXPECT_EQ(ccnet_normal_form(U" A1\u2026b\u0007 "), U"a0b");
   // sha1("a") begins 86 f7 e4 37 fa a5 a7 fc
   EXPECT_EQ(ccnet_hash(U"A"), 0xfca7a5fa37e4f786ULL);
+}
+
+TEST(BloomFilter, holds_to_its_rate_and_refuses_damage) {
+  const BloomKind kind{1, 0};
+  BloomFilter filter = BloomFilter::create(20000, 0.01, kind).value();
+  EXPECT_EQ(filter.bits(), 191702U);  // ceil(20000 * 9.58506)
+  EXPECT_EQ(filter.hashes(), 7U);
+  std::mt19937_64 random(1);
+  std::vector<std::pair<uint64_t, uint64_t>> keys(20000);
+  for (auto& key : keys) key = {random(), random()};
+  for (const auto& [high, low] : keys) filter.insert(high, low);
+  for (const auto& [high, low] : keys) EXPECT_TRUE(filter.contains(high, low));
+  int wrong = 0;
+  for (int i = 0; i < 20000; ++i) wrong += filter.contains(random(), random()) ? 1 : 0;
+  EXPECT_NEAR(wrong, 200, 60);  // four deviations
+  const fs::path path = fs::temp_directory_path() / ("kedge_bloom_test_" + std::to_string(::getpid()));
+  ASSERT_TRUE(filter.save(path).ok());
+  const BloomFilter again = BloomFilter::load(path, kind).value();
+  EXPECT_EQ(again.entries(), 20000U);
+  for (const auto& [high, low] : keys) EXPECT_TRUE(again.contains(high, low));
+  EXPECT_EQ(BloomFilter::load(path, {0, 13}).error().kind, ErrorKind::invalid_input);
+  const std::string whole = read_file(path, 1 << 20).value();
+  for (const size_t at : {size_t{0}, size_t{9}, size_t{25}, size_t{60}, whole.size() - 1}) {
+    std::string bytes = whole;
+    bytes[at] = static_cast<char>(bytes[at] ^ 4);
+    std::ofstream(path, std::ios::binary) << bytes;
+    EXPECT_EQ(BloomFilter::load(path, kind).error().kind, ErrorKind::corrupt_data) << at;
+  }
+  std::ofstream(path, std::ios::binary) << whole.substr(0, whole.size() - 8);
+  EXPECT_EQ(BloomFilter::load(path, kind).error().kind, ErrorKind::corrupt_data);
+  fs::remove(path);
+  EXPECT_EQ(BloomFilter::create(uint64_t{1} << 60, 1e-5, kind).error().kind, ErrorKind::out_of_memory);
+}
+
+TEST_F(Repeats, bloom_drops_what_is_known_by_words_document_and_paragraph) {
+  std::string words;
+  for (int i = 0; i < 30; ++i)
+    words += "word" + std::string(1, static_cast<char>('a' + i % 26)) + (i > 25 ? "x " : " ");
+  const std::vector<std::string> texts = {
+      words, words + "and one", "a few words", "a few words",
+      words.substr(0, 90) + "all else is new here and so it stays as it is with us."};
+  const auto dropped = [&](const DedupOptions& options) {
+    std::vector<bool> all;
+    for (const Edit& edit : edits(texts, options)) all.push_back(edit.drop);
+    return all;
+  };
+  DedupOptions options{.method = DedupMethod::bloom};
+  EXPECT_EQ(dropped(options), (std::vector<bool>{false, true, false, false, false}));
+  options.bloom.by = BloomBy::document;
+  options.bloom.save = folder_ / "filter";
+  EXPECT_EQ(dropped(options), (std::vector<bool>{false, false, false, true, false}));
+  options.bloom.load = options.bloom.save;
+  options.bloom.save.clear();
+  options.bloom.read_only = true;
+  EXPECT_EQ(dropped(options), (std::vector<bool>{true, true, true, true, true}));
+  options = {.method = DedupMethod::bloom};
+  options.bloom.by = BloomBy::paragraph;
+  EXPECT_EQ(kept({"x\ny", "z\nx\n"}, options)[1], "z\n");
+  options.bloom.read_only = true;
+  EXPECT_EQ(make_repeat_finder(options, folder_).error().kind, ErrorKind::invalid_input);
 }
 
 TEST_F(Repeats, lines_say_what_went_in_code_points) {

@@ -1,6 +1,7 @@
 #pragma once
 // Deduplication as a step of a pipeline: its settings, and how it is listed.
 
+#include <filesystem>
 #include <string>
 
 #include "curate/dedup/deduplicate.h"
@@ -12,8 +13,8 @@ namespace kedge::curate {
 
 OperatorInfo dedup_operator();
 
-/// Fails with invalid_input, naming the setting.
-Result<DedupOptions> read_dedup(OptionReader& options);
+/// Files are looked up from `folder`. Fails with invalid_input, naming the setting.
+Result<DedupOptions> read_dedup(OptionReader& options, const std::filesystem::path& folder);
 
 /// How reports call it: "dedup fuzzy".
 std::string label_of(const DedupOptions& dedup);

@@ -16,6 +16,7 @@ struct LinkJob {
   std::vector<std::filesystem::path> duplicates;  // to be written, likewise
   std::filesystem::path clusters;                 // {"keep":ID,"ids":[ID,...]} a line
   data::Fields fields;                            // of the outputs
+  std::string identity;                           // of the run, for its index
 };
 
 /// Keys stay in their files, which are mapped; in memory are 4 bytes a document and 16 (exact: 24) while a band is

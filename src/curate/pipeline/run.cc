@@ -123,6 +123,8 @@ class Run {
       KEDGE_TRY(make_folder(layout_->stage_folder(stage)));
       if (stage < last()) KEDGE_TRY(make_folder(layout_->dedup_folder(stage)));
     }
+    std::error_code code;
+    identity_ = fs::absolute(options_.output, code).lexically_normal().string() + " " + to_text(identity);
     KEDGE_TRY(make_folder(options_.output / "rejects"));
     remove_torn();
     const auto found = read_json_file(layout_->identity());
@@ -225,6 +227,7 @@ class Run {
     LinkJob job;
     job.clusters = layout_->clusters(stage);
     job.fields = pipeline_.fields;
+    job.identity = identity_ + fmt::format(" {}", stage);
     for (size_t shard = 0; shard < shards(); ++shard) {
       job.outputs.push_back(layout_->data(stage, shard));
       job.duplicates.push_back(layout_->duplicates(stage, shard));
@@ -290,6 +293,7 @@ class Run {
   const std::stop_token& stop_;
   Stages stages_;
   std::optional<Layout> layout_;
+  std::string identity_;
   std::vector<size_t> mine_;             // shards of this process
   std::vector<std::vector<bool>> done_;  // by stage, of mine_
 };

@@ -14,42 +14,6 @@ namespace {
 constexpr size_t kSampleBytes = 800;
 constexpr size_t kDetailsBytes = 4000;
 
-std::string_view bytes_of(const std::vector<uint64_t>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(uint64_t)};
-}
-
-/// What a shard's documents are compared by: one document after the other.
-class KeyWriter {
- public:
-  static Result<KeyWriter> create(const std::filesystem::path& output) {
-    const KeyFiles files = key_files_of(output);
-    KEDGE_ASSIGN(data::LineFile keys, data::LineFile::create(files.keys));
-    KEDGE_ASSIGN(data::LineFile offsets, data::LineFile::create(files.offsets));
-    KEDGE_ASSIGN(data::LineFile shingles, data::LineFile::create(files.shingles));
-    KEDGE_ASSIGN(data::LineFile ids, data::LineFile::create(files.ids));
-    return KeyWriter(std::move(keys), std::move(offsets), std::move(shingles), std::move(ids));
-  }
-
-  Status add(const DocumentKeys& keys, const std::string& id_json) {
-    KEDGE_TRY(keys_.write(keys.bands.empty() ? bytes_of({keys.hash.high, keys.hash.low}) : bytes_of(keys.bands)));
-    KEDGE_TRY(shingles_.write(bytes_of(keys.shingles)));
-    shingle_count_ += keys.shingles.size();
-    KEDGE_TRY(offsets_.write(bytes_of({shingle_count_})));
-    return ids_.write(id_json + "\n");
-  }
-  Status commit() {
-    for (data::LineFile* file : {&keys_, &offsets_, &shingles_, &ids_}) KEDGE_TRY(file->commit());
-    return Done{};
-  }
-
- private:
-  KeyWriter(data::LineFile keys, data::LineFile offsets, data::LineFile shingles, data::LineFile ids)
-      : keys_(std::move(keys)), offsets_(std::move(offsets)), shingles_(std::move(shingles)), ids_(std::move(ids)) {}
-
-  data::LineFile keys_, offsets_, shingles_, ids_;
-  uint64_t shingle_count_ = 0;
-};
-
 /// What became of one document.
 struct Slot {
   std::vector<Outcome> outcomes;  // of the steps that saw it
@@ -184,14 +148,6 @@ class ShardRun {
 };
 
 }  // namespace
-
-KeyFiles key_files_of(const std::filesystem::path& output) {
-  const auto beside = [&](const char* extension) {
-    std::filesystem::path path = output;
-    return path.replace_extension().replace_extension(extension);  // of .jsonl.zst
-  };
-  return {beside(".keys"), beside(".offsets"), beside(".shingles"), beside(".ids")};
-}
 
 std::string output_line(const data::Document& document, const ShardJob& job, bool text_changed, bool extracted,
                         const std::vector<std::pair<std::string, std::string>>& members) {

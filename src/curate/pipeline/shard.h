@@ -10,6 +10,7 @@
 
 #include "core/thread_pool.h"
 #include "curate/annotate.h"
+#include "curate/dedup/key_files.h"
 #include "curate/dedup/keys.h"
 #include "curate/dedup/units.h"
 #include "curate/pipeline/statistics.h"
@@ -42,12 +43,6 @@ struct ShardJob {
   Duplicates duplicates;
   uint64_t records_enough = UINT64_MAX;  // as in Job
 };
-
-/// Files beside a shard's output that hold what its documents are compared by.
-struct KeyFiles {
-  std::filesystem::path keys, offsets, shingles, ids;
-};
-KeyFiles key_files_of(const std::filesystem::path& output);
 
 struct ShardResult {
   StageStatistics statistics;

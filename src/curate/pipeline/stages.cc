@@ -16,7 +16,7 @@ Result<Stages> make_stages(const Pipeline& pipeline) {
       all.stages.back().steps.push_back(std::move(step));
       continue;
     }
-    KEDGE_ASSIGN(const DedupOptions dedup, read_dedup(options));
+    KEDGE_ASSIGN(const DedupOptions dedup, read_dedup(options, pipeline.folder));
     all.labels.push_back(label_of(dedup));
     all.stages.back().keys = std::make_unique<KeyMaker>(dedup);
     all.dedups.push_back(dedup);
