@@ -29,13 +29,7 @@ class UnitFinder final : public RepeatFinder {
 
   Status end_pass(size_t) override {
     ranges_ = std::make_unique<MarkedRanges>(folder_, options_.memory_bytes, documents_);
-    KEDGE_TRY(sorter_.runs([this](std::span<const KeyRecord> run) -> Status {
-      for (const KeyRecord& record : run.subspan(1)) {
-        const auto first = static_cast<uint32_t>(record.value);
-        KEDGE_TRY(ranges_->add(static_cast<uint32_t>(record.value >> 32), first, first + width()));
-      }
-      return Done{};
-    }));
+    KEDGE_TRY(sorter_.runs([this](std::span<const KeyRecord> run) { return mark_repeats(run); }));
     return ranges_->finish();
   }
 
@@ -59,6 +53,13 @@ class UnitFinder final : public RepeatFinder {
   }
 
  private:
+  Status mark_repeats(std::span<const KeyRecord> run) {
+    for (const KeyRecord& record : run.subspan(1)) {
+      const auto first = static_cast<uint32_t>(record.value);
+      KEDGE_TRY(ranges_->add(static_cast<uint32_t>(record.value >> 32), first, first + width()));
+    }
+    return Done{};
+  }
   [[nodiscard]] uint32_t width() const {
     return options_.method == DedupMethod::paragraph ? 1 : static_cast<uint32_t>(options_.sentences);
   }
