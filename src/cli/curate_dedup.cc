@@ -1,7 +1,10 @@
 // kedge curate dedup: which documents say the same.
 
 #include "cli/curate_commands.h"
+#include "curate/dedup/cut.h"
 #include "curate/dedup/deduplicate.h"
+#include "curate/dedup/repeats.h"
+#include "curate/dedup/semantic.h"
 
 namespace kedge::cli {
 namespace {
@@ -9,7 +12,58 @@ namespace {
 struct DedupCommand {
   CurateOptions common;
   curate::DedupOptions settings;
+  curate::SemanticOptions semantic;
+  std::string vector_field = "embedding";
 };
+
+void add_cutting(CLI::App& command, curate::DedupOptions& settings) {
+  command.add_option("--length", settings.length, "substring: least length in bytes")
+      ->check(CLI::Range(curate::kSubstringBytesMin, curate::kSubstringBytesMax))
+      ->capture_default_str();
+  command.add_option("--sentences", settings.sentences, "sentence: how many in a run")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  command.add_option("--min-words", settings.words_min, "drop a text that was cut and has fewer left; sentence: 50");
+  command.add_option("--min-sentences", settings.sentences_min, "or fewer of these; sentence: 3");
+}
+
+void add_bloom(CLI::App& command, curate::BloomOptions& bloom) {
+  const std::map<std::string, curate::BloomBy> kinds = {{"words", curate::BloomBy::words},
+                                                        {"document", curate::BloomBy::document},
+                                                        {"paragraph", curate::BloomBy::paragraph}};
+  command.add_option("--by", bloom.by, "bloom: words (runs of 13), document or paragraph")
+      ->transform(CLI::CheckedTransformer(kinds));
+  command.add_option("--share", bloom.share, "bloom by words: drop a text of whose runs more are known")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command.add_option("--expected", bloom.expected, "bloom: entries; 0: counted first")->capture_default_str();
+  command.add_option("--false-positives", bloom.false_positive_rate, "bloom: share of new entries taken for known")
+      ->check(CLI::Range(1e-12, 0.5))
+      ->capture_default_str();
+  command.add_option("--load", bloom.load, "bloom: a filter's file to begin with");
+  command.add_option("--save", bloom.save, "bloom: where to keep the filter");
+  command.add_flag("--read-only", bloom.read_only, "bloom: nothing is added to the filter");
+}
+
+void add_semantic(CLI::App& command, DedupCommand& options) {
+  curate::SemanticOptions& semantic = options.semantic;
+  const std::map<std::string, curate::SemanticKeep> keeps = {{"hard", curate::SemanticKeep::hard},
+                                                             {"easy", curate::SemanticKeep::easy},
+                                                             {"random", curate::SemanticKeep::random}};
+  command.add_option("--vector-field", options.vector_field, "semantic: member with the embedding, a list of numbers")
+      ->capture_default_str();
+  command.add_option("--clusters", semantic.clusters, "semantic: of k-means")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  command.add_option("--eps", semantic.eps, "semantic: removed from a cosine of 1 - eps on")
+      ->check(CLI::Range(0.0, 2.0))
+      ->capture_default_str();
+  command
+      .add_option("--which-to-keep", semantic.keep, "semantic: hard (far from the cluster's middle), easy or random")
+      ->transform(CLI::CheckedTransformer(keeps));
+  command.add_option("--seed", semantic.seed, "semantic: another one begins with other clusters")
+      ->capture_default_str();
+}
 
 }  // namespace
 
@@ -18,22 +72,36 @@ void register_curate_dedup(Commands& commands, CLI::App& curate) {
   CLI::App* command = commands.add_to(curate, "dedup", "clusters of documents that are equal or nearly so", [options] {
     return run_curate(options->common, [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
                                            const std::stop_token& stop) {
-      return curate::deduplicate(job, options->settings, pool, events, stop);
+      if (options->settings.method == curate::DedupMethod::semantic) {
+        return curate::deduplicate_by_vectors(job, options->vector_field, options->semantic, pool, events, stop);
+      }
+      const bool cuts = curate::cuts_texts(options->settings.method);
+      if (cuts && !options->settings.index.empty()) {
+        return Result<curate::Counts>(
+            Error{ErrorKind::invalid_input, "--index: only --method exact and fuzzy have one"});
+      }
+      return (cuts ? curate::cut_repeats : curate::deduplicate)(job, options->settings, pool, events, stop);
     });
   });
-  const std::map<std::string, curate::DedupMethod> methods = {{"exact", curate::DedupMethod::exact},
-                                                              {"fuzzy", curate::DedupMethod::fuzzy}};
+  std::map<std::string, curate::DedupMethod> methods;
+  for (const auto& [name, method] : curate::kDedupMethods) methods.emplace(name, method);
+  methods.emplace("semantic", curate::DedupMethod::semantic);
   const std::map<std::string, curate::Normalization> forms = {{"none", curate::Normalization::none},
-                                                              {"text", curate::Normalization::text}};
+                                                              {"text", curate::Normalization::text},
+                                                              {"url", curate::Normalization::url}};
   const std::map<std::string, curate::FuzzyParameters> parameters = {{"kedge", curate::FuzzyParameters::kedge},
                                                                      {"datatrove", curate::FuzzyParameters::datatrove},
                                                                      {"nemo", curate::FuzzyParameters::nemo}};
-  command->add_option("--method", options->settings.method, "exact or fuzzy")
+  command
+      ->add_option(
+          "--method", options->settings.method,
+          "exact or fuzzy: clusters; sentence, paragraph, substring or bloom: texts without what stood before; "
+          "semantic: near embeddings")
       ->required()
       ->transform(CLI::CheckedTransformer(methods));
   command
       ->add_option("--normalize", options->settings.normalization,
-                   "exact: none (bytes) or text (normal form, case and white space do not count)")
+                   "exact: none (bytes), text (normal form, case and white space do not count) or url (addresses)")
       ->transform(CLI::CheckedTransformer(forms));
   command
       ->add_option("--params", options->settings.parameters,
@@ -43,6 +111,20 @@ void register_curate_dedup(Commands& commands, CLI::App& curate) {
   command->add_option("--min-jaccard", options->settings.jaccard_min, "with --verify: similarity from which on to link")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  command->add_option("--index", options->settings.index,
+                      "exact, fuzzy: folder with the keys of earlier runs; this one's are added");
+  command
+      ->add_option_function<uint64_t>(
+          "--max-memory",
+          [options](uint64_t bytes) {
+            options->settings.memory_bytes = bytes;
+            options->settings.on_disk = true;
+          },
+          "of records held before they are spilled beside the output; exact, fuzzy: keys lie there too")
+      ->transform(CLI::AsSizeValue(false));
+  add_cutting(*command, options->settings);
+  add_bloom(*command, options->settings.bloom);
+  add_semantic(*command, *options);
   options->common.add_to(*command);
 }
 

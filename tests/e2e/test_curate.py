@@ -9,6 +9,8 @@ import unittest
 from pathlib import Path
 
 KEDGE = os.environ.get("KEDGE", "build/release/kedge")
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = Path(os.environ.get("KEDGE_SHARED", ROOT.parent / "shared")) / "data" / "curate"
 STORY = "The sea was calm and the wind had gone, so that they could hear the bells of the town all the way to the ship."
 
 
@@ -32,7 +34,7 @@ class Curate(unittest.TestCase):
     def run_command(self, inputs, *command, code=0):
         """(counts, lines, standard error)."""
         out = self.path("out.jsonl")
-        inputs = [part for name in inputs for part in ("--input", name)]
+        inputs = [part for name in inputs for part in ("--input", str(name))]
         done = self.call(*command, *inputs, "--output", out, "--json", "--quiet")
         self.assertEqual(done.returncode, code, done.stderr)
         if code:
@@ -82,6 +84,40 @@ class Curate(unittest.TestCase):
         counts, rows, _ = self.run_command([source], *fuzzy)
         self.assertEqual(rows, [{"keep": "a", "ids": ["a", "b", "c"]}])
         self.assertEqual(counts["out"], 4)
+
+    def test_parts_that_stood_before_are_cut(self):
+        source = self.write("d.jsonl", [{"id": "a", "text": STORY + "\nü"},
+                                        {"id": "b", "text": "ä " + STORY + " End."}])
+        _, rows, _ = self.run_command([source], "dedup", "--method", "substring", "--length", "40")
+        self.assertEqual([row["text"] for row in rows], [STORY + "\nü", "ä  End."])
+        self.assertEqual(rows[1]["cut"], [[2, 2 + len(STORY)]])
+        _, rows, _ = self.run_command([source, source], "dedup", "--method", "paragraph")
+        self.assertEqual([row["keep"] for row in rows], [True, True, False, False])
+        saved = self.path("filter")
+        self.run_command([source], "dedup", "--method", "bloom", "--by", "document", "--save", saved)
+        _, rows, _ = self.run_command([source], "dedup", "--method", "bloom", "--by", "document", "--load", saved,
+                                      "--read-only")
+        self.assertEqual([row["reason"] for row in rows], ["duplicate", "duplicate"])
+
+    @unittest.skipUnless(SHARED.is_dir(), "the reference data is not there")
+    def test_on_disk_and_in_steps_the_clusters_are_those_of_one_run(self):
+        sources = sorted(SHARED.glob("shard-*"))
+        self.assertEqual(len(sources), 3)
+        fuzzy = ("dedup", "--method", "fuzzy", "--verify")
+        _, together, _ = self.run_command(sources, *fuzzy)
+        self.assertGreater(len(together), 500)
+        _, rows, _ = self.run_command(sources, *fuzzy, "--max-memory", "1mb")
+        self.assertEqual(rows, together)
+        indexed = (*fuzzy, "--index", self.path("index"))
+        self.run_command(sources[:2], *indexed)
+        _, later, _ = self.run_command(sources[2:], *indexed)
+        _, rows, _ = self.run_command(sources[2:], "langid")
+        new = {row["id"] for row in rows}
+
+        def removed(rows):
+            return {i: row["keep"] for row in rows for i in row["ids"] if i != row["keep"] and i in new}
+        self.assertGreater(len(removed(later)), 100)
+        self.assertEqual(removed(later), removed(together))
 
     def test_personal_data_repairs_and_languages(self):
         source = self.write("t.jsonl", [{"id": 1, "text": "Ask é@x? No: a@b.example!"},

@@ -6,16 +6,22 @@
 
 #include <cmath>
 #include <fstream>
+#include <map>
 #include <random>
+#include <sstream>
 
 #include "core/file.h"
+#include "core/json.h"
 #include "curate/dedup/deduplicate.h"
 #include "curate/dedup/minhash.h"
 #include "curate/dedup/shingles.h"
+#include "curate/dedup/url_key.h"
 #include "curate/normal_forms.h"
 
 namespace kedge::curate {
 namespace {
+
+namespace fs = std::filesystem;
 
 TEST(Shingles, are_sets_of_words_and_windows) {
   std::vector<uint64_t> a = word_shingles(U"One two, THREE four five six");
@@ -84,6 +90,76 @@ TEST_F(Dedup, exact_clusters_come_in_input_order) {
       "\"a \"}\n";
   EXPECT_EQ(run(lines, {}), "{\"keep\":\"c\",\"ids\":[\"c\",\"a\"]}\n");
   EXPECT_EQ(run(lines, {.normalization = Normalization::text}), "{\"keep\":\"c\",\"ids\":[\"c\",\"a\",1]}\n");
+}
+
+TEST(UrlKey, follows_rfc_3986) {
+  const char* const kSame[] = {"HTTP://Example.COM:80/a/./b/../c/?q=%7e%c3%A4#part", "http://example.com/a/c?q=~%C3%A4",
+                               " http://example.com/a/c//?q=%7E%c3%a4 "};
+  for (const char* url : kSame) EXPECT_EQ(comparable_url(url), "http://example.com/a/c?q=~%C3%A4") << url;
+  EXPECT_EQ(comparable_url("https://Me@[::1]:443"), "https://Me@[::1]");
+  EXPECT_EQ(comparable_url("https://h:80/"), "https://h:80");  // 443 is the scheme's own
+  EXPECT_EQ(comparable_url("http://h/A%2Fb"), "http://h/A%2Fb");
+  EXPECT_EQ(comparable_url("not an address/"), "not an address/");
+}
+
+TEST_F(Dedup, by_address_and_never_without_one) {
+  const std::string lines =
+      "{\"id\":1,\"text\":\"A\",\"url\":\"http://h/x/\"}\n{\"id\":2,\"text\":\"B\"}\n{\"id\":3,\"text\":\"B\"}\n"
+      "{\"id\":4,\"text\":\"C\",\"url\":\"http://H:80/x#y\"}\n";
+  EXPECT_EQ(run(lines, {.normalization = Normalization::url}), "{\"keep\":1,\"ids\":[1,4]}\n");
+}
+
+TEST_F(Dedup, an_index_and_files_say_what_one_run_in_memory_says) {
+  std::mt19937 random(9);
+  std::vector<std::string> texts;
+  std::string first, second;
+  for (int i = 0; i < 400; ++i) {
+    std::string text;
+    if (i % 3 != 0 && !texts.empty()) {
+      text = texts[random() % texts.size()];
+      text[random() % text.size()] = static_cast<char>('a' + random() % 26);
+    } else {
+      for (int w = 0; w < 60; ++w) text += "w" + std::to_string(random() % 900) + " ";
+    }
+    texts.push_back(text);
+    (i < 250 ? first : second) += "{\"id\":" + std::to_string(i) + ",\"text\":\"" + text + "\"}\n";
+  }
+  DedupOptions options{.method = DedupMethod::fuzzy, .verify = true};
+  const std::string together = run(first + second, options);
+  EXPECT_GT(together.size(), 500U);
+  options.on_disk = true;
+  for (const uint64_t memory : {uint64_t{1} << 30, uint64_t{1} << 12}) {
+    options.memory_bytes = memory;
+    EXPECT_EQ(run(first + second, options), together);
+  }
+  options.index = folder_ / "index";
+  const auto removed_of = [](const std::string& lines, int from) {
+    std::map<int, int> removed;
+    std::istringstream in(lines);
+    for (std::string line; std::getline(in, line);) {
+      const Json json = parse_json(line, "line").value();
+      for (const Json& id : json["ids"]) {
+        if (id != json["keep"] && id.get<int>() >= from) removed[id.get<int>()] = json["keep"].get<int>();
+      }
+    }
+    return removed;
+  };
+  run(first, options);
+  fs::rename(folder_ / "in.jsonl", folder_ / "first.jsonl");
+  const std::string later = run(second, options);
+  EXPECT_EQ(removed_of(later, 250), removed_of(together, 250));
+  EXPECT_EQ(run(second, options), later) << "the same command is the same run";
+  EXPECT_FALSE(fs::exists(folder_ / "index" / "run-000002"));
+  WorkerPool pool(2);
+  const Job job{{folder_ / "in.jsonl"}, folder_ / "other.jsonl", {}};
+  options.jaccard_min = 0.9;  // may change; what the keys are made of may not
+  ASSERT_TRUE(deduplicate(job, options, pool, {}, {}).ok());
+  options.parameters = FuzzyParameters::nemo;
+  EXPECT_EQ(deduplicate(job, options, pool, {}, {}).error().kind, ErrorKind::invalid_input);
+  options.parameters = FuzzyParameters::kedge;
+  std::ofstream(folder_ / "index" / "run-000000" / "shard-00000.keys", std::ios::app) << "12345678";
+  const auto damaged = deduplicate({{folder_ / "in.jsonl"}, folder_ / "third.jsonl", {}}, options, pool, {}, {});
+  EXPECT_EQ(damaged.error().kind, ErrorKind::corrupt_data);
 }
 
 TEST_F(Dedup, verification_keeps_apart_what_shares_little) {

@@ -1,16 +1,14 @@
 #include "curate/dedup/deduplicate.h"
 
+#include <functional>
 #include <limits>
-#include <unordered_map>
 
-#include "core/file.h"
+#include "curate/dedup/index.h"
 #include "curate/dedup/keys.h"
 #include "curate/dedup/links.h"
 
 namespace kedge::curate {
 namespace {
-
-constexpr size_t kWriteBytes = size_t{1} << 20;
 
 /// What is kept of each document, in memory.
 class Collected final : public KeyStore {
@@ -42,44 +40,87 @@ class Collected final : public KeyStore {
   std::vector<std::vector<uint64_t>> shingle_sets_;
 };
 
-Status write_clusters(const Job& job, const std::vector<std::string>& ids, UnionFind& sets) {
-  std::unordered_map<uint32_t, std::vector<uint32_t>> members;
-  for (uint32_t i = 0; i < ids.size(); ++i) {
-    const uint32_t first = sets.find(i);
-    if (first != i) members[first].push_back(i);
+/// A folder beside the output that goes with this object.
+class WorkFolder {
+ public:
+  explicit WorkFolder(std::filesystem::path path) : path_(std::move(path)) {
+    std::error_code code;
+    std::filesystem::create_directories(path_, code);
   }
-  KEDGE_ASSIGN(AtomicFile file, AtomicFile::create(job.output));
-  std::string lines;
-  for (uint32_t i = 0; i < ids.size(); ++i) {
-    const auto found = members.find(i);
-    if (found == members.end()) continue;
-    lines += "{\"keep\":" + ids[i] + ",\"ids\":[" + ids[i];
-    for (const uint32_t other : found->second) lines += "," + ids[other];
-    lines += "]}\n";
-    if (lines.size() < kWriteBytes) continue;
-    KEDGE_TRY(file.write(lines));
-    lines.clear();
+  WorkFolder(const WorkFolder&) = delete;
+  WorkFolder& operator=(const WorkFolder&) = delete;
+  ~WorkFolder() {
+    std::error_code code;
+    std::filesystem::remove_all(path_, code);
   }
-  KEDGE_TRY(file.write(lines));
-  return file.commit();
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+using TakeKeys = std::function<Status(DocumentKeys keys, std::string id)>;
+
+Result<Counts> visit_keys(const Job& job, const KeyMaker& maker, const TakeKeys& take, WorkerPool& pool,
+                          const Events& events, const std::stop_token& stop) {
+  std::vector<DocumentKeys> slots;
+  Visitor visitor;
+  visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
+  visitor.work = [&](const data::Document& document, size_t slot) { slots[slot] = maker.keys_of(document); };
+  visitor.take = [&](size_t slot, data::Document& document) {
+    return take(std::move(slots[slot]), std::move(document.id_json));
+  };
+  return visit(job, visitor, pool, events, stop);
+}
+
+/// What makes a run this one: the same command again is the same run.
+std::string identity_of(const Job& job) {
+  std::error_code code;
+  std::string identity = std::filesystem::absolute(job.output, code).lexically_normal().string();
+  for (const auto& input : job.inputs) {
+    identity += " " + std::filesystem::absolute(input, code).lexically_normal().string() + " " +
+                std::to_string(std::filesystem::file_size(input, code));
+  }
+  return identity;
+}
+
+Result<Counts> deduplicate_on_disk(const Job& job, const DedupOptions& options, WorkerPool& pool, const Events& events,
+                                   const std::stop_token& stop) {
+  const WorkFolder folder(job.output.string() + ".tmp-keys");
+  const std::filesystem::path shard = folder.path() / "shard-00000.jsonl";
+  KEDGE_ASSIGN(KeyWriter writer, KeyWriter::create(shard));
+  const KeyMaker maker(options);
+  const TakeKeys take = [&](const DocumentKeys& keys, const std::string& id) { return writer.add(keys, id); };
+  KEDGE_ASSIGN(const Counts counts, visit_keys(job, maker, take, pool, events, stop));
+  KEDGE_TRY(writer.commit());
+  KEDGE_ASSIGN(KeyLinks links, link_key_files({shard}, options, {folder.path(), identity_of(job)}, stop));
+  const Clusters clusters = clusters_of(links.sets, links.keys->documents(), links.first_new);
+  KEDGE_ASSIGN(const Ids ids, links.keys->ids_of(clusters));
+  KEDGE_TRY(write_clusters(job.output, clusters, ids));
+  return counts;
 }
 
 }  // namespace
 
 Result<Counts> deduplicate(const Job& job, const DedupOptions& options, WorkerPool& pool, const Events& events,
                            const std::stop_token& stop) {
+  if (options.on_disk || !options.index.empty()) return deduplicate_on_disk(job, options, pool, events, stop);
   const KeyMaker maker(options);
   Collected collected(maker.bands());
-  std::vector<DocumentKeys> slots;
-  Visitor visitor;
-  visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
-  visitor.work = [&](const data::Document& document, size_t slot) { slots[slot] = maker.keys_of(document.text); };
-  visitor.take = [&](size_t slot, data::Document& document) {
-    return collected.add(std::move(slots[slot]), std::move(document.id_json));
+  const TakeKeys take = [&](DocumentKeys keys, std::string id) {
+    return collected.add(std::move(keys), std::move(id));
   };
-  KEDGE_ASSIGN(const Counts counts, visit(job, visitor, pool, events, stop));
-  KEDGE_ASSIGN(UnionFind sets, link_documents(collected, options, maker.bands(), stop));
-  KEDGE_TRY(write_clusters(job, collected.ids(), sets));
+  KEDGE_ASSIGN(const Counts counts, visit_keys(job, maker, take, pool, events, stop));
+  DedupOptions in_memory = options;
+  in_memory.memory_bytes = UINT64_MAX;  // the keys are there already
+  KEDGE_ASSIGN(UnionFind sets, link_documents(collected, in_memory, maker.bands(), {}, stop));
+  const Clusters clusters = clusters_of(sets, collected.documents(), 0);
+  Ids ids;
+  for (const auto& [first, others] : clusters) {
+    ids.emplace(first, collected.ids()[first]);
+    for (const uint32_t other : others) ids.emplace(other, collected.ids()[other]);
+  }
+  KEDGE_TRY(write_clusters(job.output, clusters, ids));
   return counts;
 }
 

@@ -1,14 +1,45 @@
 #pragma once
 // Finds documents that say the same, exactly or nearly.
 
+#include <array>
+#include <optional>
+#include <string_view>
+#include <utility>
+
 #include "curate/annotate.h"
 
 namespace kedge::curate {
 
-enum class DedupMethod : uint8_t { exact, fuzzy };
-enum class Normalization : uint8_t { none, text };
+/// exact and fuzzy make clusters of documents; semantic compares embeddings (semantic.h); the others take
+/// parts out of texts (repeats.h).
+enum class DedupMethod : uint8_t { exact, fuzzy, sentence, paragraph, substring, bloom, semantic };
+/// Those that look into texts.
+inline constexpr std::array kDedupMethods = {
+    std::pair<std::string_view, DedupMethod>{"exact", DedupMethod::exact},
+    std::pair<std::string_view, DedupMethod>{"fuzzy", DedupMethod::fuzzy},
+    std::pair<std::string_view, DedupMethod>{"sentence", DedupMethod::sentence},
+    std::pair<std::string_view, DedupMethod>{"paragraph", DedupMethod::paragraph},
+    std::pair<std::string_view, DedupMethod>{"substring", DedupMethod::substring},
+    std::pair<std::string_view, DedupMethod>{"bloom", DedupMethod::bloom}};
+/// What exact compares: bytes, comparable_text or the document's address (comparable_url; without one: no partner).
+enum class Normalization : uint8_t { none, text, url };
 /// datatrove: 14 bands of 8 over words; nemo: 20 of 13 over characters; kedge: 20 of 5 over words, to be verified.
 enum class FuzzyParameters : uint8_t { kedge, datatrove, nemo };
+
+/// What a Bloom filter is over: runs of words of a text, the whole text, or its paragraphs.
+enum class BloomBy : uint8_t { words, document, paragraph };
+
+struct BloomOptions {
+  BloomBy by = BloomBy::words;
+  size_t words = 13;                  // in a run
+  double share = 0.8;                 // words: a document goes when more of its runs are known
+  uint64_t expected = 0;              // entries; 0: counted first
+  double false_positive_rate = 1e-5;  // when there are as many as expected
+  std::filesystem::path load, save;   // empty: none
+  bool read_only = false;             // nothing is added: what earlier runs saw goes, what is new stays
+};
+
+inline constexpr int64_t kSubstringBytesMin = 20, kSubstringBytesMax = 1 << 20;
 
 struct DedupOptions {
   DedupMethod method = DedupMethod::exact;
@@ -16,10 +47,20 @@ struct DedupOptions {
   FuzzyParameters parameters = FuzzyParameters::kedge;
   bool verify = false;       // link candidates only by the Jaccard similarity of their word shingles
   double jaccard_min = 0.7;  // from which on
+  size_t length = 100;       // substring: bytes
+  size_t sentences = 3;      // sentence: in a run
+  std::optional<size_t> words_min,
+      sentences_min;  // what a text that was cut must have left; sentence: 50 and 3, else 1
+  BloomOptions bloom;
+  std::filesystem::path index;  // exact, fuzzy: a folder with the keys of earlier runs, to which this one's are added
+  bool on_disk = false;         // deduplicate: keys are kept in files beside the output
+  uint64_t memory_bytes = uint64_t{1} << 30;  // of records held before they are spilled
 };
 
 /// Writes one line a cluster of two or more documents: `{"keep":ID,"ids":[ID,...]}`, in input order. Keys of all
-/// documents are held in memory: 16 bytes and the id each, 8 bytes a band; with `verify` 8 bytes a word too.
+/// documents are held in memory: 16 bytes and the id each, 8 bytes a band; with `verify` 8 bytes a word too. With
+/// `on_disk` or an index they lie in files instead, with the same clusters; of earlier runs' documents only the first
+/// of a cluster is named.
 Result<Counts> deduplicate(const Job& job, const DedupOptions& options, WorkerPool& pool, const Events& events,
                            const std::stop_token& stop);
 

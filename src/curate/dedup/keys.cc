@@ -5,6 +5,7 @@
 
 #include "curate/dedup/minhash.h"
 #include "curate/dedup/shingles.h"
+#include "curate/dedup/url_key.h"
 #include "curate/normal_forms.h"
 
 namespace kedge::curate {
@@ -39,6 +40,20 @@ TextHash hash_of(std::string_view text) {
   return {hash.high64, hash.low64};
 }
 
+TextHash exact_hash(Normalization normalization, const data::Document& document) {
+  switch (normalization) {
+    case Normalization::text:
+      return hash_of(comparable_text(document.text));
+    case Normalization::url: {
+      const std::string url = comparable_url(document.url);
+      return url.empty() ? TextHash() : hash_of(url);
+    }
+    case Normalization::none:
+      break;
+  }
+  return hash_of(document.text);
+}
+
 }  // namespace
 
 KeyMaker::KeyMaker(const DedupOptions& options) : options_(options) {
@@ -50,14 +65,14 @@ size_t KeyMaker::bands() const {
   return minhash_ ? minhash_->bands() : 0;
 }
 
-DocumentKeys KeyMaker::keys_of(std::string_view text) const {
+DocumentKeys KeyMaker::keys_of(const data::Document& document) const {
   DocumentKeys keys;
   if (options_.method == DedupMethod::exact) {
-    const bool as_it_is = options_.normalization == Normalization::none;
-    keys.hash = as_it_is ? hash_of(text) : hash_of(comparable_text(std::string(text)));
+    keys.hash = exact_hash(options_.normalization, document);
     return keys;
   }
-  const std::u32string codes = to_codes(text);
+  if (minhash_ == nullptr) return keys;  // what is compared is the text itself
+  const std::u32string codes = to_codes(document.text);
   std::vector<uint64_t> shingles = shingles_of(options_.parameters, codes);
   keys.bands.resize(minhash_->bands());
   minhash_->band_keys(shingles, keys.bands);

@@ -17,7 +17,7 @@ struct TextHash {
 };
 
 struct DocumentKeys {
-  TextHash hash;                   // exact
+  TextHash hash;                   // exact; 0: equal to nothing
   std::vector<uint64_t> bands;     // fuzzy: one a band
   std::vector<uint64_t> shingles;  // fuzzy with verify: a sorted set
 };
@@ -28,7 +28,7 @@ class KeyMaker {
   explicit KeyMaker(const DedupOptions& options);
   ~KeyMaker();
 
-  [[nodiscard]] DocumentKeys keys_of(std::string_view text) const;
+  [[nodiscard]] DocumentKeys keys_of(const data::Document& document) const;
   /// 0: exact.
   [[nodiscard]] size_t bands() const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "curate/dedup/record_sorter.h"
 #include "curate/dedup/shingles.h"
 
 namespace kedge::curate {
@@ -14,7 +15,9 @@ constexpr size_t kAllPairsMax = 256;          // a larger bucket is compared alo
 void link_equal(const KeyStore& store, UnionFind& sets) {
   std::vector<std::pair<TextHash, uint32_t>> sorted;
   sorted.reserve(store.documents());
-  for (uint32_t i = 0; i < store.documents(); ++i) sorted.emplace_back(store.hash(i), i);
+  for (uint32_t i = 0; i < store.documents(); ++i) {
+    if (store.hash(i) != TextHash()) sorted.emplace_back(store.hash(i), i);
+  }
   std::sort(sorted.begin(), sorted.end());
   for (size_t i = 1; i < sorted.size(); ++i) {
     if (sorted[i - 1].first == sorted[i].first) sets.unite(sorted[i - 1].second, sorted[i].second);
@@ -40,7 +43,7 @@ class Linker {
     }
   }
 
- private:
+  /// Documents of one key, ascending.
   void bucket(std::span<const std::pair<uint64_t, uint32_t>> members) {
     if (!options_.verify) {
       for (size_t i = 1; i < members.size(); ++i) sets_.unite(members[0].second, members[i].second);
@@ -56,6 +59,7 @@ class Linker {
     for (size_t i = 1; i < members.size(); ++i) compare(members[0].second, members[i].second);
   }
 
+ private:
   void compare(uint32_t a, uint32_t b) {
     if (sets_.find(a) == sets_.find(b)) return;
     if (!compared_.insert(uint64_t{a} << 32 | b).second) return;
@@ -74,11 +78,47 @@ class Linker {
   std::unordered_set<uint64_t> compared_;
 };
 
+struct RecordFiles {
+  const std::filesystem::path& folder;
+  const std::stop_token& stop;
+};
+
+/// The same links, records of all bands at once.
+Status link_by_files(const KeyStore& store, const DedupOptions& options, size_t bands, const RecordFiles& files,
+                     UnionFind& sets) {
+  const Error stopped{ErrorKind::cancelled, "stopped; no output was written"};
+  RecordSorter sorter(files.folder, options.memory_bytes);
+  for (uint32_t i = 0; i < store.documents(); ++i) {
+    if (i % (1 << 16) == 0) {
+      if (files.stop.stop_requested()) return stopped;
+      store.let_go();
+    }
+    if (bands == 0 && store.hash(i) != TextHash()) {
+      KEDGE_TRY(sorter.add({store.hash(i).high, store.hash(i).low, i}));
+    }
+    for (size_t band = 0; band < bands; ++band) KEDGE_TRY(sorter.add({store.key(i, band), band, i}));
+  }
+  Linker linker(store, options, sets);
+  std::vector<std::pair<uint64_t, uint32_t>> members;
+  return sorter.runs([&](std::span<const KeyRecord> run) -> Status {
+    if (files.stop.stop_requested()) return stopped;
+    if (run.size() == 1) return Done{};
+    members.clear();
+    for (const KeyRecord& record : run) members.emplace_back(record.high, static_cast<uint32_t>(record.value));
+    linker.bucket(members);
+    return Done{};
+  });
+}
+
 }  // namespace
 
 Result<UnionFind> link_documents(const KeyStore& store, const DedupOptions& options, size_t bands,
-                                 const std::stop_token& stop) {
+                                 const std::filesystem::path& spill, const std::stop_token& stop) {
   UnionFind sets(store.documents());
+  if (store.documents() * sizeof(KeyRecord) > options.memory_bytes) {
+    KEDGE_TRY(link_by_files(store, options, bands, RecordFiles{spill, stop}, sets));
+    return sets;
+  }
   if (options.method == DedupMethod::exact) {
     link_equal(store, sets);
     return sets;

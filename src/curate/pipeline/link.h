@@ -15,14 +15,22 @@ struct LinkJob {
   std::vector<std::filesystem::path> outputs;     // of the stage before, shard by shard, their keys beside them
   std::vector<std::filesystem::path> duplicates;  // to be written, likewise
   std::filesystem::path clusters;                 // {"keep":ID,"ids":[ID,...]} a line
+  data::Fields fields;                            // of the outputs
+  std::string identity;                           // of the run, for its index
 };
 
 /// Keys stay in their files, which are mapped; in memory are 4 bytes a document and 16 (exact: 24) while a band is
 /// sorted. Returns what the report says of it. Fails with corrupt_data (keys that are damaged), cancelled or what
 /// writing returns.
-Result<Json> link_shards(const LinkJob& job, const DedupOptions& options, const std::stop_token& stop);
+Result<Json> link_shards(const LinkJob& job, const DedupOptions& options, WorkerPool& pool,
+                         const std::stop_token& stop);
 
-/// What link_shards wrote for one shard. Fails with not_found or corrupt_data.
+/// The same for methods that cut texts: the outputs are read once more than the method's passes.
+Result<Json> cut_shards(const LinkJob& job, const DedupOptions& options, WorkerPool& pool, const std::stop_token& stop);
+
+/// What link_shards wrote for one shard: a line for each document that goes, {"record":NUMBER,"of":ID}, or of whose
+/// text bytes go, {"record":NUMBER,"cut":[[BEGIN,END],...]}; numbers of records count from 1 and rise. Fails with
+/// not_found or corrupt_data.
 Result<Duplicates> read_duplicates(const std::filesystem::path& path);
 
 }  // namespace kedge::curate

@@ -6,8 +6,10 @@
 
 #include <fstream>
 #include <random>
+#include <sstream>
 
 #include "core/file.h"
+#include "curate/dedup/cut.h"
 #include "curate/pipeline/explain.h"
 #include "curate/pipeline/run.h"
 #include "curate/pipeline/yaml.h"
@@ -175,6 +177,34 @@ TEST_F(RunTest, goes_on_where_it_stopped_and_repairs_what_is_damaged) {
   fs::remove(folder_ / "again" / "work" / "stage-2" / "shard-00002.json");
   ASSERT_TRUE(run(folder_ / "again", 2).ok());
   EXPECT_EQ(bytes_of(folder_ / "whole"), bytes_of(folder_ / "again"));
+}
+
+TEST_F(RunTest, cuts_texts_as_the_command_does) {
+  const auto pipeline =
+      parse_pipeline("steps: [{dedup: {method: substring, length: 120, memory_mb: 1}}]\nformat: jsonl", "p");
+  RunOptions options;
+  options.inputs = expand_inputs({(folder_ / "in").string()}, {}).value();
+  options.output = folder_ / "cut";
+  WorkerPool pool(2);
+  const auto report = run_pipeline(pipeline.value(), options, pool, {}, {});
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_GT(report.value()["dedups"][0]["cut_texts"], 30);
+  EXPECT_GT(report.value()["steps"][0]["dropped_count"], 30);  // nothing is left of them
+  std::string expected, found;
+  const DedupOptions dedup{.method = DedupMethod::substring, .length = 120};
+  ASSERT_TRUE(cut_repeats({options.inputs, folder_ / "cut.jsonl", {}}, dedup, pool, {}, {}).ok());
+  const auto texts_of = [](const std::string& lines, std::string& texts) {
+    std::istringstream in(lines);
+    for (std::string line; std::getline(in, line);) {
+      const Json json = parse_json(line, "line").value();
+      if (json.value("keep", true)) texts += to_text(json["id"]) + json["text"].get<std::string>() + "\n";
+    }
+  };
+  texts_of(read_file(folder_ / "cut.jsonl", 1 << 20).value(), expected);
+  for (const char* name : {"shard-00000.jsonl", "shard-00001.jsonl", "shard-00002.jsonl"}) {
+    texts_of(read_file(folder_ / "cut" / name, 1 << 20).value(), found);
+  }
+  EXPECT_EQ(found, expected);
 }
 
 TEST_F(RunTest, refuses_a_folder_that_holds_another_run) {

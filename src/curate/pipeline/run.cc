@@ -123,6 +123,8 @@ class Run {
       KEDGE_TRY(make_folder(layout_->stage_folder(stage)));
       if (stage < last()) KEDGE_TRY(make_folder(layout_->dedup_folder(stage)));
     }
+    std::error_code code;
+    identity_ = fs::absolute(options_.output, code).lexically_normal().string() + " " + to_text(identity);
     KEDGE_TRY(make_folder(options_.output / "rejects"));
     remove_torn();
     const auto found = read_json_file(layout_->identity());
@@ -224,11 +226,13 @@ class Run {
     if (read_json_file(layout_->linked(stage)).ok() && links_are_there(stage)) return Done{};
     LinkJob job;
     job.clusters = layout_->clusters(stage);
+    job.fields = pipeline_.fields;
+    job.identity = identity_ + fmt::format(" {}", stage);
     for (size_t shard = 0; shard < shards(); ++shard) {
       job.outputs.push_back(layout_->data(stage, shard));
       job.duplicates.push_back(layout_->duplicates(stage, shard));
     }
-    KEDGE_ASSIGN(const Json summary, link_shards(job, stages_.dedups[stage], stop_));
+    KEDGE_ASSIGN(const Json summary, link_shards(job, stages_.dedups[stage], pool_, stop_));
     return write_whole(layout_->linked(stage), to_text(summary));
   }
   [[nodiscard]] bool links_are_there(size_t stage) const {
@@ -289,6 +293,7 @@ class Run {
   const std::stop_token& stop_;
   Stages stages_;
   std::optional<Layout> layout_;
+  std::string identity_;
   std::vector<size_t> mine_;             // shards of this process
   std::vector<std::vector<bool>> done_;  // by stage, of mine_
 };

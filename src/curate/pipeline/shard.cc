@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 
+#include "curate/dedup/repeats.h"
 #include "data/json_line.h"
 #include "data/json_text.h"
 #include "data/line_file.h"
@@ -12,42 +13,6 @@ namespace {
 
 constexpr size_t kSampleBytes = 800;
 constexpr size_t kDetailsBytes = 4000;
-
-std::string_view bytes_of(const std::vector<uint64_t>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(uint64_t)};
-}
-
-/// What a shard's documents are compared by: one document after the other.
-class KeyWriter {
- public:
-  static Result<KeyWriter> create(const std::filesystem::path& output) {
-    const KeyFiles files = key_files_of(output);
-    KEDGE_ASSIGN(data::LineFile keys, data::LineFile::create(files.keys));
-    KEDGE_ASSIGN(data::LineFile offsets, data::LineFile::create(files.offsets));
-    KEDGE_ASSIGN(data::LineFile shingles, data::LineFile::create(files.shingles));
-    KEDGE_ASSIGN(data::LineFile ids, data::LineFile::create(files.ids));
-    return KeyWriter(std::move(keys), std::move(offsets), std::move(shingles), std::move(ids));
-  }
-
-  Status add(const DocumentKeys& keys, const std::string& id_json) {
-    KEDGE_TRY(keys_.write(keys.bands.empty() ? bytes_of({keys.hash.high, keys.hash.low}) : bytes_of(keys.bands)));
-    KEDGE_TRY(shingles_.write(bytes_of(keys.shingles)));
-    shingle_count_ += keys.shingles.size();
-    KEDGE_TRY(offsets_.write(bytes_of({shingle_count_})));
-    return ids_.write(id_json + "\n");
-  }
-  Status commit() {
-    for (data::LineFile* file : {&keys_, &offsets_, &shingles_, &ids_}) KEDGE_TRY(file->commit());
-    return Done{};
-  }
-
- private:
-  KeyWriter(data::LineFile keys, data::LineFile offsets, data::LineFile shingles, data::LineFile ids)
-      : keys_(std::move(keys)), offsets_(std::move(offsets)), shingles_(std::move(shingles)), ids_(std::move(ids)) {}
-
-  data::LineFile keys_, offsets_, shingles_, ids_;
-  uint64_t shingle_count_ = 0;
-};
 
 /// What became of one document.
 struct Slot {
@@ -91,8 +56,8 @@ class ShardRun {
   void work(data::Document document, size_t index) {
     Slot& slot = slots_[index];
     slot.bytes = document.text.size();
-    if (stage_.after_dedup) slot.outcomes.push_back(duplicate_outcome(document));
-    bool changed = false;
+    if (stage_.after_dedup) slot.outcomes.push_back(remove_duplicates(document));
+    bool changed = stage_.after_dedup && slot.outcomes.back().changed;
     std::vector<std::pair<std::string, std::string>> members;
     for (size_t i = 0; i < stage_.steps.size() && still_kept(slot); ++i) {
       slot.outcomes.push_back(stage_.steps[i]->apply(document));
@@ -103,7 +68,7 @@ class ShardRun {
     slot.text = beginning_of(document.text, kSampleBytes);
     if (!slot.kept) return;
     slot.line = output_line(document, job_, changed, stage_.extracts, members);
-    if (stage_.keys != nullptr) slot.keys = stage_.keys->keys_of(document.text);
+    if (stage_.keys != nullptr) slot.keys = stage_.keys->keys_of(document);
     slot.kept_bytes = document.text.size();
   }
 
@@ -148,13 +113,23 @@ class ShardRun {
  private:
   [[nodiscard]] static bool still_kept(const Slot& slot) { return slot.outcomes.empty() || slot.outcomes.back().keep; }
 
-  [[nodiscard]] Outcome duplicate_outcome(const data::Document& document) const {
+  Outcome remove_duplicates(data::Document& document) const {
     Outcome outcome;
     const auto found = job_.duplicates.find(document.number);
     if (found == job_.duplicates.end()) return outcome;
-    outcome.keep = false;
-    outcome.reason = "duplicate";
-    outcome.details = "{\"of\":" + found->second + "}";
+    const Removal& removal = found->second;
+    if (removal.cuts.empty()) {
+      outcome.reason = "duplicate";
+      outcome.details = "{\"of\":" + removal.of + "}";
+    } else if (!fit(removal.cuts, document.text)) {
+      outcome.reason = "cuts of another text";
+    } else {
+      document.text = without(document.text, removal.cuts);
+      outcome.changed = true;
+      outcome.labels.emplace_back("cut");
+      if (too_little_left(document.text, stage_.before)) outcome.reason = "too little left";
+    }
+    outcome.keep = outcome.reason.empty();
     return outcome;
   }
 
@@ -173,14 +148,6 @@ class ShardRun {
 };
 
 }  // namespace
-
-KeyFiles key_files_of(const std::filesystem::path& output) {
-  const auto beside = [&](const char* extension) {
-    std::filesystem::path path = output;
-    return path.replace_extension().replace_extension(extension);  // of .jsonl.zst
-  };
-  return {beside(".keys"), beside(".offsets"), beside(".shingles"), beside(".ids")};
-}
 
 std::string output_line(const data::Document& document, const ShardJob& job, bool text_changed, bool extracted,
                         const std::vector<std::pair<std::string, std::string>>& members) {

@@ -10,19 +10,28 @@
 
 #include "core/thread_pool.h"
 #include "curate/annotate.h"
+#include "curate/dedup/key_files.h"
 #include "curate/dedup/keys.h"
+#include "curate/dedup/units.h"
 #include "curate/pipeline/statistics.h"
 #include "curate/pipeline/step.h"
 
 namespace kedge::curate {
 
-/// Documents of a shard that deduplication drops: by record number, the id that is kept instead.
-using Duplicates = std::unordered_map<uint64_t, std::string>;
+/// What deduplication does to a document: drops it for another (its id, JSON), or cuts its text.
+struct Removal {
+  std::string of;
+  std::vector<ByteSpan> cuts;  // empty: dropped
+};
+
+/// Of a shard, by record number.
+using Duplicates = std::unordered_map<uint64_t, Removal>;
 
 struct Stage {
   std::vector<std::unique_ptr<Step>> steps;
   std::unique_ptr<KeyMaker> keys;  // of the deduplication that follows; null: there is none
-  bool after_dedup = false;        // it begins by dropping duplicates: step 0 of its statistics
+  bool after_dedup = false;        // it begins by removing duplicates: step 0 of its statistics
+  DedupOptions before;             // of that deduplication
   bool extracts = false;           // its first step reads pages
 };
 
@@ -34,12 +43,6 @@ struct ShardJob {
   Duplicates duplicates;
   uint64_t records_enough = UINT64_MAX;  // as in Job
 };
-
-/// Files beside a shard's output that hold what its documents are compared by.
-struct KeyFiles {
-  std::filesystem::path keys, offsets, shingles, ids;
-};
-KeyFiles key_files_of(const std::filesystem::path& output);
 
 struct ShardResult {
   StageStatistics statistics;

@@ -15,6 +15,7 @@
 #include "curate/normal_forms.h"
 #include "curate/pii/redact.h"
 #include "curate/pipeline/annotation.h"
+#include "curate/pipeline/dedup_step.h"
 #include "curate/pipeline/nemo_limits.h"
 #include "curate/pipeline/step.h"
 #include "data/json_text.h"
@@ -478,17 +479,7 @@ const std::vector<OperatorInfo>& operators() {
        {{"action", "mask", "mask: [TYPE] in place of each value; detect: counts alone"},
         {"ip", "all", "all or public: which IPv4 addresses count"}},
        make_pii},
-      {"dedup",
-       "keeps the first of documents that are equal or nearly so, across all inputs",
-       "MinHash: Broder 1997; parameters of DataTrove 0.10 and NeMo Curator 1.4",
-       {{"method", "fuzzy", "exact or fuzzy"},
-        {"normalize", "none", "exact: none (bytes) or text (normal form, case and white space do not count)"},
-        {"params", "kedge",
-         "fuzzy: kedge (words, 20 bands of 5), datatrove (words, 14 of 8) or nemo (24 characters, "
-         "20 of 13)"},
-        {"verify", "true", "fuzzy: link only candidates whose true similarity is min_jaccard"},
-        {"min_jaccard", "0.7", "of sets of runs of five words"}},
-       nullptr},
+      dedup_operator(),
       {"decontaminate",
        "drops documents that hold evaluation items",
        "NeMo Curator 0.8's TaskDecontamination; fuzzy: Smith and Waterman 1981",

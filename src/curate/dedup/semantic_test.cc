@@ -1,0 +1,122 @@
+// Goal: near embeddings go, one of each group stays, the same ones whatever the threads.
+// Method: groups of directions made from a seed; all pairs of one cluster as the definition.
+#include "curate/dedup/semantic.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <fstream>
+#include <random>
+
+#include "core/file.h"
+
+namespace kedge::curate {
+namespace {
+
+constexpr size_t kDimensions = 24;
+
+/// 40 directions, each five times, moved by about `noise`.
+std::vector<float> groups(float noise) {
+  std::mt19937 random(4);
+  std::normal_distribution<float> normal;
+  std::vector<float> centers(40 * kDimensions), vectors;
+  for (float& value : centers) value = normal(random);
+  for (size_t i = 0; i < 200; ++i) {
+    for (size_t k = 0; k < kDimensions; ++k) {
+      vectors.push_back(3 * (centers[i % 40 * kDimensions + k] + noise * normal(random)));
+    }
+  }
+  return vectors;
+}
+
+std::vector<std::optional<SemanticMatch>> found(std::vector<float> vectors, const SemanticOptions& options,
+                                                unsigned threads = 1) {
+  WorkerPool pool(threads);
+  return find_semantic_duplicates(vectors, kDimensions, options, pool, {}).value();
+}
+
+TEST(Semantic, one_of_each_group_stays) {
+  for (const SemanticKeep keep : {SemanticKeep::hard, SemanticKeep::easy, SemanticKeep::random}) {
+    const auto matches = found(groups(0.01F), {.clusters = 8, .keep = keep});
+    std::vector<int> kept(40);
+    for (size_t i = 0; i < matches.size(); ++i) {
+      if (!matches[i]) {
+        ++kept[i % 40];
+      } else {
+        EXPECT_EQ(matches[i]->of % 40, i % 40);
+        EXPECT_GT(matches[i]->cosine, 0.99F);
+      }
+    }
+    EXPECT_EQ(kept, std::vector<int>(40, 1));
+  }
+}
+
+TEST(Semantic, in_one_cluster_it_is_all_pairs) {
+  std::vector<float> vectors = groups(0.25F);
+  const SemanticOptions options{.clusters = 1, .eps = 0.06};
+  const auto matches = found(vectors, options);
+  const auto cosine = [&](size_t a, size_t b) {
+    double ab = 0, aa = 0, bb = 0;
+    for (size_t k = 0; k < kDimensions; ++k) {
+      const double x = vectors[a * kDimensions + k], y = vectors[b * kDimensions + k];
+      ab += x * y;
+      aa += x * x;
+      bb += y * y;
+    }
+    return ab / std::sqrt(aa * bb);
+  };
+  size_t gone = 0, near = 0;
+  for (size_t i = 0; i < matches.size(); ++i) {
+    gone += matches[i] ? 1 : 0;
+    bool has_near = false;
+    for (size_t k = 0; k < matches.size(); ++k) has_near = has_near || (k != i && cosine(i, k) >= 0.94);
+    near += has_near ? 1 : 0;
+    EXPECT_TRUE(has_near || !matches[i]);
+    EXPECT_NEAR(matches[i] ? matches[i]->cosine - cosine(i, matches[i]->of) : 0, 0, 1e-5);
+  }
+  EXPECT_GT(gone, 20U);
+  EXPECT_LT(gone, near);
+}
+
+TEST(Semantic, threads_change_nothing_and_the_seed_does) {
+  const std::vector<float> vectors = groups(0.2F);
+  const auto lines = [&](unsigned threads, uint64_t seed) {
+    std::string text;
+    for (const auto& match : found(vectors, {.clusters = 12, .eps = 0.1, .seed = seed}, threads)) {
+      text += match ? std::to_string(match->of) + " " + std::to_string(match->cosine) + "\n" : "\n";
+    }
+    return text;
+  };
+  EXPECT_EQ(lines(1, 42), lines(3, 42));
+  EXPECT_NE(lines(1, 42), lines(1, 7));
+}
+
+TEST(Semantic, reads_embeddings_from_lines_and_names_what_is_wrong) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("kedge_semantic_test_" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  WorkerPool pool(2);
+  const Job job{{folder / "in.jsonl"}, folder / "out.jsonl", {}};
+  const std::string good =
+      "{\"id\":\"a\",\"text\":\"x\",\"embedding\":[1,0]}\n{\"id\":\"b\",\"text\":\"y\",\"embedding\":[0,2.5]}\n"
+      "{\"id\":\"c\",\"text\":\"z\",\"embedding\":[0,1]}\n";
+  std::ofstream(folder / "in.jsonl") << good;
+  ASSERT_TRUE(deduplicate_by_vectors(job, "embedding", {.clusters = 1}, pool, {}, {}).ok());
+  EXPECT_EQ(read_file(folder / "out.jsonl", 1 << 20).value(),
+            "{\"id\":\"a\",\"keep\":true,\"of\":null,\"cosine\":null}\n"
+            "{\"id\":\"b\",\"keep\":true,\"of\":null,\"cosine\":null}\n"
+            "{\"id\":\"c\",\"keep\":false,\"of\":\"b\",\"cosine\":1}\n");
+  for (const char* bad : {"{\"id\":\"d\",\"text\":\"t\"}\n", "{\"id\":\"d\",\"text\":\"t\",\"embedding\":[1]}\n",
+                          "{\"id\":\"d\",\"text\":\"t\",\"embedding\":[0,0]}\n",
+                          "{\"id\":\"d\",\"text\":\"t\",\"embedding\":[1,\"x\"]}\n"}) {
+    std::ofstream(folder / "in.jsonl") << good << bad;
+    const auto result = deduplicate_by_vectors(job, "embedding", {}, pool, {}, {});
+    ASSERT_FALSE(result.ok()) << bad;
+    EXPECT_EQ(result.error().kind, ErrorKind::invalid_input) << bad;
+  }
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace kedge::curate

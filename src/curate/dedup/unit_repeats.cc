@@ -1,0 +1,108 @@
+// Sentences and paragraphs that stood before.
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "curate/dedup/finders.h"
+#include "curate/normal_forms.h"
+
+namespace kedge::curate {
+namespace {
+
+class UnitFinder final : public RepeatFinder {
+ public:
+  UnitFinder(const DedupOptions& options, std::filesystem::path folder)
+      : options_(options), folder_(std::move(folder)), sorter_(folder_, options.memory_bytes) {}
+
+  [[nodiscard]] size_t passes() const override { return 1; }
+
+  [[nodiscard]] std::vector<Mark> look(size_t, std::string_view text) const override {
+    return options_.method == DedupMethod::paragraph ? paragraph_marks(text) : sentence_marks(text);
+  }
+
+  Status add(size_t, uint32_t document, std::span<const Mark> marks) override {
+    documents_ = document + 1;
+    for (const Mark& mark : marks) {
+      KEDGE_TRY(sorter_.add({mark.high, mark.low, uint64_t{document} << 32 | mark.index}));
+    }
+    return Done{};
+  }
+
+  Status end_pass(size_t) override {
+    ranges_ = std::make_unique<MarkedRanges>(folder_, options_.memory_bytes, documents_);
+    KEDGE_TRY(sorter_.runs([this](std::span<const KeyRecord> run) { return mark_repeats(run); }));
+    return ranges_->finish();
+  }
+
+  [[nodiscard]] Edit edit_of(uint32_t document, std::string_view text) const override {
+    Edit edit;
+    const auto ranges = ranges_->of(document);
+    if (ranges.empty()) return edit;
+    const bool paragraphs = options_.method == DedupMethod::paragraph;
+    const std::vector<Unit> units = paragraphs ? paragraphs_of(text) : sentences_of(text);
+    for (const auto& range : ranges) {
+      for (uint32_t i = range.begin; i < range.end && i < units.size(); ++i) {
+        const ByteSpan& bytes = units[i].bytes;
+        if (!edit.cuts.empty() && edit.cuts.back().end == bytes.begin) {
+          edit.cuts.back().end = bytes.end;
+        } else {
+          edit.cuts.push_back(bytes);
+        }
+      }
+    }
+    return edit;
+  }
+
+ private:
+  Status mark_repeats(std::span<const KeyRecord> run) {
+    for (const KeyRecord& record : run.subspan(1)) {
+      const auto first = static_cast<uint32_t>(record.value);
+      KEDGE_TRY(ranges_->add(static_cast<uint32_t>(record.value >> 32), first, first + width()));
+    }
+    return Done{};
+  }
+  [[nodiscard]] uint32_t width() const {
+    return options_.method == DedupMethod::paragraph ? 1 : static_cast<uint32_t>(options_.sentences);
+  }
+
+  static std::vector<Mark> paragraph_marks(std::string_view text) {
+    std::vector<Mark> marks;
+    for (const Unit& unit : paragraphs_of(text)) {
+      const uint64_t hash = ccnet_hash(unit.text);
+      marks.push_back({hash, 0, static_cast<uint32_t>(marks.size())});
+    }
+    return marks;
+  }
+
+  [[nodiscard]] std::vector<Mark> sentence_marks(std::string_view text) const {
+    const std::vector<Unit> units = sentences_of(text);
+    std::vector<std::u32string> simple;
+    simple.reserve(units.size());
+    for (const Unit& unit : units) simple.push_back(simplify_text(unit.text));
+    std::vector<Mark> marks;
+    for (size_t i = 0; i + width() <= simple.size(); ++i) {
+      std::u32string joined;
+      for (size_t k = i; k < i + width(); ++k) {
+        if (k > i) joined += U' ';
+        joined += simple[k];
+      }
+      if (is_blank(joined)) continue;
+      const XXH128_hash_t hash = XXH3_128bits(joined.data(), joined.size() * sizeof(char32_t));
+      marks.push_back({hash.high64, hash.low64, static_cast<uint32_t>(i)});
+    }
+    return marks;
+  }
+
+  DedupOptions options_;
+  std::filesystem::path folder_;
+  RecordSorter sorter_;
+  uint32_t documents_ = 0;
+  std::unique_ptr<MarkedRanges> ranges_;
+};
+
+}  // namespace
+
+std::unique_ptr<RepeatFinder> make_unit_finder(const DedupOptions& options, const std::filesystem::path& folder) {
+  return std::make_unique<UnitFinder>(options, folder);
+}
+
+}  // namespace kedge::curate

@@ -1,0 +1,89 @@
+// Texts of all shards are looked through for what repeats; each shard gets its list of cuts.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "curate/dedup/repeats.h"
+#include "curate/pipeline/link.h"
+#include "data/line_file.h"
+
+namespace kedge::curate {
+namespace {
+
+class Cutting {
+ public:
+  Cutting(const LinkJob& job, RepeatFinder& finder, WorkerPool& pool, const std::stop_token& stop)
+      : job_(job), finder_(finder), pool_(pool), stop_(stop) {}
+
+  Status learn(size_t pass) {
+    uint32_t document = 0;
+    std::vector<std::vector<Mark>> slots;
+    Visitor visitor;
+    visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
+    visitor.work = [&](const data::Document& seen, size_t slot) { slots[slot] = finder_.look(pass, seen.text); };
+    visitor.take = [&](size_t slot, data::Document&) -> Status {
+      if (document == UINT32_MAX) {
+        return Error{ErrorKind::unsupported, "more than 4 billion documents in one deduplication"};
+      }
+      return finder_.add(pass, document++, slots[slot]);
+    };
+    for (const auto& output : job_.outputs) KEDGE_TRY(visit(walk_of(output), visitor, pool_, {}, stop_));
+    return finder_.end_pass(pass);
+  }
+
+  Status write_lists() {
+    for (size_t i = 0; i < job_.outputs.size(); ++i) {
+      KEDGE_ASSIGN(data::LineFile file, data::LineFile::create(job_.duplicates[i]));
+      Visitor visitor;
+      visitor.take = [&](size_t, data::Document& seen) { return write(file, seen); };
+      KEDGE_TRY(visit(walk_of(job_.outputs[i]), visitor, pool_, {}, stop_));
+      KEDGE_TRY(file.commit());
+    }
+    return Done{};
+  }
+
+  [[nodiscard]] Json summary() const {
+    return {{"documents", documents_}, {"clusters", 0},     {"duplicates", dropped_},
+            {"sizes", Json::object()}, {"cut_texts", cut_}, {"cut_bytes", cut_bytes_}};
+  }
+
+ private:
+  [[nodiscard]] Job walk_of(const std::filesystem::path& output) const { return {{output}, {}, job_.fields, true}; }
+
+  Status write(data::LineFile& file, const data::Document& seen) {
+    const Edit edit = finder_.edit_of(documents_++, seen.text);
+    if (edit.drop) {
+      ++dropped_;
+      return file.write(fmt::format("{{\"record\":{},\"of\":null}}\n", seen.number));
+    }
+    if (edit.cuts.empty()) return Done{};
+    ++cut_;
+    std::string spans;
+    for (const ByteSpan& cut : edit.cuts) {
+      cut_bytes_ += cut.end - cut.begin;
+      spans += fmt::format("{}[{},{}]", spans.empty() ? "" : ",", cut.begin, cut.end);
+    }
+    return file.write(fmt::format("{{\"record\":{},\"cut\":[{}]}}\n", seen.number, spans));
+  }
+
+  const LinkJob& job_;
+  RepeatFinder& finder_;
+  WorkerPool& pool_;
+  const std::stop_token& stop_;
+  uint32_t documents_ = 0;
+  uint64_t dropped_ = 0, cut_ = 0, cut_bytes_ = 0;
+};
+
+}  // namespace
+
+Result<Json> cut_shards(const LinkJob& job, const DedupOptions& options, WorkerPool& pool,
+                        const std::stop_token& stop) {
+  KEDGE_ASSIGN(const auto finder, make_repeat_finder(options, job.clusters.parent_path()));
+  Cutting cutting(job, *finder, pool, stop);
+  for (size_t pass = 0; pass < finder->passes(); ++pass) KEDGE_TRY(cutting.learn(pass));
+  KEDGE_TRY(cutting.write_lists());
+  KEDGE_ASSIGN(data::LineFile clusters, data::LineFile::create(job.clusters));
+  KEDGE_TRY(clusters.commit());
+  return cutting.summary();
+}
+
+}  // namespace kedge::curate
