@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "curate/normal_forms.h"
-#include "text/unicode/utf8.h"
 
 namespace kedge::curate {
 namespace {
@@ -63,14 +62,6 @@ const char32_t* letters_of_ligature(char32_t c) {
 bool is_unwanted_control(char32_t c) {
   return c < 0x09 || c == 0x0B || (c >= 0x0E && c < 0x20) || c == 0x7F || (c >= 0x206A && c < 0x2070) || c == 0xFEFF ||
          (c >= 0xFFF9 && c < 0xFFFD);
-}
-
-/// A surrogate written as three bytes; 0 where there is none.
-char32_t surrogate_at(std::string_view bytes, size_t at) {
-  if (at + 3 > bytes.size() || bytes[at] != '\xED') return 0;
-  const auto second = static_cast<unsigned char>(bytes[at + 1]), third = static_cast<unsigned char>(bytes[at + 2]);
-  if (second < 0xA0 || second > 0xBF || third < 0x80 || third > 0xBF) return 0;
-  return 0xD000U | (second & 0x3FU) << 6 | (third & 0x3FU);
 }
 
 }  // namespace
@@ -141,23 +132,6 @@ std::u32string without_terminal_codes(CodeView text) {
       }
     }
     out += text[i++];
-  }
-  return out;
-}
-
-std::string join_surrogates(std::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size());
-  for (size_t i = 0; i < bytes.size();) {
-    const char32_t high = surrogate_at(bytes, i);
-    if (high == 0) {
-      out += bytes[i++];
-      continue;
-    }
-    const char32_t low = surrogate_at(bytes, i + 3);
-    const bool pair = high < 0xDC00 && low >= 0xDC00;
-    text::append_utf8(out, pair ? 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00) : text::kReplacementCharacter);
-    i += pair ? 6 : 3;
   }
   return out;
 }

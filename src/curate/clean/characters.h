@@ -2,7 +2,6 @@
 // Characters that stand for others: ftfy's fixes of single characters (6.3), each on its own.
 
 #include <string>
-#include <string_view>
 
 #include "curate/code_text.h"
 
@@ -20,7 +19,5 @@ std::u32string with_unix_lines(CodeView text);
 std::u32string without_controls(CodeView text);
 /// remove_terminal_escapes: ESC [ numbers letter.
 std::u32string without_terminal_codes(CodeView text);
-/// fix_surrogates, on bytes: pairs written as three bytes each (CESU-8) become their character, single ones U+FFFD.
-std::string join_surrogates(std::string_view bytes);
 
 }  // namespace kedge::curate

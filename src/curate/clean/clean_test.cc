@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include "core/json.h"
-#include "curate/clean/characters.h"
 #include "curate/clean/modifiers.h"
 #include "curate/pipeline/pipeline.h"
 #include "curate/pipeline/run.h"
@@ -60,12 +59,6 @@ TEST(Clean, every_op_makes_what_its_peer_makes) {
     }
   }
   EXPECT_GT(changes, 1500U);
-}
-
-TEST(Clean, surrogates_in_bytes_are_joined) {
-  EXPECT_EQ(join_surrogates("a\xED\xA0\xBD\xED\xB8\x80z"), "a\xF0\x9F\x98\x80z");
-  EXPECT_EQ(join_surrogates("\xED\xA0\xBDx\xED\xB8\x80\xED\xA0"), "\xEF\xBF\xBDx\xEF\xBF\xBD\xED\xA0");
-  EXPECT_EQ(join_surrogates("\xED\x9F\xBF"), "\xED\x9F\xBF");  // the last character before the surrogates
 }
 
 TEST(Clean, blanks_become_one_kind) {

@@ -26,7 +26,8 @@ struct Repairs {
   std::optional<NormalForm> form;
 };
 
-/// Line by line, each until nothing changes any more. Surrogates cannot stand in valid UTF-8: `join_surrogates`.
+/// Line by line, each until nothing changes any more. There is no fix_surrogates: readers join
+/// those of JSON's escapes, and valid UTF-8 holds none.
 std::u32string repair_text(CodeView text, const Repairs& repairs);
 
 /// repair_text with its usual switches: character references, wrong decodings, also several one upon the other, and

@@ -21,6 +21,7 @@ void replace_text(data::Document& document, std::string_view text, Outcome& outc
 OperatorInfo extract_operator();
 OperatorInfo clean_operator();
 OperatorInfo language_operator();
+OperatorInfo classify_operator();
 OperatorInfo filter_operator();
 OperatorInfo pii_operator();
 OperatorInfo dedup_operator();
