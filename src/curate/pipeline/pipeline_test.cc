@@ -90,6 +90,17 @@ TEST(Classify, documents_are_kept_by_label_probability_or_draw) {
   EXPECT_NE(refused.error().message.find("found \"hq\", expected one of the 3 labels"), std::string::npos);
 }
 
+TEST(Perplexity, documents_are_kept_between_limits) {
+  OptionReader options({{"model", "tests/golden/ngrams.arpa"}, {"max", 60}}, "perplexity");
+  const auto step = find_operator("perplexity")->make(options, KEDGE_SOURCE_DIR);
+  ASSERT_TRUE(step.ok()) << step.error().message;
+  data::Document likely{"1", "The ship left harbour", ""}, unlikely{"2", "quartz vexes jumbled glyphs", ""};
+  const Outcome kept = step.value()->apply(likely), dropped = step.value()->apply(unlikely);
+  EXPECT_TRUE(kept.keep) << kept.details;
+  EXPECT_EQ(kept.members.at(0).first, "perplexity");
+  EXPECT_EQ(dropped.reason, "too unlikely") << dropped.details;
+}
+
 TEST(Pipeline, reads_nemos_filters_and_recipes_of_data_juicer) {
   const auto nemo = parse_pipeline(
       "input_field: body\nfilters:\n  - name: nemo_curator.filters.heuristic_filter.WordCountFilter\n    params: "

@@ -22,6 +22,7 @@ OperatorInfo extract_operator();
 OperatorInfo clean_operator();
 OperatorInfo language_operator();
 OperatorInfo classify_operator();
+OperatorInfo perplexity_operator();
 OperatorInfo filter_operator();
 OperatorInfo pii_operator();
 OperatorInfo dedup_operator();

@@ -3,19 +3,20 @@
 
 #include "curate/pipeline/steps.h"
 #include "kedge/tokenizer.h"
+#include "text/unicode/utf8.h"
 
 namespace kedge::curate {
 namespace {
 
 class TokensStep final : public Step {
  public:
-  TokensStep(std::string label, std::shared_ptr<const Tokenizer> tokenizer, int64_t least, int64_t most,
-             std::string member)
-      : Step(std::move(label)),
-        tokenizer_(std::move(tokenizer)),
-        least_(least),
-        most_(most),
-        member_(std::move(member)) {}
+  struct Settings {
+    int64_t least = 0, most = INT64_MAX;
+    double fertility_least = -1;  // characters a token; -1: any
+    std::string member;           // empty: none
+  };
+  TokensStep(std::shared_ptr<const Tokenizer> tokenizer, Settings settings)
+      : Step("tokens"), tokenizer_(std::move(tokenizer)), settings_(std::move(settings)) {}
 
   [[nodiscard]] Outcome apply(data::Document& document) const override {
     Outcome outcome;
@@ -28,46 +29,59 @@ class TokensStep final : public Step {
     const auto count = static_cast<int64_t>(ids.value().size());
     outcome.values.emplace_back("tokens", static_cast<double>(count));
     outcome.details = fmt::format(R"({{"tokens":{}}})", count);
-    if (!member_.empty()) outcome.members.emplace_back(member_, std::to_string(count));
-    outcome.keep = least_ <= count && count <= most_;
-    if (!outcome.keep) outcome.reason = count < least_ ? "too few tokens" : "too many tokens";
+    if (!settings_.member.empty()) outcome.members.emplace_back(settings_.member, std::to_string(count));
+    if (count < settings_.least || count > settings_.most) {
+      outcome.reason = count < settings_.least ? "too few tokens" : "too many tokens";
+    } else if (settings_.fertility_least >= 0) {
+      const auto characters = static_cast<double>(text::count_characters(document.text));
+      const double fertility = count == 0 ? -1 : characters / static_cast<double>(count);
+      outcome.values.emplace_back("fertility", fertility);
+      if (fertility < settings_.fertility_least) outcome.reason = "too few characters a token";
+    }
+    outcome.keep = outcome.reason.empty();
     return outcome;
   }
   [[nodiscard]] std::vector<ValueRange> value_ranges() const override {
-    return {{"tokens", 0, 4000, static_cast<double>(least_), static_cast<double>(most_)}};
+    std::vector<ValueRange> ranges = {
+        {"tokens", 0, 4000, static_cast<double>(settings_.least), static_cast<double>(settings_.most)}};
+    if (settings_.fertility_least >= 0) ranges.push_back({"fertility", 0, 8, settings_.fertility_least, 1e300});
+    return ranges;
   }
 
  private:
   std::shared_ptr<const Tokenizer> tokenizer_;
-  int64_t least_, most_;
-  std::string member_;
+  Settings settings_;
 };
 
 MadeStep make_tokens(OptionReader& options, const Folder& folder) {
   const std::string path = options.text("tokenizer", "");
-  const int64_t least = options.whole("min", 0, 0, INT64_MAX);
-  const int64_t most = options.whole("max", INT64_MAX, 0, INT64_MAX);
-  const std::string member = options.text("member", "token_count");
+  TokensStep::Settings settings;
+  settings.least = options.whole("min", 0, 0, INT64_MAX);
+  settings.most = options.whole("max", INT64_MAX, 0, INT64_MAX);
+  settings.fertility_least = options.number("min_fertility", -1, -1, 1e6);
+  settings.member = options.text("member", "token_count");
   KEDGE_TRY(options.finish());
   if (path.empty()) {
     return Error{ErrorKind::invalid_input,
                  options.where() + ".tokenizer: not there, expected a tokenizer's file or folder"};
   }
   KEDGE_ASSIGN(auto tokenizer, Tokenizer::open(folder / path));
-  return std::unique_ptr<Step>(std::make_unique<TokensStep>("tokens", std::move(tokenizer), least, most, member));
+  return std::unique_ptr<Step>(std::make_unique<TokensStep>(std::move(tokenizer), std::move(settings)));
 }
 
 }  // namespace
 
 OperatorInfo tokens_operator() {
-  return {"tokens",
-          "how many tokens a text has, written beside it",
-          "any tokenizer that kedge reads",
-          {{"tokenizer", "", "its file or folder"},
-           {"min", "0", "drop documents with fewer"},
-           {"max", "", "and with more"},
-           {"member", "token_count", "where it is written; empty: nowhere"}},
-          make_tokens};
+  return {
+      "tokens",
+      "how many tokens a text has, written beside it",
+      "any tokenizer that kedge reads",
+      {{"tokenizer", "", "its file or folder"},
+       {"min", "0", "drop documents with fewer"},
+       {"max", "", "and with more"},
+       {"min_fertility", "-1", "drop documents with fewer characters a token; NeMo's TokenizerFertilityFilter: 2.5"},
+       {"member", "token_count", "where it is written; empty: nowhere"}},
+      make_tokens};
 }
 
 }  // namespace kedge::curate
