@@ -101,6 +101,26 @@ TEST(Perplexity, documents_are_kept_between_limits) {
   EXPECT_EQ(dropped.reason, "too unlikely") << dropped.details;
 }
 
+TEST(PiiStep, actions_types_and_patterns_are_as_the_pipeline_says) {
+  const auto made = [](const Json& settings, std::string text) {
+    OptionReader options(settings, "pii");
+    const auto step = find_operator("pii")->make(options, {});
+    if (!step.ok()) return step.error().message;
+    data::Document document{"1", std::move(text), ""};
+    step.value()->apply(document);
+    return document.text;
+  };
+  EXPECT_EQ(made({{"types", {"EMAIL"}}}, "a@b.cd 8.8.8.8"), "[EMAIL] 8.8.8.8");
+  const Json staff = {{"patterns", {{{"name", "STAFF_ID"}, {"regex", "E[0-9]{6}"}, {"check", "luhn"}}}}};
+  EXPECT_EQ(made(staff, "E123455 E123456 a@b.cd"), "[STAFF_ID] E123456 [EMAIL]");
+  const std::string hashed = made({{"action", "hash"}, {"salt", "s"}}, "a@b.cd a@b.cd");
+  EXPECT_EQ(hashed.substr(0, hashed.size() / 2), hashed.substr(hashed.size() / 2 + 1));
+  EXPECT_NE(made({{"action", "surrogate"}}, "a@b.cd").find("@example."), std::string::npos);
+  EXPECT_NE(made({{"action", "hash"}}, "").find("pii.salt: found"), std::string::npos);
+  EXPECT_NE(made({{"types", {"EMAILS"}}}, "").find("pii.types: found \"EMAILS\""), std::string::npos);
+  EXPECT_NE(made({{"patterns", {{{"name", "x"}, {"regex", "a"}}}}}, "").find("patterns[0].name"), std::string::npos);
+}
+
 TEST(Pipeline, reads_nemos_filters_and_recipes_of_data_juicer) {
   const auto nemo = parse_pipeline(
       "input_field: body\nfilters:\n  - name: nemo_curator.filters.heuristic_filter.WordCountFilter\n    params: "
