@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "curate/perplexity/ngram_model.h"
+#include "curate/perplexity/unigrams.h"
 
 namespace kedge::curate {
 namespace {
@@ -57,6 +58,23 @@ TEST(NgramModel, broken_files_are_refused_by_line) {
   ASSERT_TRUE(whole.ok());
   const std::string text(reinterpret_cast<const char*>(whole.value()->bytes().data()), whole.value()->bytes().size());
   for (size_t size = 0; size + 8 < text.size(); size += 101) EXPECT_NE(message(text.substr(0, size)), "") << size;
+}
+
+TEST(Unigrams, the_mean_counts_tokens_and_what_is_not_listed) {
+  const auto unigrams = Unigrams::parse("word,count\r\nthe,60\nship,30\n.,10\n", "u");
+  ASSERT_TRUE(unigrams.ok()) << unigrams.error().message;
+  const double expected = (std::log(0.6) + std::log(0.3) + std::log(1e-9) + std::log(0.1)) / 4;
+  EXPECT_NEAR(unigrams.value()->mean_log_probability(U"The  ship\nsank."), expected, 1e-12);
+  EXPECT_EQ(unigrams.value()->mean_log_probability(U" \n "), 0);
+  const auto message = [](std::string_view csv) {
+    const auto made = Unigrams::parse(csv, "u");
+    return made.ok() ? "" : made.error().message;
+  };
+  EXPECT_NE(message("a,b\n").find("line 1: found 'a,b', expected word,count"), std::string::npos);
+  for (const char* line : {"the", "the,", "the,x", ",4", "the,-1", "the,99999999999999999999"}) {
+    EXPECT_NE(message(std::string("word,count\n") + line).find("line 2"), std::string::npos) << line;
+  }
+  EXPECT_NE(message("word,count\n").find("no counts"), std::string::npos);
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ OperatorInfo clean_operator();
 OperatorInfo language_operator();
 OperatorInfo classify_operator();
 OperatorInfo perplexity_operator();
+OperatorInfo unigrams_operator();
 OperatorInfo filter_operator();
 OperatorInfo pii_operator();
 OperatorInfo dedup_operator();

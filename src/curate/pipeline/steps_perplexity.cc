@@ -1,7 +1,8 @@
-// The step that drops what a language model finds unlikely.
+// The steps that drop what a language model finds unlikely.
 #include <fmt/format.h>
 
 #include "curate/perplexity/ngram_model.h"
+#include "curate/perplexity/unigrams.h"
 #include "curate/pipeline/steps.h"
 
 namespace kedge::curate {
@@ -51,7 +52,55 @@ MadeStep make_perplexity(OptionReader& options, const Folder& folder) {
   return std::unique_ptr<Step>(std::make_unique<PerplexityStep>(std::move(model), std::move(settings)));
 }
 
+class UnigramsStep final : public Step {
+ public:
+  UnigramsStep(std::unique_ptr<Unigrams> unigrams, double least, std::string member)
+      : Step("unigrams"), unigrams_(std::move(unigrams)), least_(least), member_(std::move(member)) {}
+
+  [[nodiscard]] Outcome apply(data::Document& document) const override {
+    const double value = unigrams_->mean_log_probability(to_codes(document.text));
+    Outcome outcome;
+    outcome.values.emplace_back("unigram_logprob", value);
+    outcome.details = fmt::format(R"({{"unigram_logprob":{}}})", json_number(value));
+    if (!member_.empty()) outcome.members.emplace_back(member_, json_number(value));
+    outcome.keep = value > least_;
+    if (!outcome.keep) outcome.reason = "words too rare";
+    return outcome;
+  }
+  [[nodiscard]] std::vector<ValueRange> value_ranges() const override {
+    return {{"unigram_logprob", -20, 0, least_, 1e300}};
+  }
+
+ private:
+  std::unique_ptr<Unigrams> unigrams_;
+  double least_;
+  std::string member_;
+};
+
+MadeStep make_unigrams(OptionReader& options, const Folder& folder) {
+  const std::string file = options.text("frequencies", "");
+  const double least = options.number("min", -10, -1e300, 0);
+  const std::string member = options.text("member", "unigram_logprob");
+  KEDGE_TRY(options.finish());
+  if (file.empty()) {
+    return Error{ErrorKind::invalid_input,
+                 options.where() + ".frequencies: not there, expected a CSV file of words and counts"};
+  }
+  KEDGE_ASSIGN(auto unigrams, Unigrams::open(folder / file));
+  return std::unique_ptr<Step>(std::make_unique<UnigramsStep>(std::move(unigrams), least, member));
+}
+
 }  // namespace
+
+OperatorInfo unigrams_operator() {
+  return {"unigrams",
+          "how common a text's words are, written beside it; drops texts of rare ones",
+          "DataTrove 0.10's UnigramLogProbFilter, after peS2o (Soldaini and Lo 2023); English tokens",
+          {{"frequencies", "", "CSV: word,count"},
+           {"min", "-10", "keep where the mean natural log of the words' shares is larger"},
+           {"member", "unigram_logprob", "where it is written; empty: nowhere"}},
+          make_unigrams};
+}
 
 OperatorInfo perplexity_operator() {
   return {"perplexity",
