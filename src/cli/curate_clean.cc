@@ -21,9 +21,8 @@ Status clean(const CleanCommand& options) {
 void register_curate_clean(Commands& commands, CLI::App& curate) {
   auto options = std::make_shared<CleanCommand>();
   CLI::App* command = commands.add_to(curate, "clean", "repaired texts", [options] { return clean(*options); });
-  command->add_option("--ops", options->ops, "mojibake: wrong decodings, also double ones, and character references")
-      ->required()
-      ->check(CLI::IsMember({"mojibake"}));
+  command->add_option("--ops", options->ops, "names separated by commas, in their order: " + curate::text_op_names())
+      ->required();
   options->common.add_to(*command);
 }
 

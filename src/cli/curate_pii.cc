@@ -20,7 +20,10 @@ void register_curate_pii(Commands& commands, CLI::App& curate) {
       curate, "pii", "email and IP addresses, phone, card, account and social security numbers",
       [options] { return run_operator(options->common, *curate::make_pii_operator(options->settings)); });
   CLI::Option* detect = command->add_flag("--detect", options->detect, "say where it stands (the default)");
-  command->add_flag("--mask", options->settings.mask, "write the text too, [TYPE] in place of each value")
+  command
+      ->add_flag_callback(
+          "--mask", [options] { options->settings.action = curate::PiiAction::mask; },
+          "write the text too, [TYPE] in place of each value")
       ->excludes(detect);
   const std::map<std::string, curate::IpChoice> choices = {{"all", curate::IpChoice::all},
                                                            {"public", curate::IpChoice::public_only}};

@@ -31,9 +31,9 @@ std::vector<std::unique_ptr<Operator>> make_operators() {
   for (const char* profile : {"nemo", "nemo-code", "datatrove", "dolma"}) {
     operators.push_back(make_profile(profile).value());
   }
-  operators.push_back(make_cleaner("mojibake").value());
+  for (const NamedTextOp& op : text_ops()) operators.push_back(make_cleaner(op.name).value());
   operators.push_back(make_language_identifier(built_in_language_model()));
-  operators.push_back(make_pii_operator({.mask = true}));
+  operators.push_back(make_pii_operator({.action = PiiAction::mask}));
   std::vector<EvaluationItem> items = {{"1", place_words(U"one two three four five six seven eight nine ten").words}};
   operators.push_back(make_decontamination(std::move(items), DecontaminationMode::fuzzy));
   return operators;

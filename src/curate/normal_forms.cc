@@ -31,16 +31,23 @@ std::u32string normalize_with(const icu::Normalizer2* form, CodeView text) {
   return from_icu(out);
 }
 
-const icu::Normalizer2* nfc() {
+const icu::Normalizer2* normalizer_of(NormalForm wanted) {
   UErrorCode code = U_ZERO_ERROR;
-  const icu::Normalizer2* form = icu::Normalizer2::getNFCInstance(code);
-  KEDGE_CHECK(U_SUCCESS(code));
-  return form;
-}
-
-const icu::Normalizer2* nfd() {
-  UErrorCode code = U_ZERO_ERROR;
-  const icu::Normalizer2* form = icu::Normalizer2::getNFDInstance(code);
+  const icu::Normalizer2* form = nullptr;
+  switch (wanted) {
+    case NormalForm::nfc:
+      form = icu::Normalizer2::getNFCInstance(code);
+      break;
+    case NormalForm::nfd:
+      form = icu::Normalizer2::getNFDInstance(code);
+      break;
+    case NormalForm::nfkc:
+      form = icu::Normalizer2::getNFKCInstance(code);
+      break;
+    case NormalForm::nfkd:
+      form = icu::Normalizer2::getNFKDInstance(code);
+      break;
+  }
   KEDGE_CHECK(U_SUCCESS(code));
   return form;
 }
@@ -86,12 +93,16 @@ std::u32string flatten_numbers(CodeView text) {
 
 }  // namespace
 
+std::u32string to_normal_form(CodeView text, NormalForm form) {
+  return is_ascii(text) ? std::u32string(text) : normalize_with(normalizer_of(form), text);
+}
+
 std::u32string to_nfc(CodeView text) {
-  return is_ascii(text) ? std::u32string(text) : normalize_with(nfc(), text);
+  return to_normal_form(text, NormalForm::nfc);
 }
 
 std::u32string to_nfd(CodeView text) {
-  return is_ascii(text) ? std::u32string(text) : normalize_with(nfd(), text);
+  return to_normal_form(text, NormalForm::nfd);
 }
 
 std::u32string fold_case(CodeView text) {

@@ -7,6 +7,9 @@
 
 namespace kedge::curate {
 
+enum class NormalForm : uint8_t { nfc, nfd, nfkc, nfkd };
+
+std::u32string to_normal_form(CodeView text, NormalForm form);
 std::u32string to_nfc(CodeView text);
 std::u32string to_nfd(CodeView text);
 /// Full case folding: "ß" becomes "ss".

@@ -159,6 +159,56 @@ class CurateRun(unittest.TestCase):
         self.assertEqual(chosen[0], chosen[1])
         self.assertNotEqual(chosen[0], chosen[2])
 
+    def test_a_classifier_is_trained_and_filters_beside_other_models(self):
+        chance = random.Random(5)
+        words = {"hq": "harbour ship rope wind crew".split(), "junk": "click buy win free now".split()}
+        with open(self.folder / "labelled.jsonl", "w", encoding="utf-8") as out:
+            for i in range(300):
+                label = ("hq", "junk")[i % 2]
+                text = " ".join(chance.choice(words[label]) for _ in range(10))
+                out.write(json.dumps({"id": i, "text": text, "label": label, "mail": None}) + "\n")
+            out.write('{"id": "x", "text": "no label"}\n')
+        train = ["train-classifier", "--input", self.folder / "labelled.jsonl", "--holdout", "0.2", "--dim", "8",
+                 "--word-ngrams", "2", "--buckets", "1000", "--json", "--quiet", "--output"]
+        models = []
+        for name, threads in (("a.bin", "1"), ("b.bin", "2")):
+            done = self.call(*train, self.folder / name, "--threads", threads)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            report = json.loads(done.stdout)
+            self.assertEqual((report["in"], report["texts"], report["held_out"], report["without_label"]),
+                             (301, 240, 60, 1))
+            self.assertEqual(report["accuracy"], 1.0)
+            models.append((self.folder / name).read_bytes())
+        self.assertTrue(models[0] == models[1], "the bytes of the models differ")
+        wrong = self.call(*train, self.folder / "c.bin", "--label-field", "mail")
+        self.assertEqual(wrong.returncode, 3, wrong.stderr)
+        self.assertIn("no text has a label", wrong.stderr)
+        (self.folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nship\nharbour\nwind\na\n")
+        (self.folder / "p.yaml").write_text(f"""
+format: jsonl
+steps:
+  - clean: {{ops: [{{ftfy: {{}}}}, urls, markdown]}}
+  - classify: {{model: a.bin, label: hq, min: 0.5, member: quality}}
+  - perplexity: {{model: {ROOT / "tests" / "golden" / "ngrams.arpa"}, max: 400}}
+  - tokens: {{tokenizer: vocab.txt, min_fertility: 3}}
+  - pii: {{action: surrogate, types: [EMAIL, API_KEY]}}
+""")
+        texts = ["**ship** harbour wind from a@b.example \u201cAKIAIOSFODNN7EXAMPLE\u201d http://x.y",
+                 "click buy win", "crew quartz vexes glyphs jumbled", "ship a a a a a a a a a a a a harbour"]
+        (self.folder / "in.jsonl").write_text("".join(json.dumps({"id": i, "text": text}) + "\n"
+                                                      for i, text in enumerate(texts)))
+        done = self.call("run", self.folder / "p.yaml", "--input", self.folder / "in.jsonl", "--output",
+                         self.folder / "out", "--json", "--quiet")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        reasons = [list(step["reasons"]) for step in json.loads(done.stdout)["steps"]]
+        self.assertEqual(reasons, [[], ["score below the least"], ["too unlikely"], ["too few characters a token"], []])
+        rows = [json.loads(line) for line in (self.folder / "out" / "shard-00000.jsonl").read_text().splitlines()]
+        self.assertEqual([row["id"] for row in rows], [0])
+        self.assertEqual(rows[0]["quality"], "hq")
+        self.assertRegex(rows[0]["text"],
+                         r'^ship harbour wind from [a-z.]+[0-9]+@example\.[a-z]{3} "AKIA[0-9A-Z]{16}" $')
+        self.assertNotIn("IOSFODNN7EXAMPLE", rows[0]["text"])
+
     def test_packs_tokens_as_megatron_reads_them(self):
         (self.folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nship\nharbour\nwind\n")
         (self.folder / "a.jsonl").write_text(

@@ -1,14 +1,33 @@
 #pragma once
-// The operator that repairs texts.
+// The operator that repairs texts, and the single changes it is put together from.
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "curate/code_text.h"
 #include "curate/operator.h"
 
 namespace kedge::curate {
 
-/// `{"id","text","changed":bool}`. `ops`: names separated by commas; "mojibake" is the one there is. Fails with
+/// From text to text. Safe from any thread.
+using TextOp = std::function<std::u32string(CodeView)>;
+
+struct NamedTextOp {
+  std::string_view name, meaning;
+  TextOp change;
+};
+
+/// Those that need no settings; each with its usual ones.
+const std::vector<NamedTextOp>& text_ops();
+/// Null where there is none of this name.
+const NamedTextOp* find_text_op(std::string_view name);
+/// "mojibake, ftfy, ...": for messages.
+std::string text_op_names();
+
+/// `{"id","text","changed":bool}`. `ops`: names of text_ops(), in their order of work, separated by commas. Fails with
 /// invalid_input.
 Result<std::unique_ptr<Operator>> make_cleaner(std::string_view ops);
 

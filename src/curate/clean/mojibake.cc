@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "curate/clean/characters.h"
 #include "curate/clean/encodings.h"
 #include "curate/entities.h"
 #include "curate/pattern.h"
@@ -113,20 +114,21 @@ std::string restore_a0(std::string_view bytes) {
 }
 
 /// The text's bytes in one encoding, read as UTF-8.
-std::optional<std::u32string> decode_again(const ByteEncoding& encoding, std::string bytes) {
-  if (encoding.name != "macroman" && patterns().lost_a0.find(bytes)) bytes = restore_a0(bytes);
-  if (encoding.sloppy) bytes = replace_all(patterns().lossy, bytes, [](std::string_view) { return "\xEF\xBF\xBD"; });
+std::optional<std::u32string> decode_again(const ByteEncoding& encoding, std::string bytes, const Repairs& repairs) {
+  if (repairs.lost_a0 && encoding.name != "macroman" && patterns().lost_a0.find(bytes)) bytes = restore_a0(bytes);
+  if (repairs.lossy && encoding.sloppy)
+    bytes = replace_all(patterns().lossy, bytes, [](std::string_view) { return "\xEF\xBF\xBD"; });
   return decode_utf8(bytes);
 }
 
-std::u32string repair_encoding(CodeView text, int rounds);
+std::u32string repair_encoding(CodeView text, int rounds, const Repairs& repairs);
 
 /// Repairs runs within text that is otherwise right.
 std::u32string repair_embedded(CodeView text, std::string_view utf8, int rounds) {
   const std::string fixed = replace_all(patterns().embedded, utf8, [&](std::string_view match) {
     const std::u32string codes = to_codes(match);
     if (codes.size() >= text.size() || !is_bad(match)) return std::string(match);
-    return to_utf8(repair_encoding(codes, rounds - 1));
+    return to_utf8(repair_encoding(codes, rounds - 1, {}));
   });
   return to_codes(fixed);
 }
@@ -151,7 +153,7 @@ std::u32string windows_controls(CodeView text) {
   return out;
 }
 
-std::u32string repair_encoding_once(CodeView text, int rounds) {
+std::u32string repair_encoding_once(CodeView text, int rounds, const Repairs& repairs) {
   if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x80; })) return std::u32string(text);
   const std::string utf8 = to_utf8(text);
   if (!is_bad(utf8)) return std::u32string(text);
@@ -160,9 +162,9 @@ std::u32string repair_encoding_once(CodeView text, int rounds) {
     auto bytes = encoding.encode(text);
     if (!bytes) continue;
     latin1 = latin1 || encoding.name == "latin-1";
-    if (auto fixed = decode_again(encoding, *std::move(bytes))) return *std::move(fixed);
+    if (auto fixed = decode_again(encoding, *std::move(bytes), repairs)) return *std::move(fixed);
   }
-  if (rounds > 0 && patterns().embedded.find(utf8)) {
+  if (rounds > 0 && repairs.embedded && patterns().embedded.find(utf8)) {
     std::u32string fixed = repair_embedded(text, utf8, rounds);
     if (fixed != text) return fixed;
   }
@@ -170,13 +172,13 @@ std::u32string repair_encoding_once(CodeView text, int rounds) {
     const auto fixed = latin1_as_windows(text);
     if (fixed && *fixed != text) return *fixed;
   }
-  return windows_controls(text);
+  return repairs.c1_controls ? windows_controls(text) : std::u32string(text);
 }
 
-std::u32string repair_encoding(CodeView text, int rounds) {
+std::u32string repair_encoding(CodeView text, int rounds, const Repairs& repairs) {
   std::u32string current(text);
   for (int i = 0; i < kRoundsMax; ++i) {
-    std::u32string next = repair_encoding_once(current, rounds);
+    std::u32string next = repair_encoding_once(current, rounds, repairs);
     if (next == current) break;
     current = std::move(next);
   }
@@ -215,35 +217,19 @@ std::u32string unescape(CodeView text) {
   return out;
 }
 
-bool is_unwanted_control(char32_t c) {
-  return c < 0x09 || c == 0x0B || (c >= 0x0E && c < 0x20) || c == 0x7F || (c >= 0x206A && c < 0x2070) || c == 0xFEFF ||
-         (c >= 0xFFF9 && c < 0xFFFD);
-}
-
-/// Colour codes of terminals: ESC [ numbers letter.
-std::u32string without_terminal_codes(CodeView text) {
-  std::u32string out;
-  for (size_t i = 0; i < text.size();) {
-    if (text[i] == 0x1B && i + 1 < text.size() && text[i + 1] == U'[') {
-      size_t end = i + 2;
-      while (end < text.size() && (is(text[end], kDigit) || text[end] == U';')) ++end;
-      if (end < text.size() && text[end] < 0x80 && is(text[end], kAlpha)) {
-        i = end + 1;
-        continue;
-      }
-    }
-    out += text[i++];
-  }
-  return out;
-}
-
-std::u32string repair_segment(CodeView segment, bool references) {
+std::u32string repair_segment(CodeView segment, bool references, const Repairs& repairs) {
   std::u32string current(segment);
   for (int i = 0; i < kRoundsMax; ++i) {
     std::u32string next = references ? unescape(current) : current;
-    next = windows_controls(repair_encoding(next, 1));
-    next = without_terminal_codes(next);
-    std::erase_if(next, is_unwanted_control);
+    if (repairs.encoding) next = repair_encoding(next, 1, repairs);
+    if (repairs.c1_controls) next = windows_controls(next);
+    if (repairs.ligatures) next = without_ligatures(next);
+    if (repairs.widths) next = in_usual_widths(next);
+    if (repairs.quotes) next = with_straight_quotes(next);
+    if (repairs.line_breaks) next = with_unix_lines(next);
+    if (repairs.terminal_codes) next = without_terminal_codes(next);
+    if (repairs.controls) next = without_controls(next);
+    if (repairs.form) next = to_normal_form(next, *repairs.form);
     if (next == current) break;
     current = std::move(next);
   }
@@ -251,31 +237,38 @@ std::u32string repair_segment(CodeView segment, bool references) {
 }
 
 /// Nothing in it that any repair looks at.
-bool is_plain(CodeView segment) {
-  return std::all_of(segment.begin(), segment.end(), [](char32_t c) {
+bool is_plain(CodeView segment, const Repairs& repairs) {
+  return std::all_of(segment.begin(), segment.end(), [&](char32_t c) {
+    if (c == U'\r' && repairs.line_breaks) return false;
     return c < 0x7F && c != U'&' && (c >= 0x20 || (c >= 0x09 && c != 0x0B && c < 0x0E));
   });
 }
 
 }  // namespace
 
-std::u32string repair_mojibake(CodeView text) {
+std::u32string repair_text(CodeView text, const Repairs& repairs) {
   std::u32string out;
   out.reserve(text.size());
-  bool references = true;
+  bool references = repairs.references != Repairs::References::never;
   while (!text.empty()) {
     const size_t newline = text.find(U'\n');
     const size_t size = std::min(newline == CodeView::npos ? text.size() : newline + 1, kSegmentCharacters);
     const CodeView segment = text.substr(0, size);
     text.remove_prefix(size);
-    references = references && segment.find(U'<') == CodeView::npos;
-    if (is_plain(segment)) {
+    if (repairs.references == Repairs::References::automatic) {
+      references = references && segment.find(U'<') == CodeView::npos;
+    }
+    if (is_plain(segment, repairs)) {
       out += segment;
     } else {
-      out += repair_segment(segment, references);
+      out += repair_segment(segment, references, repairs);
     }
   }
   return out;
+}
+
+std::u32string repair_mojibake(CodeView text) {
+  return repair_text(text, {});
 }
 
 }  // namespace kedge::curate

@@ -8,6 +8,8 @@
 #include "curate/code_text.h"
 #include "curate/english/english_tokenizer.h"
 #include "curate/english/marks.h"
+#include "curate/filters/c4_lines.h"
+#include "curate/filters/policies.h"
 #include "curate/filters/profiles.h"
 #include "curate/filters/score.h"
 #include "curate/ngrams.h"
@@ -17,9 +19,6 @@ namespace kedge::curate {
 namespace {
 
 constexpr std::array<CodeView, 8> kStopWords = {U"the", U"be", U"to", U"of", U"and", U"that", U"have", U"with"};
-constexpr std::array<CodeView, 6> kPolicies = {U"terms of use", U"privacy policy", U"cookie policy",
-                                               U"uses cookies", U"use of cookies", U"use cookies"};
-
 /// Why a filter drops a document; empty: it keeps it.
 using Reason = std::string;
 
@@ -281,30 +280,6 @@ class Filters {
   std::vector<Value> values_;
 };
 
-/// The line without `[12]`, `[edit]` and `[citation needed]`.
-std::u32string without_citations(CodeView line) {
-  std::u32string out;
-  while (!line.empty()) {
-    const size_t bracket = std::min(line.find(U'['), line.size());
-    out += line.substr(0, bracket);
-    line.remove_prefix(bracket);
-    if (line.empty()) break;
-    size_t end = 1;
-    while (end < line.size() && is(line[end], kDigit)) ++end;
-    if (end < line.size() && line[end] == U']') {
-      line.remove_prefix(end + 1);
-    } else if (line.starts_with(U"[edit]")) {
-      line.remove_prefix(6);
-    } else if (line.starts_with(U"[citation needed]")) {
-      line.remove_prefix(17);
-    } else {
-      out += U'[';
-      line.remove_prefix(1);
-    }
-  }
-  return out;
-}
-
 struct C4 {
   Reason reason;
   std::u32string text;
@@ -324,7 +299,7 @@ C4 clean_c4(CodeView text) {
     if (contains(lower, U"lorem ipsum")) return {"lorem_ipsum", {}};
     if (contains(lower, U"javascript")) continue;
     if (contains(line, U"{")) return {"curly_bracket", {}};
-    if (std::any_of(kPolicies.begin(), kPolicies.end(), [&](CodeView p) { return contains(lower, p); })) continue;
+    if (std::any_of(kC4Policies.begin(), kC4Policies.end(), [&](CodeView p) { return contains(lower, p); })) continue;
     sentences += EnglishTokenizer::count_sentences(EnglishTokenizer::instance().tokenize(line));
     if (kept > 0) result.text += U'\n';
     result.text += line;

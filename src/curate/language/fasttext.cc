@@ -10,25 +10,25 @@
 #include <unordered_map>
 
 #include "core/file.h"
-#include "curate/language/language.h"
-#include "text/unicode/utf8.h"
+#include "curate/language/classifier.h"
+#include "curate/language/fasttext_format.h"
 
 namespace kedge::curate {
 namespace {
 
-constexpr int32_t kMagic = 793712314;
-constexpr int32_t kVersionMax = 12;
+using fasttext::kEndOfLine;
+using fasttext::kLabelPrefix;
+using fasttext::Loss;
+using fasttext::TreeNode;
+
 constexpr int64_t kWordsMax = 50'000'000;
 constexpr int64_t kLabelsMax = 100'000;
 constexpr int32_t kDimensionMax = 4096;
+constexpr int32_t kWordRunMax = 64;
 constexpr int64_t kLabelCountMax =
     100'000'000'000'000;  // far below what marks a node of the tree that is not joined yet
 constexpr size_t kWordBytesMax = 65536;
 constexpr int kCentroids = 256;
-constexpr std::string_view kLabelPrefix = "__label__";
-constexpr std::string_view kEndOfLine = "</s>";
-
-enum class Loss : int32_t { hierarchical = 1, negative = 2, softmax = 3, one_against_all = 4 };
 
 /// Reads numbers off a file that may be broken; the first failure stays.
 class Cursor {
@@ -163,32 +163,18 @@ class Matrix {
   bool has_norms_ = false;
 };
 
-uint32_t hash_of(std::string_view bytes) {
-  uint32_t hash = 2166136261U;
-  for (const char c : bytes) hash = (hash ^ static_cast<uint32_t>(static_cast<int8_t>(c))) * 16777619U;
-  return hash;
-}
-
-/// A question of the tree: how often it is asked, and where its answers lead.
-struct TreeNode {
-  int32_t parent = -1, left = -1, right = -1;
-  int64_t count = 0;
-};
-
-class FastText final : public LanguageModel {
+class FastText final : public TextClassifier {
  public:
   Status read(std::span<const std::byte> bytes, const std::string& name) {
     Cursor file(bytes);
     const auto broken = [&name](const char* why) {
       return Error{ErrorKind::corrupt_data, fmt::format("{}: {}", name, why)};
     };
-    if (file.take<int32_t>() != kMagic) return broken("not a fastText model");
-    if (file.take<int32_t>() > kVersionMax)
+    if (file.take<int32_t>() != fasttext::kMagic) return broken("not a fastText model");
+    if (file.take<int32_t>() > fasttext::kVersion)
       return Error{ErrorKind::unsupported, name + ": a later version of fastText's format"};
     read_arguments(file);
     if (!file.ok() || model_ != 3) return broken("no classifier");
-    if (word_ngrams_ > 1)
-      return Error{ErrorKind::unsupported, name + ": models with runs of words (wordNgrams) are not read"};
     read_dictionary(file);
     const bool quantized = file.ok() && file.take<uint8_t>() != 0;
     input_.read(file, quantized);
@@ -200,18 +186,29 @@ class FastText final : public LanguageModel {
         output_.rows() < static_cast<int64_t>(labels_.size()) - (loss_ == Loss::hierarchical ? 1 : 0)) {
       return broken("its matrices do not fit its dictionary");
     }
-    if (loss_ == Loss::hierarchical) build_tree();
+    if (loss_ == Loss::hierarchical) tree_ = fasttext::build_tree(counts_);
     return Done{};
   }
 
   [[nodiscard]] Language identify(std::string_view text) const override {
-    const std::vector<int64_t> rows = rows_of(text);
-    if (rows.empty() || labels_.empty() || text.find_first_not_of(" \n\t\r") == std::string_view::npos) return {};
-    std::vector<float> hidden(static_cast<size_t>(dimension_), 0);
-    for (const int64_t row : rows) input_.add_row(row, hidden);
-    for (float& value : hidden) value /= static_cast<float>(rows.size());
+    const std::vector<float> hidden = hidden_of(text);
+    if (hidden.empty()) return {};
     const auto [label, score] = loss_ == Loss::hierarchical ? walk_tree(hidden) : best_label(hidden);
     return {labels_[label], score};
+  }
+
+  [[nodiscard]] const std::vector<std::string>& labels() const override { return labels_; }
+
+  [[nodiscard]] double score_of(std::string_view text, size_t label) const override {
+    const std::vector<float> hidden = hidden_of(text);
+    if (hidden.empty()) return 0;
+    if (loss_ == Loss::hierarchical) return climb_tree(hidden, static_cast<int32_t>(label));
+    const auto row = [&](size_t i) { return double{output_.dot_row(static_cast<int64_t>(i), hidden)}; };
+    const double own = row(label);
+    if (loss_ != Loss::softmax) return 1 / (1 + std::exp(-own));
+    double sum = 0;
+    for (size_t i = 0; i < labels_.size(); ++i) sum += std::exp(row(i) - own);
+    return 1 / sum;
   }
 
  private:
@@ -227,7 +224,8 @@ class FastText final : public LanguageModel {
     file.take<int32_t>();
     file.take<double>();
     const bool sane = dimension_ > 0 && dimension_ <= kDimensionMax && bucket_ >= 0 && gram_min_ >= 0 &&
-                      gram_max_ <= 64 && static_cast<int32_t>(loss_) >= 1 && static_cast<int32_t>(loss_) <= 4;
+                      gram_max_ <= 64 && word_ngrams_ <= kWordRunMax && static_cast<int32_t>(loss_) >= 1 &&
+                      static_cast<int32_t>(loss_) <= 4;
     if (!sane) file.fail();
   }
 
@@ -261,44 +259,44 @@ class FastText final : public LanguageModel {
     }
   }
 
-  /// Rows of the input matrix: words that are known, pieces of all words, and the end of the line.
+  /// The mean of a text's rows; empty when there is nothing to judge.
+  [[nodiscard]] std::vector<float> hidden_of(std::string_view text) const {
+    const std::vector<int64_t> rows = rows_of(text);
+    if (rows.empty() || labels_.empty() || text.find_first_not_of(" \n\t\r") == std::string_view::npos) return {};
+    std::vector<float> hidden(static_cast<size_t>(dimension_), 0);
+    for (const int64_t row : rows) input_.add_row(row, hidden);
+    for (float& value : hidden) value /= static_cast<float>(rows.size());
+    return hidden;
+  }
+
+  /// Rows of the input matrix: words that are known, pieces of all words, the end of the line, runs of words.
   [[nodiscard]] std::vector<int64_t> rows_of(std::string_view text) const {
     std::vector<int64_t> rows;
-    constexpr std::string_view kSpaces(" \n\r\t\v\f\0", 7);
-    while (!text.empty()) {
-      const size_t begin = text.find_first_not_of(kSpaces);
-      if (begin == std::string_view::npos) break;
-      const size_t end = std::min(text.find_first_of(kSpaces, begin), text.size());
-      add_word(text.substr(begin, end - begin), rows);
-      text.remove_prefix(end);
+    std::vector<uint32_t> hashes;
+    const auto add = [&](std::string_view word) {
+      if (word.starts_with(kLabelPrefix)) return;
+      add_word(word, rows);
+      if (word_ngrams_ > 1) hashes.push_back(fasttext::hash_of(word));
+    };
+    fasttext::for_each_word(text, add);
+    if (word_ngrams_ > 1 && bucket_ > 0) {
+      fasttext::for_each_run(hashes, word_ngrams_,
+                             [&](uint64_t hash) { add_bucket(hash % static_cast<uint64_t>(bucket_), rows); });
     }
-    add_word(kEndOfLine, rows);
     return rows;
   }
 
   void add_word(std::string_view word, std::vector<int64_t>& rows) const {
-    if (word.starts_with(kLabelPrefix)) return;
     const auto found = words_.find(std::string(word));
     if (found != words_.end()) rows.push_back(found->second);
-    if (word == kEndOfLine || gram_max_ <= 0) return;
-    const std::string framed = "<" + std::string(word) + ">";
-    for (size_t i = 0; i < framed.size(); ++i) {
-      if (is_continuation(framed[i])) continue;
-      size_t end = i;
-      for (int32_t n = 1; end < framed.size() && n <= gram_max_; ++n) {
-        ++end;
-        while (end < framed.size() && is_continuation(framed[end])) ++end;
-        const bool border = n == 1 && (i == 0 || end == framed.size());
-        if (n >= gram_min_ && !border) add_piece(std::string_view(framed).substr(i, end - i), rows);
-      }
-    }
+    if (word == kEndOfLine || gram_max_ <= 0 || bucket_ == 0) return;
+    fasttext::for_each_piece(word, gram_min_, gram_max_, [&](std::string_view piece) {
+      add_bucket(fasttext::hash_of(piece) % static_cast<uint32_t>(bucket_), rows);
+    });
   }
 
-  static bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-
-  void add_piece(std::string_view piece, std::vector<int64_t>& rows) const {
-    if (bucket_ == 0) return;
-    const auto id = static_cast<int32_t>(hash_of(piece) % static_cast<uint32_t>(bucket_));
+  void add_bucket(uint64_t bucket, std::vector<int64_t>& rows) const {
+    const auto id = static_cast<int32_t>(bucket);
     if (!pruned_) {
       rows.push_back(int64_t{words_count_} + id);
       return;
@@ -307,27 +305,17 @@ class FastText final : public LanguageModel {
     if (found != kept_.end()) rows.push_back(int64_t{words_count_} + found->second);
   }
 
-  /// Huffman's tree over how often the labels were seen in training, joined as fastText joins them.
-  void build_tree() {
+  /// The probability of one label: the answers on its way from the root.
+  [[nodiscard]] double climb_tree(const std::vector<float>& hidden, int32_t leaf) const {
     const auto count = static_cast<int32_t>(labels_.size());
-    if (count == 0) return;
-    tree_.assign(static_cast<size_t>(2 * count - 1), {});
-    for (int32_t i = 0; i < 2 * count - 1; ++i) {
-      tree_[static_cast<size_t>(i)].count = i < count ? counts_[static_cast<size_t>(i)] : int64_t{1000000000000000};
+    double score = 1;
+    for (int32_t node = leaf; tree_[static_cast<size_t>(node)].parent >= 0;) {
+      const int32_t parent = tree_[static_cast<size_t>(node)].parent;
+      const double yes = 1 / (1 + std::exp(-static_cast<double>(output_.dot_row(parent - count, hidden))));
+      score *= tree_[static_cast<size_t>(parent)].right == node ? yes : 1 - yes;
+      node = parent;
     }
-    int32_t leaf = count - 1, node = count;
-    for (int32_t i = count; i < 2 * count - 1; ++i) {
-      std::array<int32_t, 2> least{};
-      for (int32_t& chosen : least) {
-        const bool take_leaf =
-            leaf >= 0 && tree_[static_cast<size_t>(leaf)].count < tree_[static_cast<size_t>(node)].count;
-        chosen = take_leaf ? leaf-- : node++;
-      }
-      TreeNode& joined = tree_[static_cast<size_t>(i)];
-      joined.left = least[0];
-      joined.right = least[1];
-      joined.count = tree_[static_cast<size_t>(least[0])].count + tree_[static_cast<size_t>(least[1])].count;
-    }
+    return score;
   }
 
   /// The most probable label: branches that cannot win any more are not followed.
@@ -375,10 +363,38 @@ class FastText final : public LanguageModel {
 
 }  // namespace
 
-Result<std::unique_ptr<LanguageModel>> open_fasttext_model(const std::filesystem::path& path) {
+std::vector<TreeNode> fasttext::build_tree(const std::vector<int64_t>& counts) {
+  const auto count = static_cast<int32_t>(counts.size());
+  if (count == 0) return {};
+  std::vector<TreeNode> tree(static_cast<size_t>(2 * count - 1));
+  for (int32_t i = 0; i < 2 * count - 1; ++i) {
+    tree[static_cast<size_t>(i)].count = i < count ? counts[static_cast<size_t>(i)] : int64_t{1000000000000000};
+  }
+  int32_t leaf = count - 1, node = count;
+  for (int32_t i = count; i < 2 * count - 1; ++i) {
+    std::array<int32_t, 2> least{};
+    for (int32_t& chosen : least) {
+      const bool take_leaf = leaf >= 0 && tree[static_cast<size_t>(leaf)].count < tree[static_cast<size_t>(node)].count;
+      chosen = take_leaf ? leaf-- : node++;
+      tree[static_cast<size_t>(chosen)].parent = i;
+    }
+    TreeNode& joined = tree[static_cast<size_t>(i)];
+    joined.left = least[0];
+    joined.right = least[1];
+    joined.count = tree[static_cast<size_t>(least[0])].count + tree[static_cast<size_t>(least[1])].count;
+  }
+  return tree;
+}
+
+Result<std::unique_ptr<TextClassifier>> open_classifier(const std::filesystem::path& path) {
   KEDGE_ASSIGN(const auto file, MappedFile::open(path));
   auto model = std::make_unique<FastText>();
   KEDGE_TRY(model->read(file->bytes(), path.string()));
+  return std::unique_ptr<TextClassifier>(std::move(model));
+}
+
+Result<std::unique_ptr<LanguageModel>> open_fasttext_model(const std::filesystem::path& path) {
+  KEDGE_ASSIGN(auto model, open_classifier(path));
   return std::unique_ptr<LanguageModel>(std::move(model));
 }
 

@@ -6,7 +6,9 @@
 #include "core/json.h"
 #include "curate/pii/numbers.h"
 #include "curate/pii/redact.h"
+#include "curate/pii/secrets.h"
 #include "curate/pii/spans.h"
+#include "curate/pii/surrogate.h"
 
 namespace kedge::curate {
 namespace {
@@ -67,9 +69,73 @@ TEST(Pii, what_only_looks_like_it_is_left_alone) {
 TEST(Pii, offsets_count_code_points_and_masks_replace_values) {
   data::Document document{"1", "\xC3\xA9 \xF0\x9F\x98\x80 a@b.cd!", ""};
   std::string line;
-  make_pii_operator({.mask = true})->annotate(document, line);
+  make_pii_operator({.action = PiiAction::mask})->annotate(document, line);
   EXPECT_EQ(parse_json(line, "line").value(),
             Json::parse(R"({"id":1,"spans":[{"type":"EMAIL","start":4,"end":10}],"text":"é 😀 [EMAIL]!"})"));
+}
+
+std::vector<std::string> found_by(const PiiFinder& finder, std::string_view text) {
+  std::vector<std::string> values;
+  for (const PiiSpan& span : finder.find(text)) {
+    values.push_back(std::string(finder.name_of(span)) + ":" +
+                     std::string(text.substr(span.begin, span.end - span.begin)));
+  }
+  return values;
+}
+
+std::shared_ptr<const PiiFinder> finder_of_all(bool with_patterns) {
+  std::vector<PiiType> types;
+  for (size_t i = 0; i < kNamedPiiTypes; ++i) types.push_back(static_cast<PiiType>(i));
+  std::vector<PiiPattern> patterns = {{"DE_TAX_ID", "[1-9][0-9]{10}", PiiCheck::mod11_10},
+                                      {"AADHAAR", "[2-9][0-9]{3} [0-9]{4} [0-9]{4}", PiiCheck::verhoeff}};
+  if (!with_patterns) patterns.clear();
+  return PiiFinder::make(types, patterns).value();
+}
+
+TEST(Pii, secrets_are_found_when_asked_for_and_only_with_their_checksums) {
+  const auto all = finder_of_all(true);
+  EXPECT_THAT(found_by(*all, "see ftp://me:s3cret@host.example/x, http://host:80/a@b"),
+              ElementsAre("URL_CREDENTIALS:me:s3cret"));
+  // The first block's reward, and the examples of BIP 173 and BIP 350.
+  EXPECT_THAT(found_by(*all, "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb"),
+              ElementsAre("CRYPTO_ADDRESS:1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"));
+  EXPECT_THAT(found_by(*all, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4, bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5"),
+              ElementsAre("CRYPTO_ADDRESS:bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"));
+  EXPECT_TRUE(is_crypto_address("bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0"));
+  EXPECT_THAT(found_by(*all, "key=AKIAIOSFODNN7EXAMPLE; xAKIAIOSFODNN7EXAMPLE"),
+              ElementsAre("API_KEY:AKIAIOSFODNN7EXAMPLE"));
+  EXPECT_THAT(found_by(*all, "86095742719 and 86095742718; 2345 6789 0124, 2345 6789 0125"),
+              ElementsAre("DE_TAX_ID:86095742719", "AADHAAR:2345 6789 0124"));
+  EXPECT_TRUE(passes(PiiCheck::verhoeff, "2363"));
+  EXPECT_FALSE(passes(PiiCheck::verhoeff, "2364"));
+  const auto emails = PiiFinder::make({PiiType::email}, {}).value();
+  EXPECT_THAT(found_by(*emails, "a@b.cd 8.8.8.8"), ElementsAre("EMAIL:a@b.cd"));
+  EXPECT_NE(PiiFinder::make({}, {{"X", "(", PiiCheck::none}}).error().message.find("pattern X: found '('"),
+            std::string::npos);
+  EXPECT_FALSE(PiiFinder::make({}, {{"X", "a*", PiiCheck::none}}).ok());
+}
+
+TEST(Pii, surrogates_are_of_the_kind_the_same_each_time_and_others_with_another_key) {
+  const auto all = finder_of_all(true), named = finder_of_all(false);
+  for (const char* value :
+       {"a@b.cd", "(555) 123-4567", "555-123-4567", "+49 30 4869661", "+14155550123", "8.8.8.8", "10.0.0.1",
+        "2001:db8::1", "4111-1111-1111-1111", "4111111111111111", "123-45-6789", "GB82 WEST 1234 5698 7654 32",
+        "DE89370400440532013000", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+        "AKIAIOSFODNN7EXAMPLE", "ghp_abcdefghijklmnopqrstuvwxyz0123456789", "2345 6789 0124"}) {
+    const auto spans = all->find(value);
+    ASSERT_EQ(spans.size(), 1U) << value;
+    const std::string type(all->name_of(spans[0]));
+    for (int key = 0; key < 200; ++key) {
+      const std::string made = surrogate_of(*all, spans[0], value, std::to_string(key));
+      // A part of another kind's surrogate may be such a number by chance.
+      ASSERT_THAT(found_by(type == "AADHAAR" ? *all : *named, made), ElementsAre(type + ":" + made)) << value;
+      EXPECT_NE(made, value);
+      EXPECT_EQ(made, surrogate_of(*all, spans[0], value, std::to_string(key)));
+    }
+    EXPECT_NE(surrogate_of(*all, spans[0], value, "1"), surrogate_of(*all, spans[0], value, "2"));
+  }
+  // HMAC-SHA-256 of "EMAIL:a@b.cd" with the key "salt", by Python's hmac.
+  EXPECT_EQ(hash_of("EMAIL", "a@b.cd", "salt"), "[EMAIL:54c627d41c1f3657]");
 }
 
 TEST(Pii, check_digits) {

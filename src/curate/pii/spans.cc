@@ -1,6 +1,7 @@
 // A pattern finds candidates, in linear time; what surrounds one, and its check digits, decide.
 #include "curate/pii/spans.h"
 
+#include <fmt/format.h>
 #include <re2/re2.h>
 
 #include <algorithm>
@@ -9,12 +10,14 @@
 #include <string>
 
 #include "curate/pii/numbers.h"
+#include "curate/pii/secrets.h"
 
 namespace kedge::curate {
 namespace {
 
-constexpr std::array<std::string_view, 8> kNames = {"EMAIL", "PHONE",       "IPV4",   "IPV4_PRIVATE",
-                                                    "IPV6",  "CREDIT_CARD", "US_SSN", "IBAN"};
+constexpr std::array<std::string_view, kNamedPiiTypes> kNames = {
+    "EMAIL", "PHONE",           "IPV4",           "IPV4_PRIVATE", "IPV6", "CREDIT_CARD", "US_SSN",
+    "IBAN",  "URL_CREDENTIALS", "CRYPTO_ADDRESS", "API_KEY"};
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -182,13 +185,50 @@ size_t take_iban(const Place& place, Found& found) {
   return here.end;
 }
 
-std::vector<Rule> make_rules() {
+size_t take_credentials(const Place& place, Found& found) {
+  const size_t begin = place.begin + place.value().find("://") + 3;
+  found.push_back({PiiType::url_credentials, begin, place.end - 1});
+  return place.end;
+}
+
+size_t take_crypto(const Place& place, Found& found) {
+  if (!is_word(place.before()) && !is_word(place.after()) && is_crypto_address(place.value())) {
+    found.push_back({PiiType::crypto_address, place.begin, place.end});
+  }
+  return place.end;
+}
+
+size_t take_api_key(const Place& place, Found& found) {
+  if (!is_word(place.before()) && place.before() != '-' && !is_word(place.after())) {
+    found.push_back({PiiType::api_key, place.begin, place.end});
+  }
+  return place.end;
+}
+
+Rule make_rule(const char* pattern, decltype(Rule::take) take) {
   RE2::Options bytes(RE2::Latin1);
   bytes.set_never_capture(true);
   bytes.set_longest_match(true);
-  const auto rule = [&](const char* pattern, decltype(Rule::take) take) {
-    return Rule{std::make_unique<RE2>(pattern, bytes), take};
-  };
+  return {std::make_unique<RE2>(pattern, bytes), take};
+}
+
+/// Those that are looked for when asked; before the others, since an address with a password looks like an e-mail's.
+std::vector<Rule> make_secret_rules(const std::vector<PiiType>& types) {
+  const auto wanted = [&](PiiType type) { return std::find(types.begin(), types.end(), type) != types.end(); };
+  std::vector<Rule> rules;
+  if (wanted(PiiType::url_credentials)) {
+    rules.push_back(
+        make_rule(R"([A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s/?#@:"'<>]{1,200}:[^\s/?#@"'<>]{1,200}@)", take_credentials));
+  }
+  if (wanted(PiiType::api_key)) rules.push_back(make_rule(kApiKeys, take_api_key));
+  if (wanted(PiiType::crypto_address)) {
+    rules.push_back(make_rule(R"([1-9A-HJ-NP-Za-km-z]{26,35}|(bc|ltc|tb)1[02-9ac-hj-np-z]{11,87})", take_crypto));
+  }
+  return rules;
+}
+
+std::vector<Rule> make_rules() {
+  const auto rule = make_rule;
   // In order of precedence: of two that overlap, the one that comes first here stays.
   std::vector<Rule> rules;
   rules.push_back(
@@ -205,32 +245,128 @@ std::vector<Rule> make_rules() {
   return rules;
 }
 
+/// Adds what a rule finds, where nothing of an earlier one stands.
+void add_free(const Found& found, std::vector<PiiSpan>& spans) {
+  for (const PiiSpan& span : found) {
+    const bool taken = std::any_of(spans.begin(), spans.end(),
+                                   [&](const PiiSpan& s) { return s.begin < span.end && span.begin < s.end; });
+    if (!taken) spans.push_back(span);
+  }
+}
+
+/// Calls `use` with each match; it returns where to look on.
+template <typename Use>
+void for_each_match(const RE2& pattern, std::string_view text, const Use& use) {
+  re2::StringPiece match;
+  const re2::StringPiece whole(text.data(), text.size());
+  for (size_t at = 0; at < text.size();) {
+    if (!pattern.Match(whole, at, text.size(), RE2::UNANCHORED, &match, 1)) break;
+    const auto begin = static_cast<size_t>(match.data() - text.data());
+    at = std::max(use(Place{text, begin, begin + match.size()}), begin + 1);
+  }
+}
+
+void find_by(const std::vector<Rule>& rules, std::string_view text, std::vector<PiiSpan>& spans) {
+  for (const Rule& rule : rules) {
+    Found found;
+    for_each_match(*rule.pattern, text, [&](const Place& place) { return rule.take(place, found); });
+    add_free(found, spans);
+  }
+}
+
+const std::vector<Rule>& usual_rules() {
+  static const auto* rules = new std::vector<Rule>(make_rules());  // lives as long as the program
+  return *rules;
+}
+
+std::vector<PiiSpan> in_order(std::vector<PiiSpan> spans) {
+  std::sort(spans.begin(), spans.end(), [](const PiiSpan& a, const PiiSpan& b) { return a.begin < b.begin; });
+  return spans;
+}
+
+class Finder final : public PiiFinder {
+ public:
+  explicit Finder(std::vector<PiiType> types) : types_(std::move(types)), secrets_(make_secret_rules(types_)) {}
+
+  Status add(const PiiPattern& pattern) {
+    RE2::Options bytes(RE2::Latin1);
+    bytes.set_log_errors(false);
+    bytes.set_never_capture(true);
+    auto compiled = std::make_unique<RE2>(pattern.regex, bytes);
+    if (!compiled->ok() || RE2::FullMatch("", *compiled)) {
+      return Error{ErrorKind::invalid_input,
+                   fmt::format("pattern {}: found '{}', expected a regular expression that matches some text: {}",
+                               pattern.name, pattern.regex, compiled->ok() ? "it matches none" : compiled->error())};
+    }
+    patterns_.push_back({pattern, std::move(compiled)});
+    return Done{};
+  }
+
+  [[nodiscard]] std::vector<PiiSpan> find(std::string_view text) const override {
+    std::vector<PiiSpan> spans;
+    for (size_t i = 0; i < patterns_.size(); ++i) {
+      Found found;
+      for_each_match(*patterns_[i].compiled, text, [&](const Place& place) {
+        if (!is_word(place.before()) && !is_word(place.after()) && passes(patterns_[i].pattern.check, place.value())) {
+          found.push_back({PiiType::custom, place.begin, place.end, i});
+        }
+        return place.end;
+      });
+      add_free(found, spans);
+    }
+    find_by(secrets_, text, spans);
+    find_by(usual_rules(), text, spans);
+    std::erase_if(spans, [&](const PiiSpan& span) {
+      return span.type != PiiType::custom && std::find(types_.begin(), types_.end(), span.type) == types_.end();
+    });
+    return in_order(std::move(spans));
+  }
+  [[nodiscard]] std::string_view name_of(const PiiSpan& span) const override {
+    return span.type == PiiType::custom ? patterns_[span.pattern].pattern.name : curate::name_of(span.type);
+  }
+  [[nodiscard]] bool matches(size_t pattern, std::string_view value) const override {
+    return RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *patterns_[pattern].compiled) &&
+           passes(patterns_[pattern].pattern.check, value);
+  }
+
+ private:
+  struct Custom {
+    PiiPattern pattern;
+    std::unique_ptr<RE2> compiled;
+  };
+
+  std::vector<PiiType> types_;
+  std::vector<Rule> secrets_;
+  std::vector<Custom> patterns_;
+};
+
 }  // namespace
 
 std::string_view name_of(PiiType type) {
   return kNames[static_cast<size_t>(type)];
 }
 
-std::vector<PiiSpan> find_pii(std::string_view text) {
-  static const auto* rules = new std::vector<Rule>(make_rules());  // lives as long as the program
-  std::vector<PiiSpan> spans;
-  for (const Rule& rule : *rules) {
-    Found found;
-    re2::StringPiece match;
-    for (size_t at = 0; at < text.size();) {
-      if (!rule.pattern->Match(re2::StringPiece(text.data(), text.size()), at, text.size(), RE2::UNANCHORED, &match, 1))
-        break;
-      const auto begin = static_cast<size_t>(match.data() - text.data());
-      at = std::max(rule.take({text, begin, begin + match.size()}, found), begin + 1);
-    }
-    for (const PiiSpan& span : found) {
-      const bool taken = std::any_of(spans.begin(), spans.end(),
-                                     [&](const PiiSpan& s) { return s.begin < span.end && span.begin < s.end; });
-      if (!taken) spans.push_back(span);
-    }
+std::optional<PiiType> pii_type_of(std::string_view name) {
+  const auto found = std::find(kNames.begin(), kNames.end(), name);
+  if (found == kNames.end()) return std::nullopt;
+  return static_cast<PiiType>(found - kNames.begin());
+}
+
+Result<std::shared_ptr<const PiiFinder>> PiiFinder::make(const std::vector<PiiType>& types,
+                                                         const std::vector<PiiPattern>& patterns) {
+  std::vector<PiiType> wanted = types;
+  if (wanted.empty()) {
+    for (size_t i = 0; i < kUsualPiiTypes; ++i) wanted.push_back(static_cast<PiiType>(i));
   }
-  std::sort(spans.begin(), spans.end(), [](const PiiSpan& a, const PiiSpan& b) { return a.begin < b.begin; });
-  return spans;
+  auto finder = std::make_shared<Finder>(std::move(wanted));
+  for (const PiiPattern& pattern : patterns) KEDGE_TRY(finder->add(pattern));
+  return std::shared_ptr<const PiiFinder>(std::move(finder));
+}
+
+std::vector<PiiSpan> find_pii(std::string_view text) {
+  std::vector<PiiSpan> spans;
+  find_by(usual_rules(), text, spans);
+  return in_order(std::move(spans));
 }
 
 }  // namespace kedge::curate

@@ -60,8 +60,11 @@ Result<StepConfig> read_juicer_step(const std::string& op, const Json& settings,
     step.options["member"] = "";
   } else if (op == "fix_unicode_mapper") {
     step.op = "clean";
-    step.options["ops"] = {"mojibake", "nfc"};
-    options.choice("normalization", "NFC", {"NFC"});
+    const std::string form = options.choice("normalization", "NFC", {"NFC", "NFKC", "NFD", "NFKD"});
+    step.options["ops"] = Json::array({{{"ftfy", {{"normalization", form}}}}});
+  } else if (op == "whitespace_normalization_mapper") {
+    step.op = "clean";
+    step.options["ops"] = {"white_space"};
   } else if (op == "document_deduplicator") {
     step.op = "dedup";
     step.options = {{"method", "exact"}, {"normalize", "none"}};
@@ -87,7 +90,8 @@ Result<StepConfig> read_juicer_step(const std::string& op, const Json& settings,
     options.flag("tokenization", false);
   } else {
     return Error{ErrorKind::unsupported,
-                 fmt::format("{}: found '{}', expected language_id_score_filter, fix_unicode_mapper, words_num_filter, "
+                 fmt::format("{}: found '{}', expected language_id_score_filter, fix_unicode_mapper, "
+                             "whitespace_normalization_mapper, words_num_filter, "
                              "document_deduplicator or document_minhash_deduplicator: the others have no counterpart",
                              where, op)};
   }

@@ -4,12 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 #include <random>
 #include <sstream>
 
 #include "core/file.h"
 #include "curate/dedup/cut.h"
+#include "curate/language/classifier.h"
 #include "curate/pipeline/explain.h"
 #include "curate/pipeline/run.h"
 #include "curate/pipeline/yaml.h"
@@ -58,6 +60,67 @@ TEST(Pipeline, names_what_is_wrong) {
   EXPECT_NE(message_of("steps: []").find("expected a list of 1 to"), std::string::npos);
   EXPECT_NE(message_of("{}").find("steps"), std::string::npos);
   EXPECT_EQ(message_of("steps: [pii]"), "");
+}
+
+TEST(Classify, documents_are_kept_by_label_probability_or_draw) {
+  const auto kept = [](const Json& settings) {
+    Json whole = settings;
+    whole["model"] = "tests/golden/fasttext_runs.bin";
+    OptionReader options(whole, "classify");
+    const auto step = find_operator("classify")->make(options, KEDGE_SOURCE_DIR);
+    EXPECT_TRUE(step.ok()) << step.error().message;
+    std::vector<size_t> count(2);
+    for (int i = 0; i < 1000; ++i) {
+      data::Document document{std::to_string(i), i % 2 == 0 ? "ship sail\n__label__sea" : "barn cow", ""};
+      count[static_cast<size_t>(i % 2)] += step.value()->apply(document).keep ? 1U : 0U;
+    }
+    return count;
+  };
+  EXPECT_EQ(kept({{"keep", "sea"}}), (std::vector<size_t>{500, 0}));
+  EXPECT_EQ(kept({{"label", "__label__land"}, {"min", 0.5}}), (std::vector<size_t>{0, 500}));
+  EXPECT_EQ(kept({{"label", "land"}, {"max", 0.5}}), (std::vector<size_t>{500, 0}));
+  // Of documents with probability p, a share (2 - p) ^ -3 is drawn; 45 are four deviations of half of 500.
+  const std::vector<size_t> drawn = kept({{"label", "sea"}, {"rule", "pareto"}});
+  const auto model = open_classifier(KEDGE_SOURCE_DIR "/tests/golden/fasttext_runs.bin");
+  const double other = 1 - model.value()->identify("barn cow").score;
+  EXPECT_GT(drawn[0], 450U);
+  EXPECT_NEAR(static_cast<double>(drawn[1]), 500 * std::pow(2 - other, -3), 45);
+  EXPECT_NE(kept({{"label", "sea"}, {"rule", "pareto"}, {"seed", 1}}), drawn);
+  OptionReader wrong({{"model", "tests/golden/fasttext_runs.bin"}, {"label", "hq"}}, "classify");
+  const auto refused = find_operator("classify")->make(wrong, KEDGE_SOURCE_DIR);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("found \"hq\", expected one of the 3 labels"), std::string::npos);
+}
+
+TEST(Perplexity, documents_are_kept_between_limits) {
+  OptionReader options({{"model", "tests/golden/ngrams.arpa"}, {"max", 60}}, "perplexity");
+  const auto step = find_operator("perplexity")->make(options, KEDGE_SOURCE_DIR);
+  ASSERT_TRUE(step.ok()) << step.error().message;
+  data::Document likely{"1", "The ship left harbour", ""}, unlikely{"2", "quartz vexes jumbled glyphs", ""};
+  const Outcome kept = step.value()->apply(likely), dropped = step.value()->apply(unlikely);
+  EXPECT_TRUE(kept.keep) << kept.details;
+  EXPECT_EQ(kept.members.at(0).first, "perplexity");
+  EXPECT_EQ(dropped.reason, "too unlikely") << dropped.details;
+}
+
+TEST(PiiStep, actions_types_and_patterns_are_as_the_pipeline_says) {
+  const auto made = [](const Json& settings, std::string text) {
+    OptionReader options(settings, "pii");
+    const auto step = find_operator("pii")->make(options, {});
+    if (!step.ok()) return step.error().message;
+    data::Document document{"1", std::move(text), ""};
+    step.value()->apply(document);
+    return document.text;
+  };
+  EXPECT_EQ(made({{"types", {"EMAIL"}}}, "a@b.cd 8.8.8.8"), "[EMAIL] 8.8.8.8");
+  const Json staff = {{"patterns", {{{"name", "STAFF_ID"}, {"regex", "E[0-9]{6}"}, {"check", "luhn"}}}}};
+  EXPECT_EQ(made(staff, "E123455 E123456 a@b.cd"), "[STAFF_ID] E123456 [EMAIL]");
+  const std::string hashed = made({{"action", "hash"}, {"salt", "s"}}, "a@b.cd a@b.cd");
+  EXPECT_EQ(hashed.substr(0, hashed.size() / 2), hashed.substr(hashed.size() / 2 + 1));
+  EXPECT_NE(made({{"action", "surrogate"}}, "a@b.cd").find("@example."), std::string::npos);
+  EXPECT_NE(made({{"action", "hash"}}, "").find("pii.salt: found"), std::string::npos);
+  EXPECT_NE(made({{"types", {"EMAILS"}}}, "").find("pii.types: found \"EMAILS\""), std::string::npos);
+  EXPECT_NE(made({{"patterns", {{{"name", "x"}, {"regex", "a"}}}}}, "").find("patterns[0].name"), std::string::npos);
 }
 
 TEST(Pipeline, reads_nemos_filters_and_recipes_of_data_juicer) {

@@ -1,0 +1,33 @@
+#pragma once
+// The kinds of steps, and what they share. A group of operators has a file, steps_NAME.cc, with its classes and what
+// `operators()` says of each.
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "curate/pipeline/step.h"
+
+namespace kedge::curate {
+
+using Folder = std::filesystem::path;
+using MadeStep = Result<std::unique_ptr<Step>>;
+
+std::string json_text(std::string_view text);
+std::string json_number(double value);
+/// Puts `text` in place of the document's, where it is another one.
+void replace_text(data::Document& document, std::string_view text, Outcome& outcome);
+
+OperatorInfo extract_operator();
+OperatorInfo clean_operator();
+OperatorInfo language_operator();
+OperatorInfo classify_operator();
+OperatorInfo perplexity_operator();
+OperatorInfo unigrams_operator();
+OperatorInfo filter_operator();
+OperatorInfo pii_operator();
+OperatorInfo decontaminate_operator();
+OperatorInfo tokens_operator();
+OperatorInfo sample_operator();
+
+}  // namespace kedge::curate

@@ -1,0 +1,48 @@
+// The step that takes main text out of pages.
+#include "curate/extract/extract.h"
+#include "curate/pipeline/annotation.h"
+#include "curate/pipeline/steps.h"
+
+namespace kedge::curate {
+namespace {
+
+class ExtractStep final : public Step {
+ public:
+  ExtractStep(std::string label, std::unique_ptr<Operator> op) : Step(std::move(label)), op_(std::move(op)) {}
+
+  [[nodiscard]] Outcome apply(data::Document& document) const override {
+    Outcome outcome;
+    const Annotation said(*op_, document);
+    replace_text(document, said.text("text"), outcome);
+    outcome.keep = !document.text.empty();
+    if (!outcome.keep) outcome.reason = "no main text";
+    return outcome;
+  }
+  [[nodiscard]] bool reads_pages() const override { return true; }
+  [[nodiscard]] Result<data::Document> read_page(const data::Record& record) const override {
+    return op_->read_page(record);
+  }
+
+ private:
+  std::unique_ptr<Operator> op_;
+};
+
+MadeStep make_extract(OptionReader& options, const Folder&) {
+  const std::string mode = options.choice("mode", "precision", {"precision", "recall", "justext"});
+  const std::string language = options.text("language", "en");
+  KEDGE_TRY(options.finish());
+  KEDGE_ASSIGN(auto op, make_extractor(mode, language));
+  return std::unique_ptr<Step>(std::make_unique<ExtractStep>("extract " + mode, std::move(op)));
+}
+
+}  // namespace
+
+OperatorInfo extract_operator() {
+  return {"extract",
+          "the main text of pages: `html` in JSONL, or responses in web archives",
+          "docs/guide/curate.md; jusText: Pomikalek 2011",
+          {{"mode", "precision", "precision, recall or justext"}, {"language", "en", "justext: of the stop words"}},
+          make_extract};
+}
+
+}  // namespace kedge::curate

@@ -1,0 +1,80 @@
+// The step that tells languages.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "curate/language/identify.h"
+#include "curate/pipeline/steps.h"
+
+namespace kedge::curate {
+namespace {
+
+class LanguageStep final : public Step {
+ public:
+  struct Settings {
+    std::vector<std::string> keep;  // empty: all
+    double score_least = 0;
+    std::string member;  // empty: none
+  };
+  LanguageStep(std::string label, std::unique_ptr<LanguageModel> model, Settings settings)
+      : Step(std::move(label)), model_(std::move(model)), settings_(std::move(settings)) {}
+
+  [[nodiscard]] Outcome apply(data::Document& document) const override {
+    const Language language = model_->identify(document.text);
+    Outcome outcome;
+    outcome.labels.push_back(language.code);
+    outcome.values.emplace_back("language_score", language.score);
+    outcome.details = fmt::format(R"({{"lang":"{}","score":{}}})", language.code, json_number(language.score));
+    if (!settings_.member.empty()) {
+      outcome.members.emplace_back(settings_.member, json_text(language.code));
+      outcome.members.emplace_back(settings_.member + "_score", json_number(language.score));
+    }
+    const auto& keep = settings_.keep;
+    if (!keep.empty() && std::find(keep.begin(), keep.end(), language.code) == keep.end()) {
+      outcome.reason = "language " + language.code;
+    } else if (language.score < settings_.score_least) {
+      outcome.reason = "score below the least";
+    }
+    outcome.keep = outcome.reason.empty();
+    return outcome;
+  }
+  [[nodiscard]] std::vector<ValueRange> value_ranges() const override {
+    return {{"language_score", 0, 1, settings_.score_least, 1e300}};
+  }
+
+ private:
+  std::unique_ptr<LanguageModel> model_;
+  Settings settings_;
+};
+
+MadeStep make_language(OptionReader& options, const Folder& folder) {
+  LanguageStep::Settings settings;
+  settings.keep = options.texts("keep");
+  settings.score_least = options.number("min_score", 0, 0, 1);
+  settings.member = options.text("member", "lang");
+  const std::string file = options.text("model", "");
+  KEDGE_TRY(options.finish());
+  auto model = built_in_language_model();
+  if (!file.empty()) {
+    KEDGE_ASSIGN(model, open_fasttext_model(folder / file));
+  }
+  const std::string label =
+      settings.keep.empty() ? "language" : fmt::format("language {}", fmt::join(settings.keep, ", "));
+  return std::unique_ptr<Step>(std::make_unique<LanguageStep>(label, std::move(model), std::move(settings)));
+}
+
+}  // namespace
+
+OperatorInfo language_operator() {
+  return {"language",
+          "the language of a text, written beside it; drops others where `keep` is there",
+          "fastText (Joulin et al. 2017); the built-in model knows 36 languages",
+          {{"keep", "", "codes to keep, ISO 639-1; all without it"},
+           {"min_score", "0", "drop below this probability"},
+           {"model", "", "a fastText model (.bin, .ftz) in place of the built-in one"},
+           {"member", "lang", "where it is written, and `..._score`; empty: nowhere"}},
+          make_language};
+}
+
+}  // namespace kedge::curate
