@@ -59,11 +59,6 @@ const char32_t* letters_of_ligature(char32_t c) {
   }
 }
 
-bool is_unwanted_control(char32_t c) {
-  return c < 0x09 || c == 0x0B || (c >= 0x0E && c < 0x20) || c == 0x7F || (c >= 0x206A && c < 0x2070) || c == 0xFEFF ||
-         (c >= 0xFFF9 && c < 0xFFFD);
-}
-
 }  // namespace
 
 std::u32string with_straight_quotes(CodeView text) {
@@ -112,6 +107,11 @@ std::u32string with_unix_lines(CodeView text) {
     out += c == U'\r' || c == 0x2028 || c == 0x2029 || c == 0x85 ? U'\n' : c;
   }
   return out;
+}
+
+bool is_unwanted_control(char32_t c) {
+  return c < 0x09 || c == 0x0B || (c >= 0x0E && c < 0x20) || c == 0x7F || (c >= 0x206A && c < 0x2070) || c == 0xFEFF ||
+         (c >= 0xFFF9 && c < 0xFFFD);
 }
 
 std::u32string without_controls(CodeView text) {

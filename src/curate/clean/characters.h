@@ -17,6 +17,7 @@ std::u32string in_usual_widths(CodeView text);
 std::u32string with_unix_lines(CodeView text);
 /// remove_control_chars: those that show nothing and change nothing.
 std::u32string without_controls(CodeView text);
+bool is_unwanted_control(char32_t c);
 /// remove_terminal_escapes: ESC [ numbers letter.
 std::u32string without_terminal_codes(CodeView text);
 

@@ -19,18 +19,19 @@ class Cleaner final : public Operator {
 
   void annotate(const data::Document& document, std::string& line) const override {
     const std::u32string codes = to_codes(document.text);
-    std::u32string repaired = codes;
-    for (const TextOp& op : ops_) repaired = op(repaired);
+    std::u32string repaired = ops_.front()(codes);
+    for (size_t i = 1; i < ops_.size(); ++i) repaired = ops_[i](repaired);
+    const bool changed = repaired != codes;
     open_line(line, document.id_json);
     append_key(line, "text");
-    data::append_json_string(line, to_utf8(repaired));
+    data::append_json_string(line, changed ? to_utf8(repaired) : document.text);
     append_key(line, "changed");
-    append_bool(line, repaired != codes);
+    append_bool(line, changed);
     line += '}';
   }
 
  private:
-  std::vector<TextOp> ops_;
+  std::vector<TextOp> ops_;  // at least one
 };
 
 TextOp normalizer(NormalForm form) {

@@ -1,11 +1,15 @@
 #include "curate/clean/mojibake.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
 
 #include "curate/clean/characters.h"
 #include "curate/clean/encodings.h"
+#include "curate/clean/pair_filter.h"
 #include "curate/entities.h"
 #include "curate/pattern.h"
 
@@ -51,16 +55,17 @@ std::string filled(std::string text, const Classes& classes) {
   return text;
 }
 
-std::string signs_pattern(const Classes& classes) {
-  std::string pattern;
-  for (const std::string& line : lines_of(kMojibakeSigns))
-    pattern += (pattern.empty() ? "" : "|") + filled(line, classes);
-  return pattern;
+std::vector<std::string> read_signs(const Classes& classes) {
+  std::vector<std::string> signs;
+  for (const std::string& line : lines_of(kMojibakeSigns)) signs.push_back(filled(line, classes));
+  return signs;
 }
 
 struct Patterns {
   Classes classes = read_classes();
-  Pattern signs{signs_pattern(classes), Pattern::Unit::characters};
+  std::vector<std::string> sign_list = read_signs(classes);
+  PairFilter sign_pairs{sign_list};
+  Pattern signs{fmt::format("{}", fmt::join(sign_list, "|")), Pattern::Unit::characters};
   // Runs that would be UTF-8 if they were bytes, in text that is otherwise right.
   Pattern embedded{filled("(?<![{utf8_continuation_strict}])(?:[{utf8_first_of_2}][{utf8_continuation}]|"
                           "[{utf8_first_of_3}][{utf8_continuation}]{2}|[{utf8_first_of_4}][{utf8_continuation}]{3})+",
@@ -100,8 +105,8 @@ std::string replace_all(const Pattern& pattern, std::string_view text, const Rep
   return out;
 }
 
-bool is_bad(std::string_view utf8) {
-  return patterns().signs.find(utf8).has_value();
+bool is_bad(CodeView text) {
+  return patterns().sign_pairs.may_match(text) && patterns().signs.find(to_utf8(text)).has_value();
 }
 
 std::string restore_a0(std::string_view bytes) {
@@ -127,7 +132,7 @@ std::u32string repair_encoding(CodeView text, int rounds, const Repairs& repairs
 std::u32string repair_embedded(CodeView text, std::string_view utf8, int rounds) {
   const std::string fixed = replace_all(patterns().embedded, utf8, [&](std::string_view match) {
     const std::u32string codes = to_codes(match);
-    if (codes.size() >= text.size() || !is_bad(match)) return std::string(match);
+    if (codes.size() >= text.size() || !is_bad(codes)) return std::string(match);
     return to_utf8(repair_encoding(codes, rounds - 1, {}));
   });
   return to_codes(fixed);
@@ -154,9 +159,8 @@ std::u32string windows_controls(CodeView text) {
 }
 
 std::u32string repair_encoding_once(CodeView text, int rounds, const Repairs& repairs) {
-  if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x80; })) return std::u32string(text);
+  if (!is_bad(text)) return std::u32string(text);
   const std::string utf8 = to_utf8(text);
-  if (!is_bad(utf8)) return std::u32string(text);
   bool latin1 = false;
   for (const ByteEncoding& encoding : byte_encodings()) {
     auto bytes = encoding.encode(text);
@@ -236,12 +240,18 @@ std::u32string repair_segment(CodeView segment, bool references, const Repairs& 
   return current;
 }
 
-/// Nothing in it that any repair looks at.
-bool is_plain(CodeView segment, const Repairs& repairs) {
-  return std::all_of(segment.begin(), segment.end(), [&](char32_t c) {
-    if (c == U'\r' && repairs.line_breaks) return false;
-    return c < 0x7F && c != U'&' && (c >= 0x20 || (c >= 0x09 && c != 0x0B && c < 0x0E));
-  });
+/// Whether no repair would change it; false where that takes more than a look at each character.
+bool is_right(CodeView segment, bool references, const Repairs& repairs) {
+  const bool ascii_only = repairs.ligatures || repairs.widths || repairs.quotes || repairs.line_breaks || repairs.form;
+  for (const char32_t c : segment) {
+    if (c < 0x7F) {
+      if (c < 0x20 && c != U'\t' && c != U'\n' && c != 0x0C && (c != U'\r' || repairs.line_breaks)) return false;
+      if (c == U'&' && references) return false;
+    } else if (ascii_only || c < 0xA0 || is_unwanted_control(c)) {
+      return false;
+    }
+  }
+  return !repairs.encoding || !patterns().sign_pairs.may_match(segment);
 }
 
 }  // namespace
@@ -258,7 +268,7 @@ std::u32string repair_text(CodeView text, const Repairs& repairs) {
     if (repairs.references == Repairs::References::automatic) {
       references = references && segment.find(U'<') == CodeView::npos;
     }
-    if (is_plain(segment, repairs)) {
+    if (is_right(segment, references, repairs)) {
       out += segment;
     } else {
       out += repair_segment(segment, references, repairs);
