@@ -1,5 +1,8 @@
 #include "curate/ngrams.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 #include <bit>
 
@@ -13,9 +16,7 @@ uint64_t mix(uint64_t key) {
 }
 
 uint64_t hash_codes(CodeView text) {
-  uint64_t hash = text.size();
-  for (const char32_t code : text) hash = (hash ^ code) * 0x9FB21C651E98DF25ULL + (hash >> 47);
-  return mix(hash);
+  return XXH3_64bits(text.data(), text.size() * sizeof(char32_t));
 }
 
 }  // namespace

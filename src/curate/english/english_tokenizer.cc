@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <bitset>
 #include <charconv>
 #include <unordered_map>
 #include <unordered_set>
@@ -48,12 +49,33 @@ bool is_ascii_digit(char32_t c) {
   return c >= U'0' && c <= U'9';
 }
 
+/// Of ASCII alone: no rule but an exception cuts it.
+bool is_letters(CodeView word) {
+  return std::all_of(word.begin(), word.end(), [](char32_t c) { return (c | 0x20) - U'a' < 26; });
+}
+
 /// A special word's tokens, as lengths of its pieces.
 using Lengths = std::vector<uint32_t>;
 
 struct Exception {
   std::u32string word;
   Lengths lengths;
+};
+
+/// Says quickly of most words that they are not in a table: by their length and two of their characters.
+class WordFilter {
+ public:
+  void add(CodeView word) { seen_[index(word)] = true; }
+  [[nodiscard]] bool may_have(CodeView word) const { return seen_[index(word)]; }
+
+ private:
+  static constexpr size_t kSize = size_t{1} << 16;
+  static size_t index(CodeView word) {
+    const uint32_t mixed =
+        word.front() * 0x9E3779B1U ^ word.back() * 0x85EBCA77U ^ static_cast<uint32_t>(word.size()) * 0xC2B2AE3DU;
+    return mixed >> 16;
+  }
+  std::bitset<kSize> seen_;
 };
 
 }  // namespace
@@ -64,7 +86,7 @@ struct EnglishTokenizer::Tables {
   std::vector<Exception> storage;
   std::unordered_map<CodeView, const Exception*> exceptions;
   std::vector<CodeView> units, currencies;
-  size_t exception_characters_max = 0;
+  WordFilter exception_words, sequence_words;
 
   // Exceptions that the affix rules cut up are put together again: sequences of tokens, by their first token.
   struct Sequence {
@@ -72,7 +94,6 @@ struct EnglishTokenizer::Tables {
     const Exception* exception;
   };
   std::unordered_map<CodeView, std::vector<Sequence>> sequences;
-  std::array<bool, 128> starts_sequence{};  // by first character, for a quick no
 
   Tables();
 
@@ -86,7 +107,7 @@ struct EnglishTokenizer::Tables {
            ((classes & (kIcon | kPrefix)) != 0 && in(high_icons));
   }
   [[nodiscard]] const Exception* exception(CodeView word) const {
-    if (word.size() > exception_characters_max) return nullptr;
+    if (!exception_words.may_have(word)) return nullptr;
     const auto found = exceptions.find(word);
     return found == exceptions.end() ? nullptr : found->second;
   }
@@ -154,7 +175,7 @@ void EnglishTokenizer::Tables::read_exceptions() {
   }
   for (const Exception& exception : storage) {
     exceptions[exception.word] = &exception;
-    exception_characters_max = std::max(exception_characters_max, exception.word.size());
+    exception_words.add(exception.word);
   }
 }
 
@@ -166,7 +187,7 @@ void EnglishTokenizer::Tables::find_sequences() {
     if (prefix(word) == 0 && suffix(word) == 0 && !has_infix) continue;
     std::vector<CodeView> tokens = cut(word, false);
     const CodeView first = tokens.front();
-    if (first.front() < starts_sequence.size()) starts_sequence[first.front()] = true;
+    sequence_words.add(first);
     sequences[first].push_back({std::move(tokens), &exception});
   }
 }
@@ -283,7 +304,7 @@ void EnglishTokenizer::Tables::cut_chunk(CodeView chunk, bool with_exceptions, s
   std::vector<CodeView> suffixes;
   CodeView word = chunk;
   for (size_t last_size = 0; !word.empty() && word.size() != last_size;) {
-    if (special(word) != nullptr) break;
+    if (special(word) != nullptr || is_letters(word)) break;
     last_size = word.size();
     const size_t front = prefix(word);
     if (front > 0 && special(word.substr(front)) != nullptr) {
@@ -305,7 +326,7 @@ void EnglishTokenizer::Tables::cut_chunk(CodeView chunk, bool with_exceptions, s
   if (!word.empty()) {
     if (const Exception* found = special(word)) {
       push_exception(word, *found);
-    } else if (is_spacy_url(word)) {
+    } else if (is_letters(word) || is_spacy_url(word)) {
       tokens.push_back(word);
     } else {
       cut_infixes(word, tokens);
@@ -340,8 +361,7 @@ void EnglishTokenizer::Tables::join_sequences(std::vector<CodeView>& tokens) con
   };
   std::vector<Match> matches;
   for (size_t i = 0; i < tokens.size(); ++i) {
-    const char32_t first = tokens[i].front();
-    if (first < starts_sequence.size() && !starts_sequence[first]) continue;
+    if (!sequence_words.may_have(tokens[i])) continue;
     const auto found = sequences.find(tokens[i]);
     if (found == sequences.end()) continue;
     for (const Sequence& sequence : found->second) {

@@ -76,18 +76,13 @@ class StretchHash {
     size_t size = 0;
     for (const CodeView word : words) size += word.size();
     sums_.reserve(size + 1);
-    powers_.reserve(size + 1);
     sums_.push_back(0);
-    powers_.push_back(1);
     for (const CodeView word : words) {
-      for (const char32_t c : word) {
-        sums_.push_back(add(times(sums_.back(), kBase), c + 1));
-        powers_.push_back(times(powers_.back(), kBase));
-      }
+      for (const char32_t c : word) sums_.push_back(add(times(sums_.back(), kBase), c + 1));
     }
   }
-  [[nodiscard]] uint64_t of(size_t begin, size_t end) const {
-    return add(sums_[end], kPrime - times(sums_[begin], powers_[end - begin]));
+  [[nodiscard]] uint64_t of(size_t begin, size_t end) {
+    return add(sums_[end], kPrime - times(sums_[begin], power(end - begin)));
   }
 
  private:
@@ -103,7 +98,13 @@ class StretchHash {
     return add(static_cast<uint64_t>(product & kPrime), static_cast<uint64_t>(product >> 61));
   }
 
-  std::vector<uint64_t> sums_, powers_;
+  /// Of the base; stretches are short.
+  uint64_t power(size_t exponent) {
+    while (powers_.size() <= exponent) powers_.push_back(times(powers_.back(), kBase));
+    return powers_[exponent];
+  }
+
+  std::vector<uint64_t> sums_, powers_ = {1};
 };
 
 class Filters {
@@ -236,7 +237,7 @@ class Filters {
   }
 
   void measure_duplicates() {
-    const StretchHash hash(words_);
+    StretchHash hash(words_);
     std::vector<size_t> starts = {0};
     for (const CodeView word : words_) starts.push_back(starts.back() + word.size());
     PairNumbers seen;
