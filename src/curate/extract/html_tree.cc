@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstddef>
+#include <utility>
 
 #include "text/unicode/utf8.h"
 
@@ -14,7 +16,7 @@ bool is_letter(char c) {
   return std::isalpha(static_cast<unsigned char>(c)) != 0;
 }
 
-/// Tags opened and not closed again, at most: gumbo frees its tree by recursion, so its depth must be known before.
+/// Tags opened and not closed again, at most.
 size_t nesting_bound(std::string_view html) {
   size_t depth = 0, most = 0;
   for (size_t i = html.find('<'); i != std::string_view::npos; i = html.find('<', i + 1)) {
@@ -39,17 +41,31 @@ size_t depth_of(const GumboNode* node, size_t limit) {
 
 }  // namespace
 
+void* NodeArena::allocate(size_t bytes) {
+  constexpr size_t kChunk = size_t{64} << 10;
+  const size_t size = (bytes + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
+  if (size > left_) {
+    const size_t chunk = std::max(size, kChunk);
+    chunks_.push_back(std::make_unique_for_overwrite<std::byte[]>(chunk));
+    next_ = chunks_.back().get();
+    left_ = chunk;
+  }
+  left_ -= size;
+  return std::exchange(next_, next_ + size);
+}
+
 std::unique_ptr<HtmlTree> HtmlTree::parse(std::string_view html) {
   // Void elements and unclosed paragraphs count as open here, so that the bound is far above what pages have.
   if (nesting_bound(html) > 20 * kNestingMax) return nullptr;
-  GumboOutput* output = gumbo_parse_with_options(&kGumboDefaultOptions, html.data(), html.size());
-  std::unique_ptr<HtmlTree> tree(new HtmlTree(output));
+  std::unique_ptr<HtmlTree> tree(new HtmlTree());
+  GumboOptions options = kGumboDefaultOptions;
+  options.allocator = [](void* arena, size_t bytes) { return static_cast<NodeArena*>(arena)->allocate(bytes); };
+  options.deallocator = [](void*, void*) {};
+  options.userdata = &tree->arena_;
+  options.max_errors = 0;  // nobody asks for them
+  tree->output_ = gumbo_parse_with_options(&options, html.data(), html.size());
   if (depth_of(tree->root(), kNestingMax + 1) > kNestingMax) return nullptr;
   return tree;
-}
-
-HtmlTree::~HtmlTree() {
-  gumbo_destroy_output(&kGumboDefaultOptions, output_);
 }
 
 const GumboNode* HtmlTree::body() const {

@@ -3,14 +3,27 @@
 
 #include <gumbo.h>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kedge::curate {
 
 /// Elements within elements beyond this are more than a page has: it is read as text without tags.
 inline constexpr size_t kNestingMax = 2000;
+
+/// Memory that is given back all at once: gumbo allocates each name and each node by itself.
+class NodeArena {
+ public:
+  void* allocate(size_t bytes);
+
+ private:
+  std::vector<std::unique_ptr<std::byte[]>> chunks_;
+  std::byte* next_ = nullptr;
+  size_t left_ = 0;  // in the last chunk
+};
 
 class HtmlTree {
  public:
@@ -18,7 +31,7 @@ class HtmlTree {
   static std::unique_ptr<HtmlTree> parse(std::string_view html);
   HtmlTree(const HtmlTree&) = delete;
   HtmlTree& operator=(const HtmlTree&) = delete;
-  ~HtmlTree();
+  ~HtmlTree() = default;
 
   /// The html element.
   [[nodiscard]] const GumboNode* root() const { return output_->root; }
@@ -26,8 +39,9 @@ class HtmlTree {
   [[nodiscard]] const GumboNode* body() const;
 
  private:
-  explicit HtmlTree(GumboOutput* output) : output_(output) {}
-  GumboOutput* output_;
+  HtmlTree() = default;
+  NodeArena arena_;
+  GumboOutput* output_ = nullptr;  // in the arena
 };
 
 /// Lower-case name; "" for what is no element.
