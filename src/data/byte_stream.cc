@@ -2,14 +2,16 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <isa-l/igzip_lib.h>
 #include <unistd.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace kedge::data {
@@ -82,68 +84,73 @@ class PlainStream final : public BufferedStream {
   }
 };
 
+/// Members one after the other, by ISA-L, which takes half of zlib's time.
 class GzipStream final : public BufferedStream {
  public:
-  explicit GzipStream(std::unique_ptr<RawFile> file) : BufferedStream(std::move(file)) {
-    ready_ = inflateInit2(&stream_, 15 + 16) == Z_OK;
-  }
-  ~GzipStream() override {
-    if (ready_) inflateEnd(&stream_);
-  }
+  explicit GzipStream(std::unique_ptr<RawFile> file) : BufferedStream(std::move(file)) { isal_inflate_init(&state_); }
 
   Result<size_t> read(std::span<char> buffer) override {
-    if (!ready_) return Error{ErrorKind::out_of_memory, "zlib could not be started"};
-    if (buffer.empty() || ended_) return size_t{0};
-    stream_.next_out = reinterpret_cast<Bytef*>(buffer.data());
-    stream_.avail_out = static_cast<uInt>(std::min<size_t>(buffer.size(), std::numeric_limits<uInt>::max()));
-    const uInt room = stream_.avail_out;
-    while (stream_.avail_out == room) {
-      KEDGE_ASSIGN(const std::span<const char> bytes, available());
-      if (bytes.empty()) {
-        ended_ = true;
-        if (in_member_) return broken("the gzip stream breaks off");
-        return size_t{0};
-      }
-      if (!in_member_ && !begin_member()) {
-        ended_ = true;  // padding after the last member
-        return size_t{0};
-      }
-      KEDGE_TRY(inflate_some(bytes));
+    state_.next_out = reinterpret_cast<uint8_t*>(buffer.data());
+    state_.avail_out = static_cast<uint32_t>(std::min<size_t>(buffer.size(), std::numeric_limits<uint32_t>::max()));
+    const uint32_t room = state_.avail_out;
+    while (state_.avail_out > 0 && !ended_) {
+      const Status status = inflate_some();
+      if (!status.ok()) failure_ = status.error();
+      ended_ = ended_ || !status.ok();
     }
-    return static_cast<size_t>(room - stream_.avail_out);
+    const auto count = static_cast<size_t>(room - state_.avail_out);
+    if (count == 0 && failure_) return *std::exchange(failure_, std::nullopt);  // behind all that came before it
+    return count;
   }
 
  private:
-  bool begin_member() {
-    const Result<std::span<const char>> bytes = available();
-    if (members_ > 0 && bytes.value()[0] == '\0') return false;
-    inflateReset(&stream_);
+  void begin_member() {
+    isal_inflate_reset(&state_);
+    state_.crc_flag = ISAL_GZIP;
     in_member_ = true;
-    return true;
   }
 
-  Status inflate_some(std::span<const char> bytes) {
-    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-    stream_.avail_in = static_cast<uInt>(bytes.size());
-    const int code = inflate(&stream_, Z_NO_FLUSH);
-    take(bytes.size() - stream_.avail_in);
-    if (code == Z_STREAM_END) {
+  Status inflate_some() {
+    KEDGE_ASSIGN(const std::span<const char> bytes, available());
+    if (!in_member_) {
+      const bool padding = members_ > 0 && !bytes.empty() && bytes[0] == '\0';
+      ended_ = bytes.empty() || padding;
+      if (ended_) return Done{};
+      begin_member();
+    }
+    const uint32_t room = state_.avail_out;
+    state_.next_in = reinterpret_cast<uint8_t*>(const_cast<char*>(bytes.data()));
+    state_.avail_in = static_cast<uint32_t>(bytes.size());
+    const int code = isal_inflate(&state_);
+    take(bytes.size() - state_.avail_in);
+    if (code < 0) return broken(fmt::format("not a gzip stream ({})", reason(code)));
+    if (state_.block_state == ISAL_BLOCK_FINISH) {
       in_member_ = false;
       ++members_;
-      return Done{};
-    }
-    if (code != Z_OK && code != Z_BUF_ERROR) {
-      ended_ = true;
-      return broken(fmt::format("not a gzip stream ({})", stream_.msg != nullptr ? stream_.msg : "zlib"));
+    } else if (bytes.empty() && state_.avail_out == room) {  // nothing was held back either
+      return broken("the gzip stream breaks off");
     }
     return Done{};
   }
 
-  z_stream stream_{};
-  bool ready_ = false;
+  static std::string_view reason(int code) {
+    switch (code) {
+      case ISAL_INVALID_WRAPPER:
+        return "no gzip header";
+      case ISAL_UNSUPPORTED_METHOD:
+        return "not deflated";
+      case ISAL_INCORRECT_CHECKSUM:
+        return "wrong checksum";
+      default:
+        return "invalid data";
+    }
+  }
+
+  inflate_state state_;  // its windows need no zeros
   bool in_member_ = false;
   bool ended_ = false;
   size_t members_ = 0;
+  std::optional<Error> failure_;
 };
 
 class ZstdStream final : public BufferedStream {

@@ -6,8 +6,11 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <fstream>
+#include <random>
 
+#include "data/byte_stream.h"
 #include "data/json_text.h"
 #include "data/reader.h"
 
@@ -87,6 +90,42 @@ TEST_F(Files, a_stream_that_breaks_off_gives_what_came_before) {
   EXPECT_GT(found.size(), 3U);
   EXPECT_EQ(found[found.size() - 3].substr(0, 4), "half");
   EXPECT_EQ(found.back(), "7=y\xC3\xA9");
+}
+
+/// What a stream gives, read in pieces, and whether it ended well.
+std::pair<std::string, bool> drain(const std::filesystem::path& path, size_t piece) {
+  const auto stream = ByteStream::open(path);
+  std::string all, buffer(piece, '\0');
+  for (;;) {
+    const Result<size_t> count = stream.value()->read(buffer);
+    if (!count.ok() || count.value() == 0) return {all, count.ok()};
+    all.append(buffer, 0, count.value());
+  }
+}
+
+TEST_F(Files, gzip_is_read_in_pieces_of_any_size_and_wherever_it_breaks_off) {
+  std::mt19937 random(5);
+  std::string plain, packed;
+  std::vector<size_t> ends = {0};  // of members
+  for (const size_t size : {0, 1, 700, 5000, 3}) {
+    std::string member(size, '\0');
+    for (char& c : member) c = static_cast<char>('a' + random() % 3);
+    plain += member;
+    packed += gzip(member);
+    ends.push_back(packed.size());
+  }
+  for (const size_t piece : {1, 7, 4096, 100'000}) {
+    EXPECT_EQ(drain(write("whole.gz", packed), piece), std::pair(plain, true)) << piece;
+    EXPECT_EQ(drain(write("padded.gz", packed + std::string(9, '\0')), piece), std::pair(plain, true)) << piece;
+  }
+  for (size_t size = 3; size < packed.size(); size += 11) {
+    const auto [text, whole] = drain(write("cut.gz", packed.substr(0, size)), 512);
+    EXPECT_TRUE(plain.starts_with(text)) << size;
+    EXPECT_EQ(whole, std::ranges::find(ends, size) != ends.end()) << size;
+  }
+  std::string forged = packed;
+  forged[ends[3] - 5] ^= 1;  // of the checksum
+  EXPECT_FALSE(drain(write("forged.gz", forged), 512).second);
 }
 
 TEST_F(Files, a_missing_file_is_said_before_anything_is_read) {

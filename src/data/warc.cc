@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "data/json_text.h"
 #include "data/source.h"
@@ -49,7 +51,7 @@ std::string valid_text(std::string_view bytes) {
 class WarcSource final : public Source {
  public:
   WarcSource(std::unique_ptr<ByteStream> stream, std::string head)
-      : stream_(std::move(stream)), buffer_(std::move(head)) {}
+      : stream_(std::move(stream)), buffer_(head.begin(), head.end()), end_(head.size()) {}
 
   Result<bool> read(Batch& batch, size_t bytes) override {
     for (size_t taken = 0; taken < bytes;) {
@@ -77,17 +79,15 @@ class WarcSource final : public Source {
 
   /// False at the end of the file.
   Result<bool> fill() {
-    if (begin_ > 0) buffer_.erase(0, begin_);
-    begin_ = 0;
-    const size_t size = buffer_.size();
-    buffer_.resize(size + kReadBytes);
-    const Result<size_t> count = stream_->read(std::span<char>(buffer_).subspan(size));
-    buffer_.resize(size + (count.ok() ? count.value() : 0));
-    if (!count.ok()) return count.error();
-    return count.value() > 0;
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= std::exchange(begin_, 0);
+    if (buffer_.size() < end_ + kReadBytes) buffer_.resize(end_ + kReadBytes);
+    KEDGE_ASSIGN(const size_t count, stream_->read(std::span<char>(buffer_).subspan(end_)));
+    end_ += count;
+    return count > 0;
   }
 
-  [[nodiscard]] std::string_view at_hand() const { return std::string_view(buffer_).substr(begin_); }
+  [[nodiscard]] std::string_view at_hand() const { return {buffer_.data() + begin_, end_ - begin_}; }
 
   Result<bool> skip_blank() {
     for (;;) {
@@ -96,7 +96,7 @@ class WarcSource final : public Source {
         begin_ += found;
         return true;
       }
-      begin_ = buffer_.size();
+      begin_ = end_;
       KEDGE_ASSIGN(const bool more, fill());
       if (!more) return false;
     }
@@ -170,8 +170,8 @@ class WarcSource final : public Source {
   }
 
   std::unique_ptr<ByteStream> stream_;
-  std::string buffer_;
-  size_t begin_ = 0;
+  std::vector<char> buffer_;
+  size_t begin_ = 0, end_ = 0;  // what is at hand of it
   uint64_t number_ = 0;
 };
 
