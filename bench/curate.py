@@ -27,7 +27,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -59,7 +58,8 @@ STAGES = [
     Stage("nemo_filters", "NeMo Curator", "29 heuristic filters", "20x",
           ["apply", "--profile", "nemo", "--input", "{input}", "--output", "{output}"], every=8, times=8),
     Stage("datatrove_minhash", "DataTrove", "MinHash deduplication, end to end", "30x",
-          ["dedup", "--method", "fuzzy", "--params", "datatrove", "--input", "{input}", "--output", "{output}"], every=4),
+          ["dedup", "--method", "fuzzy", "--params", "datatrove", "--input", "{input}", "--output", "{output}"],
+          every=4),
     Stage("rensa_signatures", "rensa", "its MinHash signatures (112); ours (100) with bands and clusters", "1.5x",
           ["dedup", "--method", "fuzzy", "--params", "kedge", "--input", "{input}", "--output", "{output}"]),
     Stage("datatrove_exact", "DataTrove", "exact deduplication", "20x",
@@ -69,7 +69,8 @@ STAGES = [
     Stage("presidio_pii", "Presidio", "personal data, six recognisers", "100x",
           ["pii", "--input", "{input}", "--output", "{output}"], every=24, times=12),
     Stage("trafilatura_html", "Trafilatura", "main text of pages", "20x",
-          ["extract", "--mode", "precision", "--input", "{input}", "--output", "{output}"], source="html.jsonl.gz", times=4),
+          ["extract", "--mode", "precision", "--input", "{input}", "--output", "{output}"],
+          source="html.jsonl.gz", times=4),
     Stage("cld2_language", "CLD2", "language", "1x",
           ["langid", "--input", "{input}", "--output", "{output}"], times=2),
     Stage("fasttext_language", "fastText", "language, lid.176.ftz for both", "1x of CLD2",
@@ -116,27 +117,28 @@ def clean(folder):
 
 
 def run_peer(python, stage, path, folder):
-    done = subprocess.run([python, str(PEERS), stage.name, str(path), str(clean(folder))], capture_output=True, text=True)
+    command = [python, str(PEERS), stage.name, str(path), str(clean(folder))]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise Failure(f"{stage.name}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'failed'}")
     result = json.loads(done.stdout.splitlines()[-1])
     return result["bytes"] / 1e6 / result["seconds"]
 
 
-def run_kedge(kedge, stage, path, size, folder, threads=1):
-    """MB per CPU second, and wall seconds."""
+def run_kedge(kedge, stage, path, size, folder):
+    """MB per CPU second."""
     clean(folder)
     pipeline = folder / "pipeline.yaml"
     pipeline.write_text(stage.pipeline)
     fields = {"input": path, "output": folder / "out", "pipeline": pipeline, "lid": os.environ.get("LID_MODEL", "")}
-    command = [kedge, "curate"] + [part.format(**fields) for part in stage.command] + ["--threads", str(threads), "--quiet"]
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - start
+    command = [kedge, "curate", *(part.format(**fields) for part in stage.command), "--threads", "1", "--quiet"]
+    log = folder / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=file)
+        _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
-        raise Failure(f"{' '.join(map(str, command))}: {process.stderr.read().decode().strip()}")
-    return size / 1e6 / (usage.ru_utime + usage.ru_stime), wall
+        raise Failure(f"{' '.join(map(str, command))}: {log.read_text()[-1000:].strip()}")
+    return size / 1e6 / (usage.ru_utime + usage.ru_stime)
 
 
 def spread(values):
@@ -152,7 +154,7 @@ def measure(arguments, stage):
         peers, ours = [], []
         for _ in range(arguments.rounds):
             peers.append(run_peer(arguments.python, stage, peer_input, folder / "peer" / "work"))
-            ours.append(run_kedge(arguments.kedge, stage, our_input, size, folder / "kedge" / "work")[0])
+            ours.append(run_kedge(arguments.kedge, stage, our_input, size, folder / "kedge" / "work"))
         ratios = [our / peer for our, peer in zip(ours, peers)]
         return (f"| {stage.what} | {stage.peer} | {statistics.median(peers):.3g} | {statistics.median(ours):.3g} | "
                 f"{spread(ratios)} | {stage.goal} |")
