@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/curate_commands.h"
+#include "cli/curate_models.h"
 #include "cli/interrupt.h"
 #include "cli/progress_line.h"
 #include "cli/standard_io.h"
@@ -68,6 +69,7 @@ Status run_operator(const CurateOptions& options, const curate::Operator& op) {
 void register_curate(Commands& commands) {
   CLI::App* curate = commands.app.add_subcommand("curate", "prepare documents: filter, deduplicate, redact, extract");
   curate->require_subcommand(1);
+  offer_models_to_curate();
   register_curate_apply(commands, *curate);
   register_curate_dedup(commands, *curate);
   register_curate_pii(commands, *curate);

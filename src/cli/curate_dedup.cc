@@ -13,7 +13,8 @@ struct DedupCommand {
   CurateOptions common;
   curate::DedupOptions settings;
   curate::SemanticOptions semantic;
-  std::string vector_field = "embedding";
+  curate::VectorSource vectors;
+  std::string embedding_model;
 };
 
 void add_cutting(CLI::App& command, curate::DedupOptions& settings) {
@@ -50,8 +51,9 @@ void add_semantic(CLI::App& command, DedupCommand& options) {
   const std::map<std::string, curate::SemanticKeep> keeps = {{"hard", curate::SemanticKeep::hard},
                                                              {"easy", curate::SemanticKeep::easy},
                                                              {"random", curate::SemanticKeep::random}};
-  command.add_option("--vector-field", options.vector_field, "semantic: member with the embedding, a list of numbers")
+  command.add_option("--vector-field", options.vectors.field, "semantic: member with the embedding, a list of numbers")
       ->capture_default_str();
+  command.add_option("--model", options.embedding_model, "semantic: an encoder's folder, in place of given embeddings");
   command.add_option("--clusters", semantic.clusters, "semantic: of k-means")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
@@ -70,18 +72,23 @@ void add_semantic(CLI::App& command, DedupCommand& options) {
 void register_curate_dedup(Commands& commands, CLI::App& curate) {
   auto options = std::make_shared<DedupCommand>();
   CLI::App* command = commands.add_to(curate, "dedup", "clusters of documents that are equal or nearly so", [options] {
-    return run_curate(options->common, [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
-                                           const std::stop_token& stop) {
-      if (options->settings.method == curate::DedupMethod::semantic) {
-        return curate::deduplicate_by_vectors(job, options->vector_field, options->semantic, pool, events, stop);
-      }
-      const bool cuts = curate::cuts_texts(options->settings.method);
-      if (cuts && !options->settings.index.empty()) {
-        return Result<curate::Counts>(
-            Error{ErrorKind::invalid_input, "--index: only --method exact and fuzzy have one"});
-      }
-      return (cuts ? curate::cut_repeats : curate::deduplicate)(job, options->settings, pool, events, stop);
-    });
+    return run_curate(
+        options->common,
+        [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
+            const std::stop_token& stop) -> Result<curate::Counts> {
+          if (options->settings.method == curate::DedupMethod::semantic) {
+            if (!options->embedding_model.empty()) {
+              KEDGE_ASSIGN(options->vectors.model, curate::open_text_model(options->embedding_model));
+            }
+            return curate::deduplicate_by_vectors(job, options->vectors, options->semantic, pool, events, stop);
+          }
+          const bool cuts = curate::cuts_texts(options->settings.method);
+          if (cuts && !options->settings.index.empty()) {
+            return Result<curate::Counts>(
+                Error{ErrorKind::invalid_input, "--index: only --method exact and fuzzy have one"});
+          }
+          return (cuts ? curate::cut_repeats : curate::deduplicate)(job, options->settings, pool, events, stop);
+        });
   });
   std::map<std::string, curate::DedupMethod> methods;
   for (const auto& [name, method] : curate::kDedupMethods) methods.emplace(name, method);

@@ -2,6 +2,7 @@
 // Documents whose embeddings point the same way (SemDeDup, Abbas et al. 2023).
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -10,6 +11,7 @@
 
 #include "core/thread_pool.h"
 #include "curate/annotate.h"
+#include "curate/text_model.h"
 #include "kedge/result.h"
 
 namespace kedge::curate {
@@ -41,10 +43,15 @@ Result<std::vector<std::optional<SemanticMatch>>> find_semantic_duplicates(std::
                                                                            WorkerPool& pool,
                                                                            const std::stop_token& stop);
 
-/// Reads an embedding from the member `vector_field` (numbers) of each line of JSON and writes one line a document:
-/// {"id","keep","of","cosine"}, the last two null where it is kept. Fails with invalid_input (no vector there, of
-/// another length) too.
-Result<Counts> deduplicate_by_vectors(const Job& job, const std::string& vector_field, const SemanticOptions& options,
+/// Where embeddings come from: a member of each line of JSON (numbers), or, where it is not null, a model.
+struct VectorSource {
+  std::string field = "embedding";
+  std::shared_ptr<const TextModel> model;
+};
+
+/// Writes one line a document: {"id","keep","of","cosine"}, the last two null where it is kept. Fails with
+/// invalid_input (no vector there, of another length) or what the model returns too.
+Result<Counts> deduplicate_by_vectors(const Job& job, const VectorSource& source, const SemanticOptions& options,
                                       WorkerPool& pool, const Events& events, const std::stop_token& stop);
 
 }  // namespace kedge::curate

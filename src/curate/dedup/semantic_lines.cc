@@ -52,17 +52,19 @@ struct Embedded {
 
 }  // namespace
 
-Result<Counts> deduplicate_by_vectors(const Job& job, const std::string& vector_field, const SemanticOptions& options,
+Result<Counts> deduplicate_by_vectors(const Job& job, const VectorSource& source, const SemanticOptions& options,
                                       WorkerPool& pool, const Events& events, const std::stop_token& stop) {
   Embedded embedded;
-  std::vector<std::vector<float>> slots;
+  std::vector<Result<std::vector<float>>> slots;
   Visitor visitor;
-  visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
+  visitor.begin_batch = [&](size_t count) { slots.assign(count, std::vector<float>()); };
   visitor.work = [&](const data::Document& document, size_t slot) {
-    slots[slot] = vector_of(document.line, vector_field);
+    slots[slot] = source.model != nullptr ? source.model->embedding(document.text)
+                                          : Result<std::vector<float>>(vector_of(document.line, source.field));
   };
   visitor.take = [&](size_t slot, data::Document& document) {
-    return embedded.add(std::move(document.id_json), slots[slot], vector_field);
+    if (!slots[slot].ok()) return Status(slots[slot].error());
+    return embedded.add(std::move(document.id_json), slots[slot].value(), source.field);
   };
   KEDGE_ASSIGN(const Counts counts, visit(job, visitor, pool, events, stop));
   KEDGE_ASSIGN(const auto matches,

@@ -102,7 +102,7 @@ TEST(Semantic, reads_embeddings_from_lines_and_names_what_is_wrong) {
       "{\"id\":\"a\",\"text\":\"x\",\"embedding\":[1,0]}\n{\"id\":\"b\",\"text\":\"y\",\"embedding\":[0,2.5]}\n"
       "{\"id\":\"c\",\"text\":\"z\",\"embedding\":[0,1]}\n";
   std::ofstream(folder / "in.jsonl") << good;
-  ASSERT_TRUE(deduplicate_by_vectors(job, "embedding", {.clusters = 1}, pool, {}, {}).ok());
+  ASSERT_TRUE(deduplicate_by_vectors(job, {}, {.clusters = 1}, pool, {}, {}).ok());
   EXPECT_EQ(read_file(folder / "out.jsonl", 1 << 20).value(),
             "{\"id\":\"a\",\"keep\":true,\"of\":null,\"cosine\":null}\n"
             "{\"id\":\"b\",\"keep\":true,\"of\":null,\"cosine\":null}\n"
@@ -111,7 +111,7 @@ TEST(Semantic, reads_embeddings_from_lines_and_names_what_is_wrong) {
                           "{\"id\":\"d\",\"text\":\"t\",\"embedding\":[0,0]}\n",
                           "{\"id\":\"d\",\"text\":\"t\",\"embedding\":[1,\"x\"]}\n"}) {
     std::ofstream(folder / "in.jsonl") << good << bad;
-    const auto result = deduplicate_by_vectors(job, "embedding", {}, pool, {}, {});
+    const auto result = deduplicate_by_vectors(job, {}, {}, pool, {}, {});
     ASSERT_FALSE(result.ok()) << bad;
     EXPECT_EQ(result.error().kind, ErrorKind::invalid_input) << bad;
   }

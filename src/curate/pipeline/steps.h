@@ -28,6 +28,8 @@ OperatorInfo filter_operator();
 OperatorInfo pii_operator();
 OperatorInfo decontaminate_operator();
 OperatorInfo tokens_operator();
+OperatorInfo embed_operator();
+OperatorInfo score_operator();
 OperatorInfo sample_operator();
 
 }  // namespace kedge::curate

@@ -1,9 +1,13 @@
 // The steps that drop what a language model finds unlikely.
 #include <fmt/format.h>
 
+#include <cmath>
+#include <functional>
+
 #include "curate/perplexity/ngram_model.h"
 #include "curate/perplexity/unigrams.h"
 #include "curate/pipeline/steps.h"
+#include "curate/text_model.h"
 
 namespace kedge::curate {
 namespace {
@@ -15,12 +19,21 @@ class PerplexityStep final : public Step {
     bool normalize = true;
     std::string member;  // empty: none
   };
-  PerplexityStep(std::unique_ptr<NgramModel> model, Settings settings)
-      : Step("perplexity"), model_(std::move(model)), settings_(std::move(settings)) {}
+  /// The perplexity of a text.
+  using Measure = std::function<Result<double>(std::string_view)>;
+
+  PerplexityStep(Measure measure, Settings settings)
+      : Step("perplexity"), measure_(std::move(measure)), settings_(std::move(settings)) {}
 
   [[nodiscard]] Outcome apply(data::Document& document) const override {
-    const double perplexity = perplexity_of(*model_, document.text, settings_.normalize);
     Outcome outcome;
+    const Result<double> measured = measure_(document.text);
+    if (!measured.ok()) {  // the model cannot take it
+      outcome.keep = false;
+      outcome.reason = "model: " + measured.error().message;
+      return outcome;
+    }
+    const double perplexity = measured.value();
     outcome.values.emplace_back("perplexity", perplexity);
     outcome.details = fmt::format(R"({{"perplexity":{}}})", json_number(perplexity));
     if (!settings_.member.empty()) outcome.members.emplace_back(settings_.member, json_number(perplexity));
@@ -33,9 +46,31 @@ class PerplexityStep final : public Step {
   }
 
  private:
-  std::unique_ptr<NgramModel> model_;
+  Measure measure_;
   Settings settings_;
 };
+
+/// exp of the mean negative log-likelihood of a token; 1 where there is none to predict.
+Result<double> perplexity_by(const TextModel& model, std::string_view text) {
+  KEDGE_ASSIGN(const TextModel::Likelihood likelihood, model.likelihood(text));
+  if (likelihood.tokens == 0) return 1.0;
+  return std::exp(-likelihood.logprob / static_cast<double>(likelihood.tokens));
+}
+
+/// A file is ARPA, but for .gguf; what is none is a language model's folder or name.
+Result<PerplexityStep::Measure> open_measure(const std::string& name, const Folder& folder, bool normalize) {
+  std::error_code ignored;
+  const std::filesystem::path path = folder / name;
+  if (!std::filesystem::is_regular_file(path, ignored) || path.extension() == ".gguf") {
+    KEDGE_ASSIGN(const auto model, open_text_model(name, folder));
+    return PerplexityStep::Measure([model](std::string_view text) { return perplexity_by(*model, text); });
+  }
+  KEDGE_ASSIGN(auto opened, NgramModel::open(path));
+  return PerplexityStep::Measure(
+      [model = std::shared_ptr<const NgramModel>(std::move(opened)), normalize](std::string_view text) {
+        return Result<double>(perplexity_of(*model, text, normalize));
+      });
+}
 
 MadeStep make_perplexity(OptionReader& options, const Folder& folder) {
   PerplexityStep::Settings settings;
@@ -46,10 +81,11 @@ MadeStep make_perplexity(OptionReader& options, const Folder& folder) {
   settings.member = options.text("member", "perplexity");
   KEDGE_TRY(options.finish());
   if (file.empty()) {
-    return Error{ErrorKind::invalid_input, options.where() + ".model: not there, expected an ARPA file"};
+    return Error{ErrorKind::invalid_input,
+                 options.where() + ".model: not there, expected an ARPA file or a model's folder"};
   }
-  KEDGE_ASSIGN(auto model, NgramModel::open(folder / file));
-  return std::unique_ptr<Step>(std::make_unique<PerplexityStep>(std::move(model), std::move(settings)));
+  KEDGE_ASSIGN(auto measure, open_measure(file, folder, settings.normalize));
+  return std::unique_ptr<Step>(std::make_unique<PerplexityStep>(std::move(measure), std::move(settings)));
 }
 
 class UnigramsStep final : public Step {
@@ -104,12 +140,14 @@ OperatorInfo unigrams_operator() {
 
 OperatorInfo perplexity_operator() {
   return {"perplexity",
-          "how unlikely a text is by a model of runs of words, written beside it",
+          "how unlikely a text is by a model of runs of words or a language model, written beside it",
           "CCNet (Wenzek et al. 2020) over KenLM's models (Heafield 2011); max is data-juicer's",
-          {{"model", "", "an ARPA file over words as white space cuts them"},
+          {{"model", "",
+            "an ARPA file over words as white space cuts them, or a decoder's folder or .gguf file: per token, in "
+            "windows of 1,024"},
            {"min", "0", "drop below this perplexity"},
            {"max", "1500", "and above this one"},
-           {"normalize", "ccnet", "ccnet: lower case, no accents, digits 0, ASCII punctuation; none: as it is"},
+           {"normalize", "ccnet", "ARPA: ccnet: lower case, no accents, digits 0, ASCII punctuation; none: as it is"},
            {"member", "perplexity", "where it is written; empty: nowhere"}},
           make_perplexity};
 }

@@ -1,0 +1,49 @@
+#pragma once
+// What operators ask of language models and encoders. Whoever has an engine says how one is opened; this folder runs
+// none.
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kedge/result.h"
+
+namespace kedge::curate {
+
+/// Safe from any thread.
+class TextModel {
+ public:
+  TextModel() = default;
+  TextModel(const TextModel&) = delete;
+  TextModel& operator=(const TextModel&) = delete;
+  virtual ~TextModel() = default;
+
+  /// Of unit length. Fails with unsupported where the model gives none.
+  [[nodiscard]] virtual Result<std::vector<float>> embedding(std::string_view text) const = 0;
+
+  struct Likelihood {
+    double logprob = 0;  // natural logarithms, summed
+    size_t tokens = 0;
+  };
+  /// Of the text, in windows one after the other that know nothing of each other, each behind the token that begins a
+  /// text. Fails with unsupported where the model predicts no tokens.
+  [[nodiscard]] virtual Result<Likelihood> likelihood(std::string_view text) const = 0;
+
+  /// What a classification head with one label says, raw. Fails with unsupported where there is none.
+  [[nodiscard]] virtual Result<double> score(std::string_view text) const = 0;
+};
+
+using ModelOpener = std::function<Result<std::shared_ptr<const TextModel>>(const std::string& name)>;
+
+/// How models are opened from now on. REQUIRES: no pipeline has been read yet.
+void set_model_opener(ModelOpener opener);
+
+/// `name`: a path, from `folder` on if something is there, or else what the opener knows by this name. Fails with what
+/// it returns, or unsupported: nobody said how.
+Result<std::shared_ptr<const TextModel>> open_text_model(const std::string& name,
+                                                         const std::filesystem::path& folder = {});
+
+}  // namespace kedge::curate
