@@ -64,8 +64,11 @@ Result<Document> Reader::parse_any(const Record& record) const {
   switch (record.kind) {
     case RecordKind::json_line:
       return parse_json_line(record.bytes, fields_);
-    case RecordKind::document:
-      return record.document;
+    case RecordKind::document: {
+      Document document = record.document;
+      document.line = record.bytes;
+      return document;
+    }
     case RecordKind::http_response:
       return Error{ErrorKind::invalid_input, "a page of a web archive has no text before `kedge curate extract`"};
     case RecordKind::broken:

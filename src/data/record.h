@@ -16,6 +16,7 @@ struct Fields {
   std::string id = "id";
   std::string text = "text";
   std::string url = "url";
+  bool others = false;  // Parquet: all columns are read, as Document::line
 };
 
 /// One document. The text is valid UTF-8.
@@ -23,7 +24,7 @@ struct Document {
   std::string id_json;  // the id as JSON writes it: a string or a number
   std::string text;
   std::string url;
-  std::string_view line;  // the JSON line that it was read from, else empty; lives as long as its batch
+  std::string_view line;  // the JSON line that it was read from (a row as one), else empty; lives as long as its batch
   uint64_t number = 0;    // its record's
 };
 
@@ -40,8 +41,8 @@ enum class RecordKind : uint8_t { json_line, document, http_response, broken };
 /// A record before it is parsed, so that parsing can be spread over threads.
 struct Record {
   RecordKind kind = RecordKind::json_line;
-  std::string_view bytes;  // json_line, http_response: within `Batch::storage`, with room to read beyond
-  Document document;       // document: whole; http_response: id and URL
+  std::string_view bytes;  // within `Batch::storage`, with room to read beyond
+  Document document;       // document: whole but its line (`bytes`); http_response: id and URL
   uint64_t number = 0;     // line, row or record, from 1
   uint32_t file = 0;       // index of the input
   std::string reason;      // broken: why

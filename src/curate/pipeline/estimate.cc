@@ -91,7 +91,7 @@ Result<Estimate> estimate_run(const Pipeline& pipeline, const std::vector<fs::pa
   estimate.sampled_kept = seen.kept;
   estimate.documents = static_cast<double>(seen.in) * factor;
   estimate.seconds = run.seconds * factor;
-  estimate.output_bytes = static_cast<uint64_t>(static_cast<double>(run.result.bytes) * factor);
+  estimate.output_bytes = static_cast<uint64_t>(static_cast<double>(run.result.output.bytes) * factor);
   if (pipeline.format == "jsonl") {
     estimate.output_bytes = static_cast<uint64_t>(static_cast<double>(estimate.output_bytes) / kShareOfZstd);
   }
@@ -100,7 +100,7 @@ Result<Estimate> estimate_run(const Pipeline& pipeline, const std::vector<fs::pa
     const size_t bands = KeyMaker(dedup).bands();
     const double words = static_cast<double>(seen.bytes_kept) * factor / 6;  // a shingle for each word
     const double keys = kept * static_cast<double>(bands == 0 ? 16 : 8 * bands) + (dedup.verify ? 8 * words : 0);
-    estimate.work_bytes += static_cast<uint64_t>(static_cast<double>(run.result.bytes) * factor + keys);
+    estimate.work_bytes += static_cast<uint64_t>(static_cast<double>(run.result.output.bytes) * factor + keys);
     estimate.memory_bytes = std::max(
         estimate.memory_bytes, static_cast<uint64_t>(kept) * (kUnionBytes + (bands == 0 ? kHashBytes : kBandBytes)));
   }

@@ -39,7 +39,7 @@ Result<Pipeline> read_own(const Json& json, const std::string& name) {
   OptionReader options(json, name);
   pipeline.inputs = options.texts("input");
   pipeline.output = options.text("output", "");
-  pipeline.format = options.choice("format", "jsonl.zst", {"jsonl", "jsonl.gz", "jsonl.zst"});
+  pipeline.format = options.choice("format", "jsonl.zst", {"jsonl", "jsonl.gz", "jsonl.zst", "parquet"});
   if (const Json* fields = options.value("fields")) {
     OptionReader names(*fields, name + ".fields");
     pipeline.fields.id = names.text("id", "id");

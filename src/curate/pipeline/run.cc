@@ -186,6 +186,7 @@ class Run {
     if (stage == 0) job.rejects = layout_->rejects(shard);
     job.fields = stage == 0 ? input_fields(pipeline_, stages_) : pipeline_.fields;
     job.text_field = pipeline_.fields.text;
+    if (pipeline_.format == "parquet") prepare_parquet(job, stage, options_.inputs[shard]);
     if (stage > 0) {
       KEDGE_ASSIGN(job.duplicates, read_duplicates(layout_->duplicates(stage - 1, shard)));
     }
@@ -193,10 +194,20 @@ class Run {
     events.on_reject = events_.on_reject;
     events.on_progress = [&](uint64_t documents, double share) { progress(stage, index, documents, share); };
     KEDGE_ASSIGN(ShardResult result, run_shard(stages_.stages[stage], job, pool_, events, stop_));
-    const Json marker = {{"bytes", result.bytes},
-                         {"checksum", fmt::format("{:016x}", result.checksum)},
+    const Json marker = {{"bytes", result.output.bytes},
+                         {"checksum", fmt::format("{:016x}", result.output.checksum)},
                          {"statistics", result.statistics.to_json()}};
     return write_whole(layout_->marker(stage, shard), to_text(marker));
+  }
+
+  /// Rows that become rows again keep their columns as they are: these are not in the lines between stages.
+  void prepare_parquet(ShardJob& job, size_t stage, const fs::path& input) const {
+    if (!data::is_parquet(input)) return;
+    job.fields.others = false;
+    job.number_rows = stage == 0;
+    if (stage < last()) return;
+    const bool extracts = stages_.stages.front().extracts;
+    job.parquet = {input, pipeline_.fields, extracts ? pipeline_.html_field : std::string()};
   }
 
   void progress(size_t stage, size_t index, uint64_t documents, double share) const {

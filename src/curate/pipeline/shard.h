@@ -15,6 +15,7 @@
 #include "curate/dedup/units.h"
 #include "curate/pipeline/statistics.h"
 #include "curate/pipeline/step.h"
+#include "data/document_file.h"
 
 namespace kedge::curate {
 
@@ -42,11 +43,13 @@ struct ShardJob {
   std::string text_field;         // of the output
   Duplicates duplicates;
   uint64_t records_enough = UINT64_MAX;  // as in Job
+  data::ParquetOutput parquet;           // of the last stage, for Parquet
+  bool number_rows = false;              // the first stage of rows that become rows again: lines say which
 };
 
 struct ShardResult {
   StageStatistics statistics;
-  uint64_t bytes = 0, checksum = 0;  // of the output
+  data::WrittenFile output;
 };
 
 /// Output and keys appear whole or not at all. Fails with cancelled, or what writing returns; an input that cannot be
