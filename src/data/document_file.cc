@@ -30,8 +30,8 @@ class Lines final : public DocumentFile {
   Lines(fs::path path, LineFile file) : path_(std::move(path)), file_(std::move(file)) {}
   Status write(std::string_view line) override { return file_.write(line); }
   Status commit() override { return file_.commit(); }
-  [[nodiscard]] WrittenFile written() const override {
-    return {path_.filename().string(), file_.bytes(), file_.checksum()};
+  [[nodiscard]] std::vector<WrittenFile> written() const override {
+    return {{path_.filename().string(), file_.bytes(), file_.checksum()}};
   }
 
  private:
@@ -107,7 +107,7 @@ class ParquetLines final : public DocumentFile {
     return Done{};
   }
 
-  [[nodiscard]] WrittenFile written() const override { return written_; }
+  [[nodiscard]] std::vector<WrittenFile> written() const override { return {written_}; }
 
  private:
   [[nodiscard]] Error failed(std::string_view error) const {
@@ -172,9 +172,7 @@ class ParquetLines final : public DocumentFile {
   WrittenFile written_;
 };
 
-}  // namespace
-
-Result<std::unique_ptr<DocumentFile>> DocumentFile::create(const fs::path& path, const ParquetOutput& parquet) {
+Result<std::unique_ptr<DocumentFile>> create_one(const fs::path& path, const ParquetOutput& parquet) {
   if (path.extension() != ".parquet") {
     KEDGE_ASSIGN(LineFile file, LineFile::create(path));
     return std::unique_ptr<DocumentFile>(std::make_unique<Lines>(path, std::move(file)));
@@ -182,6 +180,56 @@ Result<std::unique_ptr<DocumentFile>> DocumentFile::create(const fs::path& path,
   KEDGE_TRY(load_parquet());  // said before the work, not after it
   KEDGE_ASSIGN(LineFile lines, LineFile::create(ParquetLines::waiting(path)));
   return std::unique_ptr<DocumentFile>(std::make_unique<ParquetLines>(path, parquet, std::move(lines)));
+}
+
+/// One file after the other.
+class Parts final : public DocumentFile {
+ public:
+  Parts(fs::path path, ParquetOutput parquet, uint64_t bytes)
+      : path_(std::move(path)), parquet_(std::move(parquet)), bytes_max_(bytes) {}
+
+  Status write(std::string_view line) override {
+    if (file_ == nullptr) KEDGE_TRY(begin());
+    KEDGE_TRY(file_->write(line));
+    bytes_ += line.size();
+    return bytes_ < bytes_max_ ? Status(Done{}) : end();
+  }
+  Status commit() override {
+    if (written_.empty() && file_ == nullptr) KEDGE_TRY(begin());  // at least one, as without parts
+    return end();
+  }
+  [[nodiscard]] std::vector<WrittenFile> written() const override { return written_; }
+
+ private:
+  Status begin() {
+    const std::string name = path_.filename().string();
+    const size_t dot = std::min(name.find('.'), name.size());
+    const std::string part = fmt::format("{}-{:05}{}", name.substr(0, dot), written_.size(), name.substr(dot));
+    KEDGE_ASSIGN(file_, create_one(path_.parent_path() / part, parquet_));
+    bytes_ = 0;
+    return Done{};
+  }
+  Status end() {
+    if (file_ == nullptr) return Done{};
+    KEDGE_TRY(file_->commit());
+    written_.push_back(file_->written().front());
+    file_.reset();
+    return Done{};
+  }
+
+  fs::path path_;
+  ParquetOutput parquet_;
+  uint64_t bytes_max_, bytes_ = 0;
+  std::unique_ptr<DocumentFile> file_;
+  std::vector<WrittenFile> written_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<DocumentFile>> DocumentFile::create(const fs::path& path, const ParquetOutput& parquet,
+                                                           uint64_t bytes) {
+  if (bytes == 0) return create_one(path, parquet);
+  return std::unique_ptr<DocumentFile>(std::make_unique<Parts>(path, parquet, bytes));
 }
 
 bool is_parquet(const fs::path& path) {

@@ -26,11 +26,14 @@ struct ParquetOutput {
   std::string left_out;          // a column that is not taken over
 };
 
-/// Takes documents as lines of JSON, each with its newline. Appears whole or not at all. One thread at a time.
+/// Takes documents as lines of JSON, each with its newline. A file appears whole or not at all. One thread at a time.
 class DocumentFile {
  public:
   /// `.parquet`: Parquet (zstd), its columns the members of the lines; otherwise lines, compressed as the name says.
-  static Result<std::unique_ptr<DocumentFile>> create(const std::filesystem::path& path, const ParquetOutput& parquet);
+  /// With `bytes` a new file is begun when the lines in one reach that many: NAME-00000.ENDING, NAME-00001.ENDING, ...;
+  /// each appears when it is full.
+  static Result<std::unique_ptr<DocumentFile>> create(const std::filesystem::path& path, const ParquetOutput& parquet,
+                                                      uint64_t bytes = 0);
 
   DocumentFile() = default;
   DocumentFile(const DocumentFile&) = delete;
@@ -40,7 +43,7 @@ class DocumentFile {
   virtual Status write(std::string_view line) = 0;
   virtual Status commit() = 0;
   /// After commit.
-  [[nodiscard]] virtual WrittenFile written() const = 0;
+  [[nodiscard]] virtual std::vector<WrittenFile> written() const = 0;
 };
 
 /// The member of lines that holds the number of their row in ParquetOutput::source, from 1 and rising; no column.

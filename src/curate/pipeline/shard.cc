@@ -33,7 +33,7 @@ class ShardRun {
   }
 
   Status open() {
-    KEDGE_ASSIGN(output_, data::DocumentFile::create(job_.output, job_.parquet));
+    KEDGE_ASSIGN(output_, data::DocumentFile::create(job_.output, job_.parquet, job_.output_bytes));
     if (stage_.keys != nullptr) {
       KEDGE_ASSIGN(KeyWriter keys, KeyWriter::create(job_.output));
       keys_.emplace(std::move(keys));
@@ -162,6 +162,11 @@ std::string output_line(const data::Document& document, const ShardJob& job, boo
       data::append_json_string(url, document.url);
       data::set_member(line, job.fields.url, url);
     }
+    if (!document.title.empty()) {
+      std::string title;
+      data::append_json_string(title, document.title);
+      data::set_member(line, "title", title);
+    }
   } else if (extracted) {
     data::remove_member(line, job.fields.text);
   }
@@ -169,6 +174,12 @@ std::string output_line(const data::Document& document, const ShardJob& job, boo
   for (const auto& [name, value] : members) data::set_member(line, name, value);
   if (job.number_rows) data::set_member(line, data::kRowMember, std::to_string(document.number));
   return line + "\n";
+}
+
+uint64_t ShardResult::bytes() const {
+  uint64_t bytes = 0;
+  for (const data::WrittenFile& file : output) bytes += file.bytes;
+  return bytes;
 }
 
 Result<ShardResult> run_shard(const Stage& stage, const ShardJob& job, WorkerPool& pool, const Events& events,
@@ -186,7 +197,7 @@ Result<ShardResult> run_shard(const Stage& stage, const ShardJob& job, WorkerPoo
   visitor.begin_batch = [&](size_t slots) { run.begin(slots); };
   visitor.work = [&](const data::Document& document, size_t slot) { run.work(document, slot); };
   visitor.take = [&](size_t slot, data::Document& document) { return run.take(slot, document); };
-  Job walk{{job.input}, job.output, job.fields, true, job.records_enough};
+  Job walk{job.inputs, job.output, job.fields, true, job.records_enough};
   KEDGE_ASSIGN(const Counts counts, visit(walk, visitor, pool, watched, stop));
   KEDGE_TRY(std::move(rejecting));
   return run.finish(counts);

@@ -37,7 +37,9 @@ struct Stage {
 };
 
 struct ShardJob {
-  std::filesystem::path input, output;
+  std::vector<data::Input> inputs;  // one after the other
+  std::filesystem::path output;
+  uint64_t output_bytes = 0;      // of lines in one file of several; 0: one file
   std::filesystem::path rejects;  // where records that are no documents are named; empty: nowhere
   data::Fields fields;            // of the input
   std::string text_field;         // of the output
@@ -49,7 +51,8 @@ struct ShardJob {
 
 struct ShardResult {
   StageStatistics statistics;
-  data::WrittenFile output;
+  std::vector<data::WrittenFile> output;  // its files, in order
+  [[nodiscard]] uint64_t bytes() const;   // of all of them
 };
 
 /// Output and keys appear whole or not at all. Fails with cancelled, or what writing returns; an input that cannot be
