@@ -7,6 +7,7 @@ find_package(OpenSSL REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(BZip2 REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(XXHASH REQUIRED libxxhash)  # its header alone
@@ -19,6 +20,7 @@ pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(GUMBO REQUIRED IMPORTED_TARGET gumbo)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-cpp)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(POPPLER IMPORTED_TARGET poppler-cpp)  # optional: text of PDF files
 # Optional, where `./kd up` put the wheel: the second provider of matrix products.
 find_path(KEDGE_ONEDNN_INCLUDE oneapi/dnnl/dnnl.h HINTS ${CMAKE_SOURCE_DIR}/build/deps/onednn/include)
 find_library(KEDGE_ONEDNN_LIBRARY NAMES libdnnl.so.3 HINTS ${CMAKE_SOURCE_DIR}/build/deps/onednn/lib)

@@ -8,6 +8,7 @@
 #include "cli/progress_line.h"
 #include "cli/standard_io.h"
 #include "core/printable.h"
+#include "curate/pipeline/run.h"
 
 namespace kedge::cli {
 namespace {
@@ -21,7 +22,11 @@ std::string progress_text(uint64_t documents, double share, double seconds) {
 }  // namespace
 
 void CurateOptions::add_to(CLI::App& command) {
-  command.add_option("--input", inputs, "JSONL (also .gz, .zst), Parquet or WARC (also .gz), told apart by content")
+  command
+      .add_option(
+          "--input", inputs,
+          "JSONL, Parquet, WARC, Wikipedia's XML, arXiv's tars (also .gz, .zst, .bz2), text, Markdown, PDF, told apart "
+          "by content; folders of them; - for standard input")
       ->required()
       ->allow_extra_args(false);
   command.add_option("--output", output, "JSONL file to write, whole or not at all")->required();
@@ -32,9 +37,17 @@ void CurateOptions::add_to(CLI::App& command) {
   command.add_flag("--quiet", quiet, "no progress");
 }
 
-curate::Job CurateOptions::job() const {
+Result<curate::Job> CurateOptions::job() const {
   curate::Job job;
-  job.inputs.assign(inputs.begin(), inputs.end());
+  for (const std::string& input : inputs) {
+    std::error_code code;
+    if (input != data::kStandardInput && !std::filesystem::is_directory(input, code)) {
+      job.inputs.emplace_back(input);
+      continue;
+    }
+    KEDGE_ASSIGN(const std::vector<data::Input> files, curate::expand_inputs({input}, {}));
+    job.inputs.insert(job.inputs.end(), files.begin(), files.end());
+  }
   job.output = output;
   job.fields = fields;
   return job;
@@ -80,6 +93,7 @@ void register_curate(Commands& commands) {
   register_curate_run(commands, *curate);
   register_curate_survey(commands, *curate);
   register_curate_pack(commands, *curate);
+  register_curate_mix(commands, *curate);
   register_curate_train(commands, *curate);
 }
 

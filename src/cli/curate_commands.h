@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "cli/command.h"
@@ -24,7 +25,8 @@ struct CurateOptions {
   bool quiet = false;
 
   void add_to(CLI::App& command);
-  [[nodiscard]] curate::Job job() const;
+  /// Folders become their files; "-" is standard input. Fails with not_found.
+  [[nodiscard]] Result<curate::Job> job() const;
 };
 
 /// What people see while documents are worked on: a line of progress, and what was rejected.
@@ -46,13 +48,15 @@ Status run_curate(const CurateOptions& options,
 
 /// The same around any work over a job; whoever calls it tells the result.
 template <typename Work>
-auto run_counted(const CurateOptions& options, const Work& work) {
+auto run_counted(const CurateOptions& options, const Work& work)
+    -> std::invoke_result_t<Work, const curate::Job&, WorkerPool&, const curate::Events&, const std::stop_token&> {
+  KEDGE_ASSIGN(const curate::Job job, options.job());
   CurateConsole console;
   curate::Events events;
   console.attach(options, events);
   WorkerPool pool(options.threads);
   const InterruptStop interrupt;
-  auto result = work(options.job(), pool, events, interrupt.token());
+  auto result = work(job, pool, events, interrupt.token());
   console.close();
   return result;
 }
@@ -71,6 +75,7 @@ void register_curate_extract(Commands& commands, CLI::App& curate);
 void register_curate_run(Commands& commands, CLI::App& curate);
 void register_curate_survey(Commands& commands, CLI::App& curate);
 void register_curate_pack(Commands& commands, CLI::App& curate);
+void register_curate_mix(Commands& commands, CLI::App& curate);
 void register_curate_train(Commands& commands, CLI::App& curate);
 
 }  // namespace kedge::cli

@@ -26,7 +26,7 @@ struct Events {
 };
 
 struct Job {
-  std::vector<std::filesystem::path> inputs;
+  std::vector<data::Input> inputs;
   std::filesystem::path output;
   data::Fields fields;
   bool may_hold_nothing = false;         // inputs in which nothing can be read are no failure

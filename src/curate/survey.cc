@@ -8,8 +8,8 @@
 #include <queue>
 
 #include "curate/code_text.h"
+#include "curate/document_line.h"
 #include "curate/language/language.h"
-#include "data/json_text.h"
 #include "data/line_file.h"
 #include "text/unicode/utf8.h"
 
@@ -37,18 +37,6 @@ uint32_t quantile(const std::vector<uint32_t>& sorted, double share) {
   if (sorted.empty()) return 0;
   const auto last = static_cast<double>(sorted.size() - 1);
   return sorted[static_cast<size_t>(share * last)];
-}
-
-std::string line_of(const data::Document& document) {
-  if (!document.line.empty()) return std::string(document.line) + "\n";
-  std::string line = "{\"id\":" + document.id_json;
-  if (!document.url.empty()) {
-    line += ",\"url\":";
-    data::append_json_string(line, document.url);
-  }
-  line += ",\"text\":";
-  data::append_json_string(line, document.text);
-  return line + "}\n";
 }
 
 }  // namespace
@@ -112,7 +100,7 @@ Result<Counts> sample(const Job& job, const SampleOptions& options, WorkerPool& 
   visitor.take = [&](size_t, data::Document& document) -> Status {
     const uint64_t hash = XXH3_64bits_withSeed(document.id_json.data(), document.id_json.size(), options.seed);
     if (chosen.size() == options.count && (options.count == 0 || hash >= chosen.top().hash)) return Done{};
-    chosen.push({hash, order++, line_of(document)});
+    chosen.push({hash, order++, document_line(document)});
     if (chosen.size() > options.count) chosen.pop();
     return Done{};
   };

@@ -1,12 +1,13 @@
 #include "data/byte_stream.h"
 
+#include <bzlib.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <isa-l/igzip_lib.h>
 #include <unistd.h>
 #include <zstd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -36,6 +37,14 @@ class RawFile {
       return static_cast<size_t>(count);
     }
   }
+  void seek(uint64_t position) { ::lseek(fd_, static_cast<off_t>(position), SEEK_SET); }
+  /// Its first ten bytes, wherever reading is.
+  [[nodiscard]] std::string beginning() const {
+    std::string bytes(10, '\0');
+    const ssize_t count = ::pread(fd_, bytes.data(), bytes.size(), 0);
+    bytes.resize(static_cast<size_t>(std::max<ssize_t>(count, 0)));
+    return bytes;
+  }
   [[nodiscard]] size_t consumed() const { return consumed_; }
   [[nodiscard]] std::string name() const { return path_.string(); }
 
@@ -45,7 +54,7 @@ class RawFile {
   size_t consumed_ = 0;
 };
 
-/// What all three share: a file and a buffer of its bytes.
+/// What all of them share: a file and a buffer of its bytes.
 class BufferedStream : public ByteStream {
  public:
   explicit BufferedStream(std::unique_ptr<RawFile> file) : file_(std::move(file)), input_(kInputBytes) {}
@@ -186,23 +195,157 @@ class ZstdStream final : public BufferedStream {
   bool ended_ = false;
 };
 
-}  // namespace
+class Bzip2Stream final : public BufferedStream {
+ public:
+  using BufferedStream::BufferedStream;
+  ~Bzip2Stream() override { end_stream(); }
 
-Result<std::unique_ptr<ByteStream>> ByteStream::open(const std::filesystem::path& path) {
+  Result<size_t> read(std::span<char> buffer) override {
+    if (buffer.empty() || ended_) return size_t{0};
+    stream_.next_out = buffer.data();
+    stream_.avail_out = static_cast<unsigned>(std::min<size_t>(buffer.size(), std::numeric_limits<unsigned>::max()));
+    const unsigned room = stream_.avail_out;
+    while (stream_.avail_out == room) {
+      KEDGE_ASSIGN(const std::span<const char> bytes, available());
+      if (bytes.empty()) {
+        ended_ = true;
+        if (running_) return broken("the bzip2 stream breaks off");
+        return size_t{0};
+      }
+      if (!running_ && BZ2_bzDecompressInit(&stream_, 0, 0) != BZ_OK) {
+        return Error{ErrorKind::out_of_memory, "bzip2 could not be started"};
+      }
+      running_ = true;
+      KEDGE_TRY(decompress(bytes));
+    }
+    return static_cast<size_t>(room - stream_.avail_out);
+  }
+
+ private:
+  void end_stream() {
+    if (running_) BZ2_bzDecompressEnd(&stream_);
+    running_ = false;
+  }
+
+  Status decompress(std::span<const char> bytes) {
+    stream_.next_in = const_cast<char*>(bytes.data());
+    stream_.avail_in = static_cast<unsigned>(bytes.size());
+    const int code = BZ2_bzDecompress(&stream_);
+    take(bytes.size() - stream_.avail_in);
+    if (code == BZ_STREAM_END) {
+      end_stream();  // another may follow, as dumps in parts have them
+    } else if (code != BZ_OK) {
+      ended_ = true;
+      return broken(fmt::format("not a bzip2 stream (bzip2 says {})", code));
+    }
+    return Done{};
+  }
+
+  bz_stream stream_{};
+  bool running_ = false;
+  bool ended_ = false;
+};
+
+/// From the first line that begins at `begin` or later to the first that does so at `end`.
+class LinesStream final : public BufferedStream {
+ public:
+  LinesStream(std::unique_ptr<RawFile> file, uint64_t begin, uint64_t end)
+      : BufferedStream(std::move(file)), skipping_(begin > 0), at_(begin > 0 ? begin - 1 : 0), end_(end) {}
+
+  Result<size_t> read(std::span<char> buffer) override {
+    KEDGE_TRY(skip());
+    if (ended_ || buffer.empty()) return size_t{0};
+    KEDGE_ASSIGN(std::span<const char> bytes, available());
+    bytes = bytes.first(std::min(bytes.size(), buffer.size()));
+    const uint64_t before_end = at_ >= end_ - 1 ? 0 : end_ - 1 - at_;  // of these a newline ends nothing
+    if (bytes.size() > before_end) {
+      const auto* const from = bytes.data() + before_end;
+      const auto* const newline =
+          static_cast<const char*>(std::memchr(from, '\n', bytes.size() - static_cast<size_t>(before_end)));
+      if (newline != nullptr) {
+        ended_ = true;
+        bytes = bytes.first(static_cast<size_t>(newline + 1 - bytes.data()));
+      }
+    }
+    std::memcpy(buffer.data(), bytes.data(), bytes.size());
+    advance(bytes.size());
+    return bytes.size();
+  }
+
+ private:
+  void advance(size_t count) {
+    take(count);
+    at_ += count;
+  }
+
+  /// To the first line of the part, which may begin where another part does.
+  Status skip() {
+    if (!skipping_) return Done{};
+    while (skipping_) {
+      KEDGE_ASSIGN(const std::span<const char> bytes, available());
+      if (bytes.empty()) break;
+      const auto* const newline = static_cast<const char*>(std::memchr(bytes.data(), '\n', bytes.size()));
+      skipping_ = newline == nullptr;
+      advance(skipping_ ? bytes.size() : static_cast<size_t>(newline + 1 - bytes.data()));
+    }
+    if (at_ >= end_) ended_ = true;
+    return Done{};
+  }
+
+  bool skipping_;
+  bool ended_ = false;
+  uint64_t at_, end_;
+};
+
+Result<std::unique_ptr<RawFile>> open_file(const std::filesystem::path& path) {
   std::error_code code;
   if (std::filesystem::is_directory(path, code)) {
     return Error{ErrorKind::not_found, fmt::format("{}: is a folder, expected a file", path.string())};
   }
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return Error{ErrorKind::not_found, fmt::format("{}: {}", path.string(), std::strerror(errno))};
-  auto file = std::make_unique<RawFile>(path, fd);
-  std::array<unsigned char, 4> magic{};
-  const ssize_t count = ::pread(fd, magic.data(), magic.size(), 0);
-  if (count >= 2 && magic[0] == 0x1F && magic[1] == 0x8B) {
+  return std::make_unique<RawFile>(path, fd);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ByteStream>> ByteStream::open_lines(const Input& input) {
+  KEDGE_ASSIGN(auto file, open_file(input.path));
+  if (input.begin > 0) file->seek(input.begin - 1);
+  return std::unique_ptr<ByteStream>(std::make_unique<LinesStream>(std::move(file), input.begin, input.end));
+}
+
+Result<std::string> unpack_gzip(std::string_view bytes, size_t bytes_max) {
+  z_stream stream{};
+  if (inflateInit2(&stream, 15 + 16) != Z_OK) return Error{ErrorKind::out_of_memory, "zlib could not be started"};
+  const std::unique_ptr<z_stream, int (*)(z_stream*)> ending(&stream, inflateEnd);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  std::string out;
+  for (int code = Z_OK; code != Z_STREAM_END;) {
+    const size_t size = out.size();
+    if (size > bytes_max) return Error{ErrorKind::corrupt_data, fmt::format("unpacked more than {} bytes", bytes_max)};
+    out.resize(size + kInputBytes);
+    stream.next_out = reinterpret_cast<Bytef*>(out.data() + size);
+    stream.avail_out = static_cast<uInt>(kInputBytes);
+    code = inflate(&stream, Z_NO_FLUSH);
+    out.resize(out.size() - stream.avail_out);
+    if (code != Z_OK && code != Z_STREAM_END) return Error{ErrorKind::corrupt_data, "not a whole gzip stream"};
+  }
+  return out;
+}
+
+Result<std::unique_ptr<ByteStream>> ByteStream::open(const std::filesystem::path& path) {
+  KEDGE_ASSIGN(auto file, open_file(path));
+  const std::string magic = file->beginning();
+  if (magic.starts_with("\x1F\x8B")) {
     return std::unique_ptr<ByteStream>(std::make_unique<GzipStream>(std::move(file)));
   }
-  if (count == 4 && magic[0] == 0x28 && magic[1] == 0xB5 && magic[2] == 0x2F && magic[3] == 0xFD) {
+  if (magic.starts_with("\x28\xB5\x2F\xFD")) {
     return std::unique_ptr<ByteStream>(std::make_unique<ZstdStream>(std::move(file)));
+  }
+  if (magic.size() == 10 && magic.starts_with("BZh") && magic.substr(4) == "1AY&SY") {
+    return std::unique_ptr<ByteStream>(std::make_unique<Bzip2Stream>(std::move(file)));
   }
   return std::unique_ptr<ByteStream>(std::make_unique<PlainStream>(std::move(file)));
 }

@@ -7,16 +7,20 @@
 #include <span>
 #include <string>
 
+#include "data/input.h"
 #include "kedge/result.h"
 
 namespace kedge::data {
 
-/// Reads gzip (also several members, one after the other), zstd (also several frames) and everything else as it is.
+/// Reads gzip, zstd and bzip2 (also several streams, one after the other) and everything else as it is.
 /// One thread at a time. Memory does not grow with the file.
 class ByteStream {
  public:
   /// Fails with not_found.
   static Result<std::unique_ptr<ByteStream>> open(const std::filesystem::path& path);
+
+  /// The lines of a part of a file that is not compressed. Fails with not_found.
+  static Result<std::unique_ptr<ByteStream>> open_lines(const Input& input);
 
   ByteStream() = default;
   ByteStream(const ByteStream&) = delete;
@@ -30,5 +34,8 @@ class ByteStream {
   /// Compressed bytes taken so far, for progress.
   [[nodiscard]] virtual size_t consumed() const = 0;
 };
+
+/// Unpacks gzip in memory. Fails with corrupt_data, also when it is more than `bytes_max`.
+Result<std::string> unpack_gzip(std::string_view bytes, size_t bytes_max);
 
 }  // namespace kedge::data

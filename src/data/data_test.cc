@@ -31,7 +31,7 @@ class Files : public testing::Test {
 
   /// Ids of the documents, and the reasons of what is none.
   std::vector<std::string> read(const std::vector<std::filesystem::path>& inputs) {
-    auto reader = Reader::open(inputs, {});
+    auto reader = Reader::open(std::vector<Input>(inputs.begin(), inputs.end()), {});
     std::vector<std::string> found;
     Batch batch;
     while (reader.value()->read(batch).value()) {

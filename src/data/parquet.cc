@@ -1,46 +1,13 @@
 // Parquet files, by way of the library that knows Apache Arrow.
-#include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <mutex>
-
 #include "data/json_text.h"
-#include "data/parquet_plugin/parquet_plugin.h"
+#include "data/parquet_library.h"
 #include "data/source.h"
 #include "text/unicode/utf8.h"
 
 namespace kedge::data {
 namespace {
-
-constexpr char kLibrary[] = "libkedge_parquet.so";
-
-// Arrow must find its own simdjson before ours; the sanitizers' runtimes refuse to have it so, and do without.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kLoadFlags = RTLD_NOW | RTLD_LOCAL;
-#else
-constexpr int kLoadFlags = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
-#endif
-
-/// The library's one function, once it is loaded. Never unloaded: Arrow keeps threads.
-OpenParquet function = nullptr;  // set under load's lock
-
-/// Loads the library beside the program, once.
-Status load() {
-  static std::mutex mutex;
-  const std::scoped_lock lock(mutex);
-  if (function != nullptr) return Done{};
-  std::error_code code;
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", code);
-  const std::filesystem::path library = program.parent_path() / kLibrary;
-  void* handle = ::dlopen(library.c_str(), kLoadFlags);
-  if (handle != nullptr) function = reinterpret_cast<OpenParquet>(::dlsym(handle, kOpenParquetName));
-  if (function != nullptr) return Done{};
-  const char* why = ::dlerror();
-  return Error{
-      ErrorKind::unsupported,
-      fmt::format("Parquet needs {} beside the program: {}; `./kd up` builds it where it can fetch Apache Arrow",
-                  kLibrary, why != nullptr ? why : "not found")};
-}
 
 class ParquetSource final : public Source {
  public:
@@ -59,8 +26,11 @@ class ParquetSource final : public Source {
       }
       if (rows_.empty()) return taken > 0;
       for (ParquetRow& row : rows_) {
-        taken += row.text.size() + 64;
+        taken += row.text.size() + row.line.size() + 64;
+        auto line = std::make_unique<std::string>(std::move(row.line));
         batch.records.push_back(record_of(std::move(row)));
+        batch.records.back().bytes = *line;
+        batch.storage.push_back(std::move(line));
       }
     }
     return true;
@@ -104,10 +74,10 @@ class ParquetSource final : public Source {
 }  // namespace
 
 Result<std::unique_ptr<Source>> open_parquet(const std::filesystem::path& path, const Fields& fields) {
-  KEDGE_TRY(load());
+  KEDGE_ASSIGN(const ParquetLibrary library, load_parquet());
+  const ParquetQuery query{fields.id.c_str(), fields.text.c_str(), fields.url.c_str(), fields.others};
   std::string error;
-  std::unique_ptr<ParquetFile> file(
-      function(path.c_str(), fields.id.c_str(), fields.text.c_str(), fields.url.c_str(), &error));
+  std::unique_ptr<ParquetFile> file(library.open(path.c_str(), &query, &error));
   if (file == nullptr) return Error{ErrorKind::corrupt_data, fmt::format("{}: {}", path.string(), error)};
   return std::unique_ptr<Source>(std::make_unique<ParquetSource>(path, fields, std::move(file)));
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace kedge::data {
 namespace {
 
@@ -14,29 +16,38 @@ void add_broken(Batch& batch, std::string reason) {
   batch.records.push_back(std::move(record));
 }
 
+size_t bytes_of(const Batch& batch) {
+  size_t bytes = 0;
+  for (const auto& part : batch.storage) bytes += part->size();
+  return bytes;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Reader>> Reader::open(std::vector<std::filesystem::path> inputs, Fields fields) {
+Result<std::unique_ptr<Reader>> Reader::open(std::vector<Input> inputs, Fields fields) {
   std::unique_ptr<Reader> reader(new Reader(std::move(inputs), std::move(fields)));
-  for (const std::filesystem::path& input : reader->inputs_) {
-    KEDGE_TRY(ByteStream::open(input));
+  for (const Input& input : reader->inputs_) {
+    KEDGE_TRY(ByteStream::open(input.path));
     std::error_code code;
-    const auto size = std::filesystem::file_size(input, code);
-    if (!code) reader->size_ += size;
+    const auto size = std::filesystem::file_size(input.path, code);
+    if (!code) reader->size_ += std::min<uint64_t>(size, input.end) - std::min<uint64_t>(size, input.begin);
   }
   return reader;
 }
 
 Result<bool> Reader::read(Batch& batch) {
   batch.clear();
-  while (batch.records.empty()) {
+  bool small_files = false;
+  while (batch.records.empty() || (small_files && source_ == nullptr && bytes_of(batch) < kBatchBytes)) {
+    const size_t known = batch.records.size();
     if (source_ == nullptr) {
-      if (next_ == inputs_.size()) return false;
+      if (next_ == inputs_.size()) return !batch.records.empty();
       Result<std::unique_ptr<Source>> opened = Source::open(inputs_[next_], fields_);
       ++next_;
       if (opened.ok()) {
         source_ = std::move(opened).value();
         units_[next_ - 1] = source_->unit();
+        small_files = source_->is_one_document();
       } else {
         add_broken(batch, opened.error().message);
       }
@@ -49,7 +60,7 @@ Result<bool> Reader::read(Batch& batch) {
         source_.reset();
       }
     }
-    for (Record& record : batch.records) record.file = static_cast<uint32_t>(next_ - 1);
+    for (size_t i = known; i < batch.records.size(); ++i) batch.records[i].file = static_cast<uint32_t>(next_ - 1);
   }
   return true;
 }
@@ -64,10 +75,19 @@ Result<Document> Reader::parse_any(const Record& record) const {
   switch (record.kind) {
     case RecordKind::json_line:
       return parse_json_line(record.bytes, fields_);
-    case RecordKind::document:
-      return record.document;
+    case RecordKind::document: {
+      Document document = record.document;
+      document.line = record.bytes;
+      return document;
+    }
     case RecordKind::http_response:
       return Error{ErrorKind::invalid_input, "a page of a web archive has no text before `kedge curate extract`"};
+    case RecordKind::wiki_page:
+      return parse_wiki_page(record);
+    case RecordKind::tex_source:
+      return parse_tex_source(record);
+    case RecordKind::pdf_file:
+      return parse_pdf_file(record);
     case RecordKind::broken:
       break;
   }
@@ -75,8 +95,11 @@ Result<Document> Reader::parse_any(const Record& record) const {
 }
 
 std::string Reader::name(const Record& record) const {
-  const std::string file = inputs_[record.file].string();
-  return record.number == 0 ? file : fmt::format("{}: {} {}", file, units_[record.file], record.number);
+  const Input& input = inputs_[record.file];
+  const std::string file = input.id == kStandardInput ? "standard input" : input.path.string();
+  if (record.number == 0) return file;
+  const std::string part = input.begin == 0 ? std::string() : fmt::format(" after byte {}", input.begin);
+  return fmt::format("{}: {} {}{}", file, units_[record.file], record.number, part);
 }
 
 }  // namespace kedge::data

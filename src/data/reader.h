@@ -15,7 +15,7 @@ namespace kedge::data {
 class Reader {
  public:
   /// Fails with not_found when a file is not there: before anything is read.
-  static Result<std::unique_ptr<Reader>> open(std::vector<std::filesystem::path> inputs, Fields fields);
+  static Result<std::unique_ptr<Reader>> open(std::vector<Input> inputs, Fields fields);
 
   /// Replaces `batch` by the next records. False when all files are through. A file that cannot be read (on) gives one
   /// broken record.
@@ -33,10 +33,10 @@ class Reader {
 
  private:
   [[nodiscard]] Result<Document> parse_any(const Record& record) const;
-  Reader(std::vector<std::filesystem::path> inputs, Fields fields)
+  Reader(std::vector<Input> inputs, Fields fields)
       : inputs_(std::move(inputs)), units_(inputs_.size(), "file"), fields_(std::move(fields)) {}
 
-  std::vector<std::filesystem::path> inputs_;
+  std::vector<Input> inputs_;
   std::vector<const char*> units_;
   Fields fields_;
   std::unique_ptr<Source> source_;

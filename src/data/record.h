@@ -16,6 +16,7 @@ struct Fields {
   std::string id = "id";
   std::string text = "text";
   std::string url = "url";
+  bool others = false;  // Parquet: all columns are read, as Document::line
 };
 
 /// One document. The text is valid UTF-8.
@@ -23,7 +24,8 @@ struct Document {
   std::string id_json;  // the id as JSON writes it: a string or a number
   std::string text;
   std::string url;
-  std::string_view line;  // the JSON line that it was read from, else empty; lives as long as its batch
+  std::string title;      // of an encyclopedia's page, else empty
+  std::string_view line;  // the JSON line that it was read from (a row as one), else empty; lives as long as its batch
   uint64_t number = 0;    // its record's
 };
 
@@ -35,17 +37,20 @@ struct Reject {
 };
 
 /// How a record lies in its file.
-enum class RecordKind : uint8_t { json_line, document, http_response, broken };
+enum class RecordKind : uint8_t { json_line, document, http_response, wiki_page, tex_source, pdf_file, broken };
+
+struct WikiSite;
 
 /// A record before it is parsed, so that parsing can be spread over threads.
 struct Record {
   RecordKind kind = RecordKind::json_line;
-  std::string_view bytes;  // json_line, http_response: within `Batch::storage`, with room to read beyond
-  Document document;       // document: whole; http_response: id and URL
-  uint64_t number = 0;     // line, row or record, from 1
-  uint32_t file = 0;       // index of the input
-  std::string reason;      // broken: why
-  bool readable = false;   // broken: the row itself could be read, but it holds no document
+  std::string_view bytes;  // within `Batch::storage`, with room to read beyond
+  Document document;       // document: whole but its line (`bytes`); otherwise what is known of it: id, URL
+  std::shared_ptr<const WikiSite> site;  // wiki_page
+  uint64_t number = 0;                   // line, row or record, from 1
+  uint32_t file = 0;                     // index of the input
+  std::string reason;                    // broken: why
+  bool readable = false;                 // broken: the row itself could be read, but it holds no document
 };
 
 /// Records in input order, and the bytes they point into.

@@ -3,19 +3,38 @@
 #include <array>
 
 namespace kedge::data {
+namespace {
 
-Result<std::unique_ptr<Source>> Source::open(const std::filesystem::path& path, const Fields& fields) {
-  KEDGE_ASSIGN(std::unique_ptr<ByteStream> stream, ByteStream::open(path));
+constexpr size_t kHeadBytes = 512;  // a tar says at byte 257 what it is
+
+bool begins_like_json(std::string_view head) {
+  if (head.starts_with("\xEF\xBB\xBF")) head.remove_prefix(3);
+  const size_t first = head.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && head[first] == '{';
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> Source::open(const Input& input, const Fields& fields) {
+  const bool whole = input.begin == 0 && input.end == UINT64_MAX;
+  KEDGE_ASSIGN(std::unique_ptr<ByteStream> stream,
+               whole ? ByteStream::open(input.path) : ByteStream::open_lines(input));
   std::string head;
-  std::array<char, 16> buffer{};
+  std::array<char, kHeadBytes> buffer{};
   while (head.size() < buffer.size()) {
-    const Result<size_t> count = stream->read(buffer);
+    const Result<size_t> count = stream->read(std::span<char>(buffer).first(buffer.size() - head.size()));
     if (!count.ok()) return count.error();
     if (count.value() == 0) break;
     head.append(buffer.data(), count.value());
   }
-  if (head.starts_with("PAR1")) return open_parquet(path, fields);
+  if (!whole) return open_jsonl(std::move(stream), std::move(head));
+  if (head.starts_with("PAR1")) return open_parquet(input.path, fields);
   if (head.starts_with("WARC/")) return open_warc(std::move(stream), std::move(head));
+  if (is_wiki_dump(head)) return open_wiki_dump(std::move(stream), std::move(head));
+  if (is_tar(head)) return open_tar(std::move(stream), std::move(head));
+  if (head.starts_with("%PDF-") || (is_document_name(input.path) && !begins_like_json(head))) {
+    return open_whole_file(std::move(stream), std::move(head), input);
+  }
   return open_jsonl(std::move(stream), std::move(head));
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "data/byte_stream.h"
+#include "data/input.h"
 #include "data/record.h"
 
 namespace kedge::data {
@@ -16,8 +17,9 @@ inline constexpr size_t kReadAheadBytes = 128;                // what a JSON par
 /// Hands out the records of one file. One thread at a time.
 class Source {
  public:
-  /// Chooses by content: Parquet, WARC or lines of JSON. Fails with not_found.
-  static Result<std::unique_ptr<Source>> open(const std::filesystem::path& path, const Fields& fields);
+  /// Chooses by content: Parquet, WARC, a dump of an encyclopedia (XML), a tar of sources, PDF, or lines of JSON; what
+  /// is none of these and has a name as Markdown and plain text have is one document. Fails with not_found.
+  static Result<std::unique_ptr<Source>> open(const Input& input, const Fields& fields);
 
   Source() = default;
   Source(const Source&) = delete;
@@ -31,14 +33,27 @@ class Source {
   /// What `Record::number` counts: "line", "row", "record".
   [[nodiscard]] virtual const char* unit() const = 0;
   [[nodiscard]] virtual size_t consumed() const = 0;
+  /// Small files are read several to a batch.
+  [[nodiscard]] virtual bool is_one_document() const { return false; }
 };
 
 std::unique_ptr<Source> open_jsonl(std::unique_ptr<ByteStream> stream, std::string head);
 std::unique_ptr<Source> open_warc(std::unique_ptr<ByteStream> stream, std::string head);
+std::unique_ptr<Source> open_wiki_dump(std::unique_ptr<ByteStream> stream, std::string head);
+std::unique_ptr<Source> open_tar(std::unique_ptr<ByteStream> stream, std::string head);
+std::unique_ptr<Source> open_whole_file(std::unique_ptr<ByteStream> stream, std::string head, const Input& input);
+bool is_tar(std::string_view head);
+bool is_wiki_dump(std::string_view head);
 Result<std::unique_ptr<Source>> open_parquet(const std::filesystem::path& path, const Fields& fields);
 
 /// The document in one line of JSON. Safe from any thread.
 /// REQUIRES: kReadAheadBytes readable bytes after the line.
 Result<Document> parse_json_line(std::string_view line, const Fields& fields);
+
+/// The text of other records. Safe from any thread. Fails with invalid_input (it holds no document: a redirect, another
+/// namespace, no source in TeX) or corrupt_data.
+Result<Document> parse_wiki_page(const Record& record);
+Result<Document> parse_tex_source(const Record& record);
+Result<Document> parse_pdf_file(const Record& record);
 
 }  // namespace kedge::data

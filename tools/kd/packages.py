@@ -32,6 +32,8 @@ GROUPS = {
         "zlib1g-dev": "compressed HTTP bodies and documents",
         "libzstd-dev": "compressed documents",
         "libisal-dev": "reads gzip in half of zlib's time",
+        "libbz2-dev": "dumps of encyclopedias",
+        "libpoppler-cpp-dev": "text of PDF files",
         "libicu-dev": "Unicode properties, character sets and their detection for documents",
         "libre2-dev": "patterns of personal data, in time linear in the text",
         "libgumbo-dev": "HTML as browsers read it",

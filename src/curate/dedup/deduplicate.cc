@@ -78,8 +78,8 @@ std::string identity_of(const Job& job) {
   std::error_code code;
   std::string identity = std::filesystem::absolute(job.output, code).lexically_normal().string();
   for (const auto& input : job.inputs) {
-    identity += " " + std::filesystem::absolute(input, code).lexically_normal().string() + " " +
-                std::to_string(std::filesystem::file_size(input, code));
+    identity += " " + std::filesystem::absolute(input.path, code).lexically_normal().string() + " " +
+                std::to_string(std::filesystem::file_size(input.path, code));
   }
   return identity;
 }

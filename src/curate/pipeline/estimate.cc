@@ -41,10 +41,11 @@ struct SampleRun {
 };
 
 /// The first stage over the beginning of one input.
-Result<SampleRun> sample_run(const Pipeline& pipeline, const Stages& stages, const fs::path& input, WorkerPool& pool) {
+Result<SampleRun> sample_run(const Pipeline& pipeline, const Stages& stages, const data::Input& input,
+                             WorkerPool& pool) {
   const TemporaryFolder folder;
   if (folder.path().empty()) return Error{ErrorKind::unavailable, "no temporary folder can be made"};
-  ShardJob job{.input = input,
+  ShardJob job{.inputs = {input},
                .output = folder.path() / "sample.jsonl.zst",
                .rejects = {},
                .fields = input_fields(pipeline, stages),
@@ -63,35 +64,35 @@ Result<SampleRun> sample_run(const Pipeline& pipeline, const Stages& stages, con
 
 }  // namespace
 
-Result<Estimate> estimate_run(const Pipeline& pipeline, const std::vector<fs::path>& inputs, WorkerPool& pool,
+Result<Estimate> estimate_run(const Pipeline& pipeline, const std::vector<data::Input>& inputs, WorkerPool& pool,
                               const std::stop_token& stop) {
   KEDGE_ASSIGN(const Stages stages, make_stages(pipeline));
   Estimate estimate;
   estimate.steps = stages.labels;
   estimate.stages = stages.stages.size();
-  estimate.shards = inputs.size();
-  fs::path sampled;
+  estimate.shards = data::group_inputs(inputs, pipeline.shard_bytes).size();
+  const data::Input* sampled = nullptr;
   uint64_t sampled_bytes = 0;
-  for (const fs::path& input : inputs) {
+  for (const data::Input& input : inputs) {
     std::error_code code;
-    const auto size = fs::file_size(input, code);
-    if (code) return Error{ErrorKind::not_found, fmt::format("{}: {}", input.string(), code.message())};
+    const auto size = fs::file_size(input.path, code);
+    if (code) return Error{ErrorKind::not_found, fmt::format("{}: {}", input.path.string(), code.message())};
     estimate.input_bytes += size;
-    if (size > 0 && (sampled.empty() || size < sampled_bytes)) {  // the smallest that has anything
-      sampled = input;
+    if (size > 0 && (sampled == nullptr || size < sampled_bytes)) {  // the smallest that has anything
+      sampled = &input;
       sampled_bytes = size;
     }
   }
   if (stop.stop_requested()) return Error{ErrorKind::cancelled, "stopped"};
-  if (sampled.empty()) return estimate;
-  KEDGE_ASSIGN(const SampleRun run, sample_run(pipeline, stages, sampled, pool));
+  if (sampled == nullptr) return estimate;
+  KEDGE_ASSIGN(const SampleRun run, sample_run(pipeline, stages, *sampled, pool));
   const StageStatistics& seen = run.result.statistics;
   const double factor = static_cast<double>(estimate.input_bytes) / (static_cast<double>(sampled_bytes) * run.share);
   estimate.sampled_documents = seen.in;
   estimate.sampled_kept = seen.kept;
   estimate.documents = static_cast<double>(seen.in) * factor;
   estimate.seconds = run.seconds * factor;
-  estimate.output_bytes = static_cast<uint64_t>(static_cast<double>(run.result.bytes) * factor);
+  estimate.output_bytes = static_cast<uint64_t>(static_cast<double>(run.result.bytes()) * factor);
   if (pipeline.format == "jsonl") {
     estimate.output_bytes = static_cast<uint64_t>(static_cast<double>(estimate.output_bytes) / kShareOfZstd);
   }
@@ -100,7 +101,7 @@ Result<Estimate> estimate_run(const Pipeline& pipeline, const std::vector<fs::pa
     const size_t bands = KeyMaker(dedup).bands();
     const double words = static_cast<double>(seen.bytes_kept) * factor / 6;  // a shingle for each word
     const double keys = kept * static_cast<double>(bands == 0 ? 16 : 8 * bands) + (dedup.verify ? 8 * words : 0);
-    estimate.work_bytes += static_cast<uint64_t>(static_cast<double>(run.result.bytes) * factor + keys);
+    estimate.work_bytes += static_cast<uint64_t>(static_cast<double>(run.result.bytes()) * factor + keys);
     estimate.memory_bytes = std::max(
         estimate.memory_bytes, static_cast<uint64_t>(kept) * (kUnionBytes + (bands == 0 ? kHashBytes : kBandBytes)));
   }
@@ -124,7 +125,7 @@ Json Estimate::to_json() const {
 std::string Estimate::to_text() const {
   const auto megabytes = [](uint64_t bytes) { return static_cast<double>(bytes) / 1e6; };
   return fmt::format(
-      "{} input files, {:.1f} MB; {} stages: {}\n"
+      "{} shards, {:.1f} MB; {} stages: {}\n"
       "about {:.0f} documents, {:.0f} s of the first stage on this machine, {:.1f} MB of output\n"
       "disk while it runs: {:.1f} MB more; memory of deduplication: {:.1f} MB\n"
       "(from {} documents, of which the first stage kept {}; nothing was written)\n",

@@ -27,7 +27,7 @@ struct Estimate {
 
 /// Runs the first stage on the first records of the smallest input that has any. Writes to a temporary folder only.
 /// Fails as run_pipeline does.
-Result<Estimate> estimate_run(const Pipeline& pipeline, const std::vector<std::filesystem::path>& inputs,
-                              WorkerPool& pool, const std::stop_token& stop);
+Result<Estimate> estimate_run(const Pipeline& pipeline, const std::vector<data::Input>& inputs, WorkerPool& pool,
+                              const std::stop_token& stop);
 
 }  // namespace kedge::curate

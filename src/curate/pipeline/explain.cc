@@ -24,7 +24,7 @@ Result<Found> find_document(const Stages& stages, const data::Fields& fields, co
   data::append_json_string(quoted, options.id);
   std::optional<Found> found;
   const bool pages = stages.stages.front().extracts;
-  for (const fs::path& input : options.inputs) {
+  for (const data::Input& input : options.inputs) {
     Visitor visitor;
     visitor.read = [&](const data::Reader& reader, const data::Record& record) {
       if (!pages || record.kind != data::RecordKind::http_response) return reader.parse(record);
@@ -32,7 +32,7 @@ Result<Found> find_document(const Stages& stages, const data::Fields& fields, co
     };
     visitor.take = [&](size_t, data::Document& document) -> Status {
       if (document.id_json != quoted && document.id_json != options.id) return Done{};
-      found = Found{std::move(document), input};
+      found = Found{std::move(document), input.path};
       return Error{ErrorKind::cancelled, "found"};
     };
     const auto counts = visit({{input}, {}, fields, true}, visitor, pool, {}, stop);

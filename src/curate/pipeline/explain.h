@@ -13,7 +13,7 @@
 namespace kedge::curate {
 
 struct ExplainOptions {
-  std::vector<std::filesystem::path> inputs;
+  std::vector<data::Input> inputs;
   std::filesystem::path output;  // of a run of this pipeline, which knows the duplicates; may be empty
   std::string id;                // a string's content, or a number
 };

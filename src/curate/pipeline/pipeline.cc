@@ -39,7 +39,9 @@ Result<Pipeline> read_own(const Json& json, const std::string& name) {
   OptionReader options(json, name);
   pipeline.inputs = options.texts("input");
   pipeline.output = options.text("output", "");
-  pipeline.format = options.choice("format", "jsonl.zst", {"jsonl", "jsonl.gz", "jsonl.zst"});
+  pipeline.format = options.choice("format", "jsonl.zst", {"jsonl", "jsonl.gz", "jsonl.zst", "parquet"});
+  pipeline.shard_bytes = static_cast<uint64_t>(options.whole("shard_bytes", 0, 0, INT64_MAX));
+  pipeline.output_shard_bytes = static_cast<uint64_t>(options.whole("output_shard_bytes", 0, 0, INT64_MAX));
   if (const Json* fields = options.value("fields")) {
     OptionReader names(*fields, name + ".fields");
     pipeline.fields.id = names.text("id", "id");
@@ -70,6 +72,8 @@ Result<Pipeline> read_own(const Json& json, const std::string& name) {
 std::string Pipeline::fingerprint() const {
   Json all = {
       {"format", format}, {"fields", {fields.id, fields.text, fields.url, html_field}}, {"steps", Json::array()}};
+  if (shard_bytes > 0) all["shard_bytes"] = shard_bytes;
+  if (output_shard_bytes > 0) all["output_shard_bytes"] = output_shard_bytes;
   for (const StepConfig& step : steps) all["steps"].push_back({step.op, step.options});
   return to_text(all);
 }

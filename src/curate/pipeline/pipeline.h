@@ -27,6 +27,8 @@ struct Pipeline {
   std::string format = "jsonl.zst";
   data::Fields fields;
   std::string html_field = "html";  // what extract reads
+  uint64_t shard_bytes = 0;         // of uncompressed lines of JSON; larger inputs are several shards; 0: never
+  uint64_t output_shard_bytes = 0;  // of lines; a shard's output is several files of about that; 0: never
   std::vector<StepConfig> steps;
   std::filesystem::path folder;  // of the file: where its paths begin
 

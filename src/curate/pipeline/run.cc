@@ -89,6 +89,7 @@ class Run {
 
   Result<Json> run() {
     KEDGE_ASSIGN(stages_, make_stages(pipeline_));
+    shards_ = data::group_inputs(options_.inputs, pipeline_.shard_bytes);
     layout_.emplace(options_.output, pipeline_.format, stages_.stages.size());
     KEDGE_TRY(prepare());
     for (size_t stage = last(); stage < stages_.stages.size(); --stage) {  // what is finished and whole
@@ -106,18 +107,19 @@ class Run {
 
  private:
   [[nodiscard]] size_t last() const { return stages_.stages.size() - 1; }
-  [[nodiscard]] size_t shards() const { return options_.inputs.size(); }
+  [[nodiscard]] size_t shards() const { return shards_.size(); }
 
   /// The folders, and that it is this run which is in them.
   Status prepare() {
     for (size_t shard = options_.part; shard < shards(); shard += options_.parts) mine_.push_back(shard);
     done_.resize(stages_.stages.size());
     Json identity = {{"pipeline", pipeline_.fingerprint()}, {"inputs", Json::array()}};
-    for (const fs::path& input : options_.inputs) {
+    for (const data::Input& input : options_.inputs) {
       std::error_code code;
-      const auto size = fs::file_size(input, code);
-      if (code) return Error{ErrorKind::not_found, fmt::format("{}: {}", input.string(), code.message())};
-      identity["inputs"].push_back({input.string(), size});
+      const auto size = fs::file_size(input.path, code);
+      if (code) return Error{ErrorKind::not_found, fmt::format("{}: {}", input.path.string(), code.message())};
+      const bool stream = input.id == data::kStandardInput;
+      identity["inputs"].push_back({stream ? input.id : input.path.string(), size});
     }
     for (size_t stage = 0; stage < stages_.stages.size(); ++stage) {
       KEDGE_TRY(make_folder(layout_->stage_folder(stage)));
@@ -155,17 +157,24 @@ class Run {
     const auto json = read_json_file(layout_->marker(stage, shard));
     if (!json.ok() || !json.value().is_object()) return std::nullopt;
     const Json& marker = json.value();
-    if (!marker.contains("bytes") || !marker.contains("checksum") || !marker.contains("statistics"))
-      return std::nullopt;
+    if (!marker.contains("statistics")) return std::nullopt;
     std::error_code code;
     const fs::path data = layout_->data(stage, shard);
-    if (fs::file_size(data, code) != marker["bytes"] || code) return std::nullopt;
     if (stage < last() && !fs::exists(key_files_of(data).ids, code)) return std::nullopt;
-    if (check_bytes) {
-      const auto checksum = data::file_checksum(data);
-      if (!checksum.ok() || fmt::format("{:016x}", checksum.value()) != marker["checksum"]) return std::nullopt;
+    if (!marker.contains("files")) return is_whole(data, marker, check_bytes) ? std::optional(marker) : std::nullopt;
+    for (const Json& file : marker["files"]) {
+      if (!file.contains("name") || !file["name"].is_string()) return std::nullopt;
+      if (!is_whole(data.parent_path() / file["name"].get<std::string>(), file, check_bytes)) return std::nullopt;
     }
     return marker;
+  }
+  static bool is_whole(const fs::path& path, const Json& said, bool check_bytes) {
+    if (!said.contains("bytes") || !said.contains("checksum")) return false;
+    std::error_code code;
+    if (fs::file_size(path, code) != said["bytes"] || code) return false;
+    if (!check_bytes) return true;
+    const auto checksum = data::file_checksum(path);
+    return checksum.ok() && fmt::format("{:016x}", checksum.value()) == said["checksum"];
   }
   [[nodiscard]] bool is_done(size_t stage, size_t shard) const { return marker(stage, shard, true).has_value(); }
 
@@ -181,11 +190,17 @@ class Run {
   Status run_one(size_t stage, size_t index) {
     const size_t shard = mine_[index];
     ShardJob job;
-    job.input = stage == 0 ? options_.inputs[shard] : layout_->data(stage - 1, shard);
+    if (stage == 0) {
+      job.inputs = shards_[shard];
+    } else {
+      job.inputs = {layout_->data(stage - 1, shard)};
+    }
     job.output = layout_->data(stage, shard);
     if (stage == 0) job.rejects = layout_->rejects(shard);
     job.fields = stage == 0 ? input_fields(pipeline_, stages_) : pipeline_.fields;
     job.text_field = pipeline_.fields.text;
+    if (pipeline_.format == "parquet") prepare_parquet(job, stage, shards_[shard].front().path);
+    if (stage == last()) job.output_bytes = pipeline_.output_shard_bytes;
     if (stage > 0) {
       KEDGE_ASSIGN(job.duplicates, read_duplicates(layout_->duplicates(stage - 1, shard)));
     }
@@ -193,10 +208,32 @@ class Run {
     events.on_reject = events_.on_reject;
     events.on_progress = [&](uint64_t documents, double share) { progress(stage, index, documents, share); };
     KEDGE_ASSIGN(ShardResult result, run_shard(stages_.stages[stage], job, pool_, events, stop_));
-    const Json marker = {{"bytes", result.bytes},
-                         {"checksum", fmt::format("{:016x}", result.checksum)},
-                         {"statistics", result.statistics.to_json()}};
+    Json marker = Json::object();
+    const auto add = [](Json& to, const data::WrittenFile& file) {
+      to["bytes"] = file.bytes;
+      to["checksum"] = fmt::format("{:016x}", file.checksum);
+    };
+    if (job.output_bytes == 0) {
+      add(marker, result.output.front());
+    } else {
+      marker["files"] = Json::array();
+      for (const data::WrittenFile& file : result.output) {
+        marker["files"].push_back({{"name", file.name}});
+        add(marker["files"].back(), file);
+      }
+    }
+    marker["statistics"] = result.statistics.to_json();
     return write_whole(layout_->marker(stage, shard), to_text(marker));
+  }
+
+  /// Rows that become rows again keep their columns as they are: these are not in the lines between stages.
+  void prepare_parquet(ShardJob& job, size_t stage, const fs::path& input) const {
+    if (!data::is_parquet(input)) return;
+    job.fields.others = false;
+    job.number_rows = stage == 0;
+    if (stage < last()) return;
+    const bool extracts = stages_.stages.front().extracts;
+    job.parquet = {input, pipeline_.fields, extracts ? pipeline_.html_field : std::string()};
   }
 
   void progress(size_t stage, size_t index, uint64_t documents, double share) const {
@@ -262,7 +299,7 @@ class Run {
       KEDGE_ASSIGN(Json linked, read_json_file(layout_->linked(stage)));
       report.dedups.push_back(std::move(linked));
     }
-    report.inputs = shards();
+    report.inputs = options_.inputs.size();
     const Json json = report.to_json();
     if (report.stages.front().in > 0 && report.stages.front().in == report.stages.front().rejected) {
       return Error{ErrorKind::corrupt_data,
@@ -294,27 +331,34 @@ class Run {
   Stages stages_;
   std::optional<Layout> layout_;
   std::string identity_;
+  std::vector<std::vector<data::Input>> shards_;
   std::vector<size_t> mine_;             // shards of this process
   std::vector<std::vector<bool>> done_;  // by stage, of mine_
 };
 
 bool holds_records(const fs::path& path) {
-  constexpr std::array<std::string_view, 8> kEndings = {".jsonl",   ".jsonl.gz", ".jsonl.zst", ".json.gz",
-                                                        ".parquet", ".warc",     ".warc.gz",   ".ndjson"};
+  constexpr std::array<std::string_view, 17> kEndings = {
+      ".jsonl", ".jsonl.gz", ".jsonl.zst", ".jsonl.bz2", ".json.gz", ".parquet", ".warc",    ".warc.gz", ".ndjson",
+      ".xml",   ".xml.gz",   ".xml.bz2",   ".xml.zst",   ".tar",     ".tar.gz",  ".tar.bz2", ".tgz"};
   const std::string name = path.filename().string();
   return std::ranges::any_of(kEndings, [&](std::string_view ending) { return name.ends_with(ending); });
 }
 
-/// Files of a folder and of those in it, sorted.
-std::vector<fs::path> files_in(const fs::path& folder) {
-  std::vector<fs::path> files;
+/// Files of a folder and of those in it, sorted: of records, or where there is none, documents.
+std::vector<data::Input> files_in(const fs::path& folder) {
+  std::vector<fs::path> records, documents;
   std::error_code code;
   for (auto entry = fs::recursive_directory_iterator(folder, code); !code && entry != fs::end(entry);
        entry.increment(code)) {
-    if (entry->is_regular_file(code) && holds_records(entry->path())) files.push_back(entry->path());
+    if (!entry->is_regular_file(code)) continue;
+    if (holds_records(entry->path())) records.push_back(entry->path());
+    if (data::is_document_name(entry->path())) documents.push_back(entry->path());
   }
+  std::vector<fs::path>& files = records.empty() ? documents : records;
   std::ranges::sort(files);
-  return files;
+  std::vector<data::Input> inputs(files.begin(), files.end());
+  for (data::Input& input : inputs) input.id = input.path.lexically_relative(folder).string();
+  return inputs;
 }
 
 std::vector<fs::path> files_like(const fs::path& pattern) {
@@ -329,18 +373,23 @@ std::vector<fs::path> files_like(const fs::path& pattern) {
 
 }  // namespace
 
-Result<std::vector<fs::path>> expand_inputs(const std::vector<std::string>& inputs, const fs::path& folder) {
-  std::vector<fs::path> files;
+Result<std::vector<data::Input>> expand_inputs(const std::vector<std::string>& inputs, const fs::path& folder) {
+  std::vector<data::Input> files;
   for (const std::string& input : inputs) {
+    if (input == data::kStandardInput) {
+      KEDGE_ASSIGN(data::Input stream, data::keep_stream(STDIN_FILENO));
+      files.push_back(std::move(stream));
+      continue;
+    }
     const fs::path path = folder / input;
     std::error_code code;
-    std::vector<fs::path> found;
+    std::vector<data::Input> found;
     if (fs::is_directory(path, code)) {
       found = files_in(path);
     } else if (fs::exists(path, code)) {
       found = {path};
     } else {
-      found = files_like(path);
+      for (fs::path& file : files_like(path)) found.emplace_back(std::move(file));
     }
     if (found.empty()) {
       return Error{ErrorKind::not_found,

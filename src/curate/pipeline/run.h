@@ -12,16 +12,17 @@
 #include "core/thread_pool.h"
 #include "curate/pipeline/pipeline.h"
 #include "curate/pipeline/shard.h"
+#include "data/input.h"
 #include "data/record.h"
 #include "kedge/result.h"
 
 namespace kedge::curate {
 
 struct RunOptions {
-  std::vector<std::filesystem::path> inputs;  // one shard each, in this order
-  std::filesystem::path output;               // folder; made where it is not there
-  uint32_t part = 0, parts = 1;               // of the shards this process does those whose number % parts is part
-  bool keep_work = false;                     // files between stages stay when all is done
+  std::vector<data::Input> inputs;  // shards as data::group_inputs makes them, in this order
+  std::filesystem::path output;     // folder; made where it is not there
+  uint32_t part = 0, parts = 1;     // of the shards this process does those whose number % parts is part
+  bool keep_work = false;           // files between stages stay when all is done
 };
 
 struct RunProgress {
@@ -36,12 +37,13 @@ struct RunEvents {
   std::function<void(const RunProgress&)> on_progress;
 };
 
-/// Input files: patterns and folders become the files in them that hold records by their names, sorted. Fails with
-/// not_found, naming what there is none of.
-Result<std::vector<std::filesystem::path>> expand_inputs(const std::vector<std::string>& inputs,
-                                                         const std::filesystem::path& folder);
+/// Input files: patterns and folders become the files in them that hold records by their names, sorted; a folder
+/// without such files its documents, their ids the paths in it; "-" standard input, which is read to its end. Fails
+/// with not_found, naming what there is none of.
+Result<std::vector<data::Input>> expand_inputs(const std::vector<std::string>& inputs,
+                                               const std::filesystem::path& folder);
 
-/// Writes `output`/shard-NNNNN.FORMAT for each input, `output`/rejects/ and, when the last shard is done,
+/// Writes `output`/shard-NNNNN.FORMAT for each shard, `output`/rejects/ and, when the last shard is done,
 /// `output`/report.json and report.html. A file is there whole or not at all, and each finished shard has a marker with
 /// its checksum in `output`/work; what is finished is not done again. The same bytes whatever the threads, parts and
 /// interruptions. Returns the report; {"complete":false,...} while other processes have shards to do. Fails with

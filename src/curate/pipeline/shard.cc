@@ -33,8 +33,7 @@ class ShardRun {
   }
 
   Status open() {
-    KEDGE_ASSIGN(data::LineFile output, data::LineFile::create(job_.output));
-    output_.emplace(std::move(output));
+    KEDGE_ASSIGN(output_, data::DocumentFile::create(job_.output, job_.parquet, job_.output_bytes));
     if (stage_.keys != nullptr) {
       KEDGE_ASSIGN(KeyWriter keys, KeyWriter::create(job_.output));
       keys_.emplace(std::move(keys));
@@ -107,7 +106,7 @@ class ShardRun {
     if (rejects_) KEDGE_TRY(rejects_->commit());
     if (keys_) KEDGE_TRY(keys_->commit());
     KEDGE_TRY(output_->commit());
-    return ShardResult{std::move(statistics_), output_->bytes(), output_->checksum()};
+    return ShardResult{std::move(statistics_), output_->written()};
   }
 
  private:
@@ -143,7 +142,8 @@ class ShardRun {
   std::vector<std::vector<ValueRange>> ranges_;
   StageStatistics statistics_;
   std::vector<Slot> slots_;
-  std::optional<data::LineFile> output_, rejects_;
+  std::unique_ptr<data::DocumentFile> output_;
+  std::optional<data::LineFile> rejects_;
   std::optional<KeyWriter> keys_;
 };
 
@@ -155,18 +155,31 @@ std::string output_line(const data::Document& document, const ShardJob& job, boo
   std::string text;
   if (line.empty() || text_changed || extracted) data::append_json_string(text, document.text);
   if (line.empty()) {
-    line = "{\"id\":" + document.id_json;
+    line = "{}";
+    data::set_member(line, job.fields.id, document.id_json);
     if (!document.url.empty()) {
-      line += ",\"url\":";
-      data::append_json_string(line, document.url);
+      std::string url;
+      data::append_json_string(url, document.url);
+      data::set_member(line, job.fields.url, url);
     }
-    line += "}";
+    if (!document.title.empty()) {
+      std::string title;
+      data::append_json_string(title, document.title);
+      data::set_member(line, "title", title);
+    }
   } else if (extracted) {
     data::remove_member(line, job.fields.text);
   }
   if (!text.empty()) data::set_member(line, job.text_field, text);
   for (const auto& [name, value] : members) data::set_member(line, name, value);
+  if (job.number_rows) data::set_member(line, data::kRowMember, std::to_string(document.number));
   return line + "\n";
+}
+
+uint64_t ShardResult::bytes() const {
+  uint64_t bytes = 0;
+  for (const data::WrittenFile& file : output) bytes += file.bytes;
+  return bytes;
 }
 
 Result<ShardResult> run_shard(const Stage& stage, const ShardJob& job, WorkerPool& pool, const Events& events,
@@ -184,7 +197,7 @@ Result<ShardResult> run_shard(const Stage& stage, const ShardJob& job, WorkerPoo
   visitor.begin_batch = [&](size_t slots) { run.begin(slots); };
   visitor.work = [&](const data::Document& document, size_t slot) { run.work(document, slot); };
   visitor.take = [&](size_t slot, data::Document& document) { return run.take(slot, document); };
-  Job walk{{job.input}, job.output, job.fields, true, job.records_enough};
+  Job walk{job.inputs, job.output, job.fields, true, job.records_enough};
   KEDGE_ASSIGN(const Counts counts, visit(walk, visitor, pool, watched, stop));
   KEDGE_TRY(std::move(rejecting));
   return run.finish(counts);

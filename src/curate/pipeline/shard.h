@@ -15,6 +15,7 @@
 #include "curate/dedup/units.h"
 #include "curate/pipeline/statistics.h"
 #include "curate/pipeline/step.h"
+#include "data/document_file.h"
 
 namespace kedge::curate {
 
@@ -36,17 +37,22 @@ struct Stage {
 };
 
 struct ShardJob {
-  std::filesystem::path input, output;
+  std::vector<data::Input> inputs;  // one after the other
+  std::filesystem::path output;
+  uint64_t output_bytes = 0;      // of lines in one file of several; 0: one file
   std::filesystem::path rejects;  // where records that are no documents are named; empty: nowhere
   data::Fields fields;            // of the input
   std::string text_field;         // of the output
   Duplicates duplicates;
   uint64_t records_enough = UINT64_MAX;  // as in Job
+  data::ParquetOutput parquet;           // of the last stage, for Parquet
+  bool number_rows = false;              // the first stage of rows that become rows again: lines say which
 };
 
 struct ShardResult {
   StageStatistics statistics;
-  uint64_t bytes = 0, checksum = 0;  // of the output
+  std::vector<data::WrittenFile> output;  // its files, in order
+  [[nodiscard]] uint64_t bytes() const;   // of all of them
 };
 
 /// Output and keys appear whole or not at all. Fails with cancelled, or what writing returns; an input that cannot be

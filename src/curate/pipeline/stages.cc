@@ -29,6 +29,7 @@ Result<Stages> make_stages(const Pipeline& pipeline) {
 
 data::Fields input_fields(const Pipeline& pipeline, const Stages& stages) {
   data::Fields fields = pipeline.fields;
+  fields.others = true;
   if (stages.stages.front().extracts) fields.text = pipeline.html_field;
   return fields;
 }

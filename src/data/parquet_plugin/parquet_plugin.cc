@@ -9,6 +9,8 @@
 #include <memory>
 #include <string_view>
 
+#include "data/parquet_plugin/columns_plugin.h"
+
 namespace kedge::data {
 namespace {
 
@@ -41,8 +43,8 @@ bool text_at(const arrow::Array& column, int64_t row, std::string& text) {
 
 class ArrowFile final : public ParquetFile {
  public:
-  ArrowFile(std::string id, std::string text, std::string url)
-      : id_(std::move(id)), text_(std::move(text)), url_(std::move(url)) {}
+  explicit ArrowFile(const ParquetQuery& query)
+      : id_(query.id), text_(query.text), url_(query.url), lines_(query.lines) {}
 
   arrow::Status open(const char* path) {
     ARROW_ASSIGN_OR_RAISE(file_, arrow::io::ReadableFile::Open(path));
@@ -58,7 +60,7 @@ class ArrowFile final : public ParquetFile {
     bool has_text = false;
     for (int leaf = 0; leaf < metadata->schema()->num_columns(); ++leaf) {
       const std::string name = metadata->schema()->Column(leaf)->path()->ToDotString();
-      if (name == id_ || name == text_ || name == url_) columns.push_back(leaf);
+      if (lines_ || name == id_ || name == text_ || name == url_) columns.push_back(leaf);
       has_text = has_text || name == text_;
     }
     if (!has_text) return arrow::Status::Invalid("has no column '", text_, "'");
@@ -97,10 +99,12 @@ class ArrowFile final : public ParquetFile {
     if (!out.id_is_number && (id == nullptr || !text_at(*id, row, out.id))) out.problem = "no '" + id_ + "'";
     if (text == nullptr || !text_at(*text, row, out.text)) out.problem = "no text in '" + text_ + "'";
     if (url != nullptr) text_at(*url, row, out.url);
+    if (lines_ && out.problem.empty()) append_row(out.line, batch, row);
     return out;
   }
 
   std::string id_, text_, url_;
+  bool lines_;
   std::shared_ptr<arrow::io::ReadableFile> file_;
   std::unique_ptr<parquet::arrow::FileReader> reader_;
   std::unique_ptr<arrow::RecordBatchReader> batches_;
@@ -111,8 +115,8 @@ class ArrowFile final : public ParquetFile {
 }  // namespace kedge::data
 
 extern "C" __attribute__((visibility("default"))) kedge::data::ParquetFile* kedge_open_parquet(
-    const char* path, const char* id, const char* text, const char* url, std::string* error) {
-  auto file = std::make_unique<kedge::data::ArrowFile>(id, text, url);
+    const char* path, const kedge::data::ParquetQuery* query, std::string* error) {
+  auto file = std::make_unique<kedge::data::ArrowFile>(*query);
   try {
     const arrow::Status status = file->open(path);
     if (status.ok()) return file.release();
