@@ -24,14 +24,21 @@ constexpr int kLoadFlags = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
 /// The library's one function, once it is loaded. Never unloaded: Arrow keeps threads.
 OpenParquet function = nullptr;  // set under load's lock
 
-/// Loads the library beside the program, once.
+/// The file that this code is in: the program, or the Python module.
+std::filesystem::path own_file() {
+  Dl_info info{};
+  const bool found = ::dladdr(reinterpret_cast<const void*>(kLibrary), &info) != 0 && info.dli_fname != nullptr;
+  if (found && std::string_view(info.dli_fname).ends_with(".so")) return info.dli_fname;
+  std::error_code code;
+  return std::filesystem::read_symlink("/proc/self/exe", code);
+}
+
+/// Loads the library beside that file, once.
 Status load() {
   static std::mutex mutex;
   const std::scoped_lock lock(mutex);
   if (function != nullptr) return Done{};
-  std::error_code code;
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", code);
-  const std::filesystem::path library = program.parent_path() / kLibrary;
+  const std::filesystem::path library = own_file().parent_path() / kLibrary;
   void* handle = ::dlopen(library.c_str(), kLoadFlags);
   if (handle != nullptr) function = reinterpret_cast<OpenParquet>(::dlsym(handle, kOpenParquetName));
   if (function != nullptr) return Done{};
