@@ -13,6 +13,7 @@
 #include "curate/pipeline/run.h"
 #include "python/module/errors.h"
 #include "python/module/interrupt.h"
+#include "python/module/pipeline_text.h"
 
 namespace nb = nanobind;
 
@@ -20,11 +21,6 @@ namespace kedge::python {
 namespace {
 
 using Rejects = std::vector<std::pair<std::string, std::string>>;
-
-/// What a pipeline of Python's is: its text, its name in messages and the folder where its paths begin.
-struct PipelineText {
-  std::string text, name, folder;
-};
 
 /// `function` without the interpreter's lock.
 template <typename Function>
@@ -43,9 +39,8 @@ class FileRun {
                                                const std::optional<std::vector<std::string>>& inputs,
                                                const std::string& output, unsigned threads, bool keep_work) {
     auto run = std::make_unique<FileRun>();
-    KEDGE_ASSIGN(run->pipeline_, curate::parse_pipeline(source.text, source.name));
-    curate::Pipeline& pipeline = run->pipeline_;
-    pipeline.folder = source.folder;
+    KEDGE_ASSIGN(run->pipeline_, read_pipeline(source));
+    const curate::Pipeline& pipeline = run->pipeline_;
     KEDGE_ASSIGN(run->options_.inputs, curate::expand_inputs(inputs ? *inputs : pipeline.inputs,
                                                              inputs ? std::filesystem::path() : pipeline.folder));
     if (run->options_.inputs.empty()) {
@@ -99,6 +94,11 @@ class FileRun {
     return value_or_raise(unlocked([&] { return parts([](curate::RunParts& run) { return count(run.stages()); }); }));
   }
   size_t shards() const { return options_.inputs.size(); }
+  nb::list inputs() const {
+    nb::list names;
+    for (const auto& input : options_.inputs) names.append(nb::str(input.c_str()));
+    return names;
+  }
   bool is_finished() {
     const auto finished = [](curate::RunParts& run) { return count(run.is_finished() ? 1 : 0); };
     return value_or_raise(unlocked([&] { return parts(finished); })) != 0;
@@ -175,6 +175,7 @@ void bind_runs(nb::module_& module) {
       .def("prepare", &FileRun::prepare)
       .def("stages", &FileRun::stages)
       .def("shards", &FileRun::shards)
+      .def("inputs", &FileRun::inputs)
       .def("is_finished", &FileRun::is_finished)
       .def("run_shard", [](FileRun& self, size_t stage, size_t shard) { return as_list(self.run_shard(stage, shard)); })
       .def("link", &FileRun::link)

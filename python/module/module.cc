@@ -83,7 +83,7 @@ void bind_tables(nb::module_& module) {
                   })
       .def_static("pipeline",
                   [](const std::string& text, const std::string& name, const std::string& folder) {
-                    return value_or_raise(TableRunner::make_pipeline(text, name, folder));
+                    return value_or_raise(TableRunner::make_pipeline({text, name, folder}));
                   })
       .def("run", run_table);
 }

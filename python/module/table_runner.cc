@@ -121,10 +121,8 @@ Result<std::unique_ptr<TableRunner>> TableRunner::make_operator(const std::strin
   return make(std::move(pipeline));
 }
 
-Result<std::unique_ptr<TableRunner>> TableRunner::make_pipeline(std::string_view text, const std::string& name,
-                                                                const std::filesystem::path& folder) {
-  KEDGE_ASSIGN(curate::Pipeline pipeline, curate::parse_pipeline(text, name));
-  pipeline.folder = folder;
+Result<std::unique_ptr<TableRunner>> TableRunner::make_pipeline(const PipelineText& source) {
+  KEDGE_ASSIGN(curate::Pipeline pipeline, read_pipeline(source));
   return make(std::move(pipeline));
 }
 

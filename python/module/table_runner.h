@@ -13,6 +13,7 @@
 #include "curate/pipeline/run.h"
 #include "kedge/result.h"
 #include "python/module/arrow_abi.h"
+#include "python/module/pipeline_text.h"
 #include "python/module/table_output.h"
 
 namespace kedge::python {
@@ -41,9 +42,7 @@ class TableRunner {
   /// options, fields: JSON objects, as they stand in a pipeline file. Fails as make_stages does.
   static Result<std::unique_ptr<TableRunner>> make_operator(const std::string& name, std::string_view options,
                                                             std::string_view fields);
-  /// `name` stands for it in messages; its files are looked up from `folder`.
-  static Result<std::unique_ptr<TableRunner>> make_pipeline(std::string_view text, const std::string& name,
-                                                            const std::filesystem::path& folder);
+  static Result<std::unique_ptr<TableRunner>> make_pipeline(const PipelineText& source);
 
   [[nodiscard]] Result<TableResult> run(ArrowArrayStream& stream, const TableOptions& options,
                                         const std::stop_token& stop) const;

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import random
+import re
 import subprocess
 import tempfile
 import unittest
@@ -83,3 +84,9 @@ class ModuleCase(unittest.TestCase):
         self.assertEqual(len(rows), len(expected))
         for row, other in zip(rows, expected):
             self.assertEqual(row, other)
+
+
+def guide_blocks() -> list:
+    """The Python code of docs/guide/python.md, block by block."""
+    text = (ROOT / "docs" / "guide" / "python.md").read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)

@@ -3,7 +3,10 @@
 Method: the same pipelines over the same files by both; every file that a run leaves is compared byte by byte.
 """
 
+import contextlib
+import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +14,7 @@ import unittest
 
 import pyarrow as pa
 import pyarrow.parquet
-from module_case import KEDGE, SHARED, ModuleCase, documents, files_of
+from module_case import KEDGE, SHARED, ModuleCase, documents, files_of, guide_blocks
 
 from kedge import curate
 
@@ -80,6 +83,8 @@ class Files(ModuleCase):
                 (ValueError, "shard", {"input": path, "output": self.folder / "o", "shard": "two"})):
             with self.assertRaisesRegex(kind, message):
                 curate.run({"steps": ["language"]}, **arguments)
+        with self.assertRaisesRegex(ValueError, "at most 1048576"):
+            curate.Pipeline({"steps": ["language"], "input": ["x" * (1 << 20)]})
         with self.assertRaisesRegex(FileNotFoundError, "nowhere.yaml"):
             curate.run("nowhere.yaml", path, self.folder / "o")
         curate.run({"steps": ["language"]}, path, self.folder / "o")
@@ -101,6 +106,23 @@ class Files(ModuleCase):
                     "print(report['counts']['kept'], kedge.curate.Pii()(rows).to_pylist())")
             told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
             self.assertEqual(told.stdout, "50 [{'text': '[EMAIL]'}]\n", told.stderr)
+
+    def test_the_guide_runs_as_written(self):
+        (self.folder / "documents").mkdir()
+        self.write("documents/a.jsonl", documents(50))
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+        printed = io.StringIO()
+        names = {}
+        blocks = guide_blocks()
+        self.assertEqual(len(blocks), 3)
+        with contextlib.redirect_stdout(printed):
+            for block in blocks[:2]:  # the third needs a cluster: test_ray.py
+                exec(compile(block, "python.md", "exec"), names)
+        self.assertIn("Write to [EMAIL].", printed.getvalue())
+        self.assertIn("'in': 50", printed.getvalue())
+        self.assertEqual(names["rows"].num_rows, 2)
+        self.assertTrue((self.folder / "out" / "shard-00000.jsonl").is_file())
 
     def test_the_reference_documents(self):
         if not SHARED.is_dir():

@@ -16,7 +16,7 @@ import pyarrow as pa  # noqa: E402
 import ray  # noqa: E402
 import ray.cluster_utils  # noqa: E402
 import ray.data  # noqa: E402
-from module_case import ModuleCase, documents, files_of  # noqa: E402
+from module_case import ModuleCase, documents, files_of, guide_blocks  # noqa: E402
 
 import kedge.curate.ray  # noqa: E402
 from kedge import curate  # noqa: E402
@@ -103,6 +103,16 @@ class OnRay(ModuleCase):
         curate.run({"steps": ["language"]}, parts[:1], self.folder / "c")
         with self.assertRaisesRegex(ValueError, "holds another run"):
             kedge.curate.ray.run({"steps": ["pii"]}, parts[:1], self.folder / "c")
+
+    def test_the_guide_runs_as_written(self):
+        (self.folder / "documents").mkdir()
+        self.write("documents/a.jsonl", documents(50))
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+        names = {"steps": {"format": "jsonl", "steps": ["language", {"dedup": {"method": "exact"}}]}}
+        exec(compile(guide_blocks()[2], "python.md", "exec"), names)
+        self.assertEqual(names["report"]["counts"]["in"], 50)
+        self.assertTrue((self.folder / "out-of-ray" / "report.html").is_file())
 
     def test_operators_in_actors_of_ray_data(self):
         rows = documents(300)

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "data/json_text.h"
+#include "data/own_folder.h"
 #include "data/parquet_plugin/parquet_plugin.h"
 #include "data/source.h"
 #include "text/unicode/utf8.h"
@@ -24,21 +25,12 @@ constexpr int kLoadFlags = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
 /// The library's one function, once it is loaded. Never unloaded: Arrow keeps threads.
 OpenParquet function = nullptr;  // set under load's lock
 
-/// The file that this code is in: the program, or the Python module.
-std::filesystem::path own_file() {
-  Dl_info info{};
-  const bool found = ::dladdr(reinterpret_cast<const void*>(kLibrary), &info) != 0 && info.dli_fname != nullptr;
-  if (found && std::string_view(info.dli_fname).ends_with(".so")) return info.dli_fname;
-  std::error_code code;
-  return std::filesystem::read_symlink("/proc/self/exe", code);
-}
-
-/// Loads the library beside that file, once.
+/// Loads the library beside the program, once.
 Status load() {
   static std::mutex mutex;
   const std::scoped_lock lock(mutex);
   if (function != nullptr) return Done{};
-  const std::filesystem::path library = own_file().parent_path() / kLibrary;
+  const std::filesystem::path library = own_folder() / kLibrary;
   void* handle = ::dlopen(library.c_str(), kLoadFlags);
   if (handle != nullptr) function = reinterpret_cast<OpenParquet>(::dlsym(handle, kOpenParquetName));
   if (function != nullptr) return Done{};

@@ -123,7 +123,7 @@ def _pipeline_text(pipeline: Any) -> tuple:
     if isinstance(pipeline, Mapping):
         return _json(pipeline), "pipeline", ""
     path = Path(pipeline)
-    return path.read_text(encoding="utf-8"), str(path), str(path.parent)
+    return path.read_text(encoding="utf-8"), path.name, str(path.parent)
 
 
 def _class_of(description: dict) -> type:

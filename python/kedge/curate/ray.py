@@ -43,8 +43,12 @@ def run(pipeline: Union[str, os.PathLike, Mapping[str, Any]],
     """
     if not ray.is_initialized():
         ray.init()
-    arguments = curate._run_arguments(pipeline, input, output, cpus, keep_work)
-    driver = _kedge.FileRun.open(*arguments)
+    text, name, folder, inputs, output, *rest = curate._run_arguments(pipeline, input, output, cpus, keep_work)
+    folder = os.path.abspath(folder)  # actors are at work elsewhere
+    inputs = None if inputs is None else [os.path.abspath(each) for each in inputs]
+    output = os.path.abspath(output) if output else ""
+    driver = _kedge.FileRun.open(text, name, folder, inputs, output, *rest)
+    arguments = (text, name, folder, driver.inputs(), output, *rest)  # all see the same files
     driver.prepare()
     if not driver.is_finished():
         if workers is None:
