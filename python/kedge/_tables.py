@@ -32,14 +32,25 @@ def select(table: Any, keep: Table, columns: Table, dropped: str) -> Any:
     if pandas is not None and isinstance(table, pandas.DataFrame):
         return select_pandas(table, keep, columns, dropped)
     if is_a(table, "datasets", "Dataset"):
-        whole = table.with_format("arrow")[:].replace_schema_metadata(None)
-        return type(table)(select_arrow(whole, keep, columns, dropped))
+        return select_dataset(table, keep, columns, dropped)
     pyarrow = arrow()
     if not isinstance(table, (pyarrow.Table, pyarrow.RecordBatch)):
         table = pyarrow.table(table)
     elif isinstance(table, pyarrow.RecordBatch):
         table = pyarrow.Table.from_batches([table])
     return select_arrow(table, keep, columns, dropped)
+
+
+def select_dataset(table: Any, keep: Table, columns: Table, dropped: str) -> Any:
+    """Columns that stay keep their features: class labels, images, ..."""
+    import datasets
+
+    whole = table.with_format("arrow")[:].replace_schema_metadata(None)
+    kept = select_arrow(whole, keep, columns, dropped)
+    features = datasets.Features.from_arrow_schema(kept.schema)
+    stay = {name: table.features[name] for name in kept.column_names
+            if name in table.features and name not in columns.column_names}
+    return datasets.Dataset(kept, info=datasets.DatasetInfo(features=datasets.Features({**features, **stay})))
 
 
 def select_arrow(table: Any, keep: Table, columns: Table, dropped: str) -> Any:

@@ -139,6 +139,9 @@ class Libraries(unittest.TestCase):
         self.assertEqual(found.to_list(), EXPECTED)
         chosen = whole.select([4, 2, 0])  # an index over the same Arrow table
         self.assertEqual([row["number"] for row in MASK(chosen).to_list()], [4, 2, 0])
+        labels = datasets.ClassLabel(names=["log", "mail"])
+        labelled = datasets.Dataset.from_dict({"text": ["a@b.com", "c"], "kind": [1, 0]}).cast_column("kind", labels)
+        self.assertEqual(MASK(labelled).features["kind"], labels)
         spread = whole.with_format("arrow").map(MASK, batched=True, num_proc=2, batch_size=50)
         self.assertEqual(spread.with_format(None).to_list(), EXPECTED)
 
