@@ -2,6 +2,8 @@
 # One static library per folder from its *.cc; *_test.cc become NAME_test, each *_fuzz.cc a fuzzer,
 # *_bench.cc become NAME_bench; *_plugin.cc are for the folder's own CMakeLists.txt. Files are found by name, so that
 # adding one touches no CMake file.
+set(KEDGE_PYTHON_LAYERS core formats text data curate)  # what the Python module links (python/CMakeLists.txt)
+
 function(kedge_layer name)
   cmake_parse_arguments(ARG "" "" "DEPS;LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
@@ -17,6 +19,10 @@ function(kedge_layer name)
   if(sources)
     add_library(kedge_${name} STATIC ${sources})
     target_link_libraries(kedge_${name} PUBLIC kedge_flags ${ARG_DEPS} ${ARG_LIBS})
+    if(name IN_LIST KEDGE_PYTHON_LAYERS)
+      set_target_properties(kedge_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+      target_compile_options(kedge_${name} PRIVATE -fno-semantic-interposition)  # calls stay as fast as in a program
+    endif()
   else()
     add_library(kedge_${name} INTERFACE)
     target_link_libraries(kedge_${name} INTERFACE kedge_flags ${ARG_DEPS} ${ARG_LIBS})

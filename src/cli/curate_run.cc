@@ -115,20 +115,15 @@ Status run(const RunCommand& command) {
 }
 
 Status list_operators(bool json) {
-  Json all = Json::array();
   std::string text;
   for (const curate::OperatorInfo& info : curate::operators()) {
-    Json options = Json::array();
     text += fmt::format("{}\n  {}\n  reference: {}\n", info.name, info.summary, info.reference);
     for (const auto& option : info.options) {
-      options.push_back({{"name", option.name}, {"default", option.fallback}, {"meaning", option.meaning}});
       text += fmt::format("  {} ({}): {}\n", option.name, option.fallback.empty() ? "none" : option.fallback,
                           option.meaning);
     }
-    all.push_back(
-        {{"name", info.name}, {"summary", info.summary}, {"reference", info.reference}, {"options", options}});
   }
-  return json ? write_json(all) : write_output(text);
+  return json ? write_json(curate::describe_operators()) : write_output(text);
 }
 
 }  // namespace

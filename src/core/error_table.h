@@ -1,5 +1,6 @@
 #pragma once
-// The one table from ErrorKind to the exit code of the command line and the HTTP status of the server.
+// The one table from ErrorKind to the exit code of the command line, the HTTP status of the server and Python's
+// exception.
 
 #include "kedge/result.h"
 
@@ -9,18 +10,19 @@ struct ErrorCodes {
   ErrorKind kind;
   int exit_code;  // DESIGN: 2 usage, 3 bad input, 4 not enough memory, 5 interrupted, 1 our fault
   int http_status;
-  const char* api_type;  // the `type` of OpenAI's error object
+  const char* api_type;          // the `type` of OpenAI's error object
+  const char* python_exception;  // a built-in one
 };
 
 inline constexpr ErrorCodes kErrorTable[] = {
-    {ErrorKind::invalid_input, 3, 400, "invalid_request_error"},
-    {ErrorKind::not_found, 3, 404, "not_found_error"},
-    {ErrorKind::corrupt_data, 3, 400, "invalid_request_error"},
-    {ErrorKind::unsupported, 3, 400, "invalid_request_error"},
-    {ErrorKind::out_of_memory, 4, 503, "server_error"},
-    {ErrorKind::cancelled, 5, 499, "cancelled"},
-    {ErrorKind::unavailable, 1, 503, "server_error"},
-    {ErrorKind::internal, 1, 500, "server_error"},
+    {ErrorKind::invalid_input, 3, 400, "invalid_request_error", "ValueError"},
+    {ErrorKind::not_found, 3, 404, "not_found_error", "FileNotFoundError"},
+    {ErrorKind::corrupt_data, 3, 400, "invalid_request_error", "ValueError"},
+    {ErrorKind::unsupported, 3, 400, "invalid_request_error", "NotImplementedError"},
+    {ErrorKind::out_of_memory, 4, 503, "server_error", "MemoryError"},
+    {ErrorKind::cancelled, 5, 499, "cancelled", "KeyboardInterrupt"},
+    {ErrorKind::unavailable, 1, 503, "server_error", "OSError"},
+    {ErrorKind::internal, 1, 500, "server_error", "RuntimeError"},
 };
 
 /// Never fails: every kind has a row.

@@ -5,6 +5,8 @@
 
 #include <filesystem>
 
+#include "data/own_folder.h"
+
 namespace kedge::data {
 namespace {
 
@@ -18,9 +20,7 @@ constexpr int kLoadFlags = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
 }  // namespace
 
 Result<void*> load_beside_program(const char* library, const char* what, const char* remedy) {
-  std::error_code code;
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", code);
-  const std::filesystem::path path = program.parent_path() / library;
+  const std::filesystem::path path = own_folder() / library;
   void* const handle = ::dlopen(path.c_str(), kLoadFlags);
   if (handle != nullptr) return handle;
   const char* why = ::dlerror();

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 
-from kd import bench, budget, build, fresh, fuzz, isa, layers, lint, packages, server, suite
+from kd import bench, budget, build, fresh, fuzz, isa, layers, lint, packages, server, suite, wheel
 from kd.shell import BUILD, Failure, job_count, relative, run, say
 
 
@@ -54,6 +54,7 @@ COMMANDS = {
     "dev": ("configure, build and run the unit tests with ccache and mold", add_dev_arguments, dev),
     "bench": ("run the micro-benchmarks, or one scenario of bench/", bench.add_arguments, bench.run_benchmarks),
     "fuzz": ("fuzz the parsers of foreign bytes", fuzz.add_arguments, fuzz.run_fuzzers),
+    "python": ("build the Python module as a wheel, build/python/kedge-*.whl", nothing, wheel.run_python),
     "fmt": ("format the C++ files", lint.add_fmt_arguments, lint.fmt),
     "lint": ("format, budget, layers, and clang-tidy on changed files", lint.add_lint_arguments, lint.lint),
     "layers": ("check who includes whom", nothing, layers.run),

@@ -8,10 +8,11 @@ from kd.shell import BUILD, ROOT, Failure, capture, job_count, must_run
 
 
 def configure(preset: str) -> None:
-    """Runs CMake when the preset is new here or the presets changed, or where oneDNN came; Ninja sees the rest."""
+    """Runs CMake when the preset is new here or the presets changed, or an optional part came; Ninja sees the rest."""
     packages.ensure_onednn()
     folder = BUILD / preset
-    known = (ROOT / "CMakePresets.json").read_bytes() + str(packages.ONEDNN.is_dir()).encode()
+    optional = [packages.ONEDNN.is_dir(), packages.NANOBIND.is_dir()]
+    known = (ROOT / "CMakePresets.json").read_bytes() + str(optional).encode()
     digest = hashlib.sha256(known).hexdigest()
     stamp = folder / "presets.sha256"
     if (folder / "build.ninja").is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:

@@ -47,7 +47,7 @@ def read_layers(path: Path) -> tuple:
 
 def find_includes(root: Path):
     """Yields (file relative to root, line number, included name) of every quoted include."""
-    for base in ("src", "include"):
+    for base in ("src", "include", "python"):
         for file in sorted((root / base).rglob("*")):
             if file.suffix not in SUFFIXES or not file.is_file():
                 continue
@@ -59,8 +59,8 @@ def find_includes(root: Path):
 
 
 def layer_of(file: Path) -> str:
-    """The top folder: src/cpu/isa/avx2/x.cc is in cpu, include/kedge/x.h in kedge."""
-    return file.parts[1]
+    """The top folder: src/cpu/isa/avx2/x.cc is in cpu, include/kedge/x.h in kedge, python/module/x.h in python."""
+    return file.parts[0] if file.parts[0] == "python" else file.parts[1]
 
 
 def forbidden_includes(includes: list, allowed: dict) -> list:
@@ -97,7 +97,8 @@ def folder_edges(includes: list) -> dict:
 def file_edges(root: Path, includes: list) -> dict:
     edges = {}
     for file, _, name in includes:
-        target = "include/" + name if name.startswith(PUBLIC + "/") else "src/" + name
+        base = "include/" if name.startswith(PUBLIC + "/") else "" if name.startswith("python/") else "src/"
+        target = base + name
         if (root / target).is_file():
             edges.setdefault(str(file), set()).add(target)
     return edges

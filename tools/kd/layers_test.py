@@ -48,6 +48,15 @@ class LayersTest(unittest.TestCase):
     def test_test_files_obey_too(self):
         self.expect_one("core must not include serve", {"src/core/a_test.cc": '#include "serve/c.h"\n'})
 
+    def test_the_python_module_is_a_layer(self):
+        text = LAYERS + "python: core\n"
+        self.expect_one("python/module/m.cc:1: python must not include serve",
+                        {"python/module/m.cc": '#include "serve/c.h"\n#include "python/module/m.h"\n',
+                         "python/module/m.h": '#include "core/a.h"\n'}, text)
+        self.expect_one("core must not include python", {"src/core/x.cc": '#include "python/module/m.h"\n'}, text)
+        self.expect_one("include cycle between files", {"python/module/m.h": '#include "python/module/n.h"\n',
+                                                        "python/module/n.h": '#include "python/module/m.h"\n'}, text)
+
     def test_public_header_stays_public(self):
         self.expect_one("a public header must not include core", {"include/kedge/other.h": '#include "core/a.h"\n'})
 

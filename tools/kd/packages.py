@@ -7,7 +7,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from kd.shell import ARROW, BUILD, CLIENTS_VENV, ROOT, VENV, Failure, capture, must_run, relative, run, say
+from kd.shell import (ARROW, BUILD, CLIENTS_VENV, PYTHON_VENV, ROOT, VENV, Failure, capture, must_run, relative, run,
+                      say)
 
 # Debian has no Apache Arrow; its Python wheel carries the C++ headers and libraries that the build links.
 ARROW_WHEEL = "pyarrow==26.0.1"
@@ -46,6 +47,10 @@ GROUPS = {
         "python3-venv": "pip, which fetches Arrow and oneDNN",
         "libgomp1": "the threads that oneDNN's library is linked to",
         "curl": "the first request, from the line that ./kd up prints",
+    },
+    "python": {
+        "python3-dev": "headers for the Python module",
+        "python3-venv": "pip, which fetches nanobind",
     },
     "test": {
         "git": "lists the files to check",
@@ -129,6 +134,11 @@ def ensure_clients_venv() -> bool:
     return make_venv(CLIENTS_VENV, ROOT / "tools" / "clients.txt", "--no-deps", "--no-compile", "--retries", "1")
 
 
+def ensure_python_venv() -> bool:
+    """Makes .venv-python; false where the package index cannot be reached."""
+    return make_venv(PYTHON_VENV, ROOT / "tools" / "python.txt", "--no-deps", "--no-compile", "--retries", "1")
+
+
 def make_venv(folder: Path, requirements: Path, *options: str) -> bool:
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
     stamp = folder / "requirements.sha256"
@@ -169,6 +179,28 @@ def ensure_onednn() -> None:
         unpack_wheels(sorted((folder / "wheels").glob("*.whl")), ONEDNN)
     stamp.write_text("\n".join(ONEDNN_WHEELS), encoding="utf-8")
     say(f"{relative(ONEDNN)} is there")
+
+
+# What the Python module is written with (docs/decisions/0085-python-module.md): headers and CMake files alone.
+NANOBIND = BUILD / "deps" / "nanobind"
+NANOBIND_WHEEL = "nanobind==3.1.0"
+
+
+def ensure_nanobind() -> None:
+    """Puts nanobind's sources under build/deps, once. Fails where the index cannot be reached."""
+    stamp = NANOBIND / "wheel.txt"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == NANOBIND_WHEEL:
+        return
+    say("Fetching nanobind's wheel")
+    with tempfile.TemporaryDirectory() as name:
+        must_run(["/usr/bin/python3", "-m", "venv", Path(name, "venv")], "making an environment with pip")
+        must_run([Path(name, "venv", "bin", "pip"), "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+                  "--retries", "1", "--dest", Path(name, "wheels"), NANOBIND_WHEEL], "fetching nanobind")
+        shutil.rmtree(NANOBIND, ignore_errors=True)
+        for wheel in Path(name, "wheels").glob("*.whl"):
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(NANOBIND)
+    stamp.write_text(NANOBIND_WHEEL, encoding="utf-8")
 
 
 def unpack_wheels(wheels: list, target: Path) -> None:

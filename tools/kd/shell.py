@@ -11,6 +11,7 @@ BUILD = ROOT / "build"
 STATE = ROOT / ".kd"  # what a running server leaves; never committed
 VENV = ROOT / ".venv"
 CLIENTS_VENV = ROOT / ".venv-clients"  # other clients of the API, which need other versions of what .venv has
+PYTHON_VENV = ROOT / ".venv-python"  # the Python module and the libraries whose tables it takes
 ARROW = ROOT / ".arrow"  # the wheel whose C++ libraries the build links
 SHARED = ROOT.parent / "shared"  # reference data beside the checkout, where there is one
 

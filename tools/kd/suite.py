@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
-from kd import budget, build, isa, layers, lint, packages
-from kd.shell import (BUILD, CLIENTS_VENV, ROOT, SHARED, VENV, Failure, Stopwatch, capture, job_count, relative, run,
-                      say, tracked_files)
+from kd import budget, build, isa, layers, lint, packages, wheel
+from kd.shell import (BUILD, CLIENTS_VENV, PYTHON_VENV, ROOT, SHARED, VENV, Failure, Stopwatch, capture, job_count,
+                      relative, run, say, tracked_files)
 
 # Where a race or a stray write would hide: what takes bytes from strangers and what runs threads.
 ASAN_TESTS = ("core", "net", "formats", "text", "data", "curate", "engine", "serve")
@@ -63,7 +63,7 @@ def run_suite(options) -> int:
     if named:
         stages, options.filter = named, ""
     elif options.filter:
-        stages = [stage for stage in stages if stage.name in ("unit", "e2e", "clients")]
+        stages = [stage for stage in stages if stage.name in ("unit", "e2e", "clients", "python")]
     packages.ensure_packages("build", "test")
     packages.ensure_venv()
     return report([(stage, *run_stage(stage, options.filter)) for stage in stages])
@@ -79,6 +79,8 @@ def all_stages() -> list:
         Stage("unit", "unit and golden tests, release build", unit_tests),
         Stage("e2e", "the binary from outside (tests/e2e)", end_to_end_tests),
         Stage("clients", "the server as other clients and schemathesis see it (tests/e2e/client_*.py)", client_tests),
+        Stage("python", "the Python module from its wheel, on other libraries' tables and a Ray cluster (python/tests)",
+              module_tests),
         Stage("web", "the chat page in a browser (web/test.sh)", lambda _: web_tests()),
         Stage("shared", "the reference data beside the checkout (../shared)", lambda _: shared_checkers()),
         Stage("asan", "unit tests and the fuzz corpus under AddressSanitizer and UBSan", lambda _: asan_tests()),
@@ -170,6 +172,23 @@ def client_tests(pattern: str) -> Count:
         return Count(skipped=len(list(folder.glob("client_*.py"))))
     build.build("release", ["kedge"])
     return python_tests(folder, "client_*.py", pattern, venv=CLIENTS_VENV)
+
+
+def module_tests(pattern: str) -> Count:
+    """The wheel is installed as a user would; where its neighbours cannot be had, it is built and its tests skip."""
+    packages.ensure_packages("python")
+    wheel.make_wheel(BUILD / "python")
+    folder = ROOT / "python" / "tests"
+    if not packages.ensure_python_venv():
+        say("SKIPPED: the wheels of tools/python.txt could not be installed (is the package index reachable?), so the "
+            "Python module was built but not tried")
+        return Count(skipped=len(list(folder.glob("test_*.py"))))
+    install = [PYTHON_VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index",
+               "--no-deps", "--force-reinstall", ROOT]
+    if run(install) != 0:  # by way of pyproject.toml, of what was built
+        raise Failure("pip could not install the Python module")
+    build.build("release", ["kedge"])
+    return python_tests(folder, "test_*.py", pattern, venv=PYTHON_VENV)
 
 
 def web_tests() -> Count:

@@ -1,44 +1,14 @@
 #include "curate/dedup/deduplicate.h"
 
 #include <functional>
-#include <limits>
 
 #include "curate/dedup/index.h"
 #include "curate/dedup/keys.h"
 #include "curate/dedup/links.h"
+#include "curate/dedup/memory_keys.h"
 
 namespace kedge::curate {
 namespace {
-
-/// What is kept of each document, in memory.
-class Collected final : public KeyStore {
- public:
-  explicit Collected(size_t bands) : bands_(bands) {}
-
-  Status add(DocumentKeys keys, std::string id) {
-    if (ids_.size() >= std::numeric_limits<uint32_t>::max()) {
-      return Error{ErrorKind::unsupported, "more than 4 billion documents in one run"};
-    }
-    ids_.push_back(std::move(id));
-    if (bands_ == 0) hashes_.push_back(keys.hash);
-    keys_.insert(keys_.end(), keys.bands.begin(), keys.bands.end());
-    if (bands_ > 0) shingle_sets_.push_back(std::move(keys.shingles));
-    return Done{};
-  }
-
-  [[nodiscard]] uint32_t documents() const override { return static_cast<uint32_t>(ids_.size()); }
-  [[nodiscard]] TextHash hash(uint32_t document) const override { return hashes_[document]; }
-  [[nodiscard]] uint64_t key(uint32_t document, size_t band) const override { return keys_[document * bands_ + band]; }
-  [[nodiscard]] std::span<const uint64_t> shingles(uint32_t document) const override { return shingle_sets_[document]; }
-  [[nodiscard]] const std::vector<std::string>& ids() const { return ids_; }
-
- private:
-  size_t bands_;
-  std::vector<std::string> ids_;
-  std::vector<TextHash> hashes_;
-  std::vector<uint64_t> keys_;  // one a band, document after document
-  std::vector<std::vector<uint64_t>> shingle_sets_;
-};
 
 /// A folder beside the output that goes with this object.
 class WorkFolder {
@@ -106,7 +76,7 @@ Result<Counts> deduplicate(const Job& job, const DedupOptions& options, WorkerPo
                            const std::stop_token& stop) {
   if (options.on_disk || !options.index.empty()) return deduplicate_on_disk(job, options, pool, events, stop);
   const KeyMaker maker(options);
-  Collected collected(maker.bands());
+  MemoryKeys collected(maker.bands());
   const TakeKeys take = [&](DocumentKeys keys, std::string id) {
     return collected.add(std::move(keys), std::move(id));
   };

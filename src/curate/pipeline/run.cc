@@ -88,9 +88,7 @@ class Run {
       : pipeline_(pipeline), options_(options), pool_(pool), events_(events), stop_(stop) {}
 
   Result<Json> run() {
-    KEDGE_ASSIGN(stages_, make_stages(pipeline_));
-    shards_ = data::group_inputs(options_.inputs, pipeline_.shard_bytes);
-    layout_.emplace(options_.output, pipeline_.format, stages_.stages.size());
+    KEDGE_TRY(identify());
     KEDGE_TRY(prepare());
     for (size_t stage = last(); stage < stages_.stages.size(); --stage) {  // what is finished and whole
       for (const size_t shard : mine_) done_[stage].push_back(is_done(stage, shard));
@@ -106,32 +104,41 @@ class Run {
   }
 
  private:
+  friend class kedge::curate::RunParts;
   [[nodiscard]] size_t last() const { return stages_.stages.size() - 1; }
   [[nodiscard]] size_t shards() const { return shards_.size(); }
 
-  /// The folders, and that it is this run which is in them.
-  Status prepare() {
+  /// The stages, which shards are this process's, and what makes this run.
+  Status identify() {
+    KEDGE_ASSIGN(stages_, make_stages(pipeline_));
+    shards_ = data::group_inputs(options_.inputs, pipeline_.shard_bytes);
+    layout_.emplace(options_.output, pipeline_.format, stages_.stages.size());
     for (size_t shard = options_.part; shard < shards(); shard += options_.parts) mine_.push_back(shard);
     done_.resize(stages_.stages.size());
-    Json identity = {{"pipeline", pipeline_.fingerprint()}, {"inputs", Json::array()}};
+    files_ = {{"pipeline", pipeline_.fingerprint()}, {"inputs", Json::array()}};
     for (const data::Input& input : options_.inputs) {
       std::error_code code;
       const auto size = fs::file_size(input.path, code);
       if (code) return Error{ErrorKind::not_found, fmt::format("{}: {}", input.path.string(), code.message())};
       const bool stream = input.id == data::kStandardInput;
-      identity["inputs"].push_back({stream ? input.id : input.path.string(), size});
+      files_["inputs"].push_back({stream ? input.id : input.path.string(), size});
     }
+    std::error_code code;
+    identity_ = fs::absolute(options_.output, code).lexically_normal().string() + " " + to_text(files_);
+    return Done{};
+  }
+
+  /// The folders, and that it is this run which is in them.
+  Status prepare() const {
     for (size_t stage = 0; stage < stages_.stages.size(); ++stage) {
       KEDGE_TRY(make_folder(layout_->stage_folder(stage)));
       if (stage < last()) KEDGE_TRY(make_folder(layout_->dedup_folder(stage)));
     }
-    std::error_code code;
-    identity_ = fs::absolute(options_.output, code).lexically_normal().string() + " " + to_text(identity);
     KEDGE_TRY(make_folder(options_.output / "rejects"));
     remove_torn();
     const auto found = read_json_file(layout_->identity());
-    if (!found.ok()) return write_whole(layout_->identity(), to_text(identity));
-    if (found.value() == identity) return Done{};
+    if (!found.ok()) return write_whole(layout_->identity(), to_text(files_));
+    if (found.value() == files_) return Done{};
     return Error{ErrorKind::invalid_input,
                  fmt::format("{}: holds another run, of other inputs or another pipeline; choose another folder, or "
                              "remove this one",
@@ -330,6 +337,7 @@ class Run {
   const std::stop_token& stop_;
   Stages stages_;
   std::optional<Layout> layout_;
+  Json files_;  // the pipeline and its inputs, as run.json has them
   std::string identity_;
   std::vector<std::vector<data::Input>> shards_;
   std::vector<size_t> mine_;             // shards of this process
@@ -398,6 +406,68 @@ Result<std::vector<data::Input>> expand_inputs(const std::vector<std::string>& i
     files.insert(files.end(), found.begin(), found.end());
   }
   return files;
+}
+
+struct RunParts::State {
+  State(Pipeline the_pipeline, RunOptions the_options, WorkerPool& pool, RunEvents the_events, std::stop_token the_stop)
+      : pipeline(std::move(the_pipeline)),
+        options(std::move(the_options)),
+        events(std::move(the_events)),
+        stop(std::move(the_stop)),
+        run(pipeline, options, pool, events, stop) {}
+
+  Pipeline pipeline;
+  RunOptions options;
+  RunEvents events;
+  std::stop_token stop;
+  Run run;
+};
+
+RunParts::RunParts(std::unique_ptr<State> state) : state_(std::move(state)) {}
+RunParts::RunParts(RunParts&&) noexcept = default;
+RunParts::~RunParts() = default;
+
+Result<RunParts> RunParts::open(Pipeline pipeline, RunOptions options, WorkerPool& pool, RunEvents events,
+                                std::stop_token stop) {
+  options.part = 0;
+  options.parts = 1;
+  auto state =
+      std::make_unique<State>(std::move(pipeline), std::move(options), pool, std::move(events), std::move(stop));
+  KEDGE_TRY(state->run.identify());
+  return RunParts(std::move(state));
+}
+
+Status RunParts::prepare() {
+  return state_->run.prepare();
+}
+
+size_t RunParts::stages() const {
+  return state_->run.stages_.stages.size();
+}
+
+size_t RunParts::shards() const {
+  return state_->run.shards();
+}
+
+bool RunParts::is_finished() const {
+  const Run& run = state_->run;
+  for (size_t shard = 0; shard < run.shards(); ++shard) {
+    if (!run.marker(run.last(), shard, false)) return false;
+  }
+  return true;
+}
+
+Status RunParts::finish_shard(size_t stage, size_t shard) {
+  if (state_->run.is_done(stage, shard)) return Done{};
+  return state_->run.run_one(stage, shard);
+}
+
+Status RunParts::link(size_t stage) {
+  return state_->run.link(stage);
+}
+
+Result<Json> RunParts::finish() {
+  return state_->run.finish();
 }
 
 Result<Json> run_pipeline(const Pipeline& pipeline, const RunOptions& options, WorkerPool& pool,

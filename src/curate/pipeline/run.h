@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -50,6 +51,37 @@ Result<std::vector<data::Input>> expand_inputs(const std::vector<std::string>& i
 /// invalid_input (another run's output is there), corrupt_data (nothing could be read), cancelled.
 Result<Json> run_pipeline(const Pipeline& pipeline, const RunOptions& options, WorkerPool& pool,
                           const RunEvents& events, const std::stop_token& stop);
+
+/// run_pipeline taken apart, for whoever hands out the shards to processes, or machines that share the output's folder:
+/// prepare once; each shard through stage 0, in any order and place; link stage 0; the same of stage 1, ...; finish
+/// once. One thread at a time. Calls fail as run_pipeline does.
+class RunParts {
+ public:
+  /// Reads no document; loads the models. REQUIRES: `pool` outlives this.
+  static Result<RunParts> open(Pipeline pipeline, RunOptions options, WorkerPool& pool, RunEvents events,
+                               std::stop_token stop);
+  RunParts(RunParts&&) noexcept;
+  RunParts& operator=(RunParts&&) = delete;
+  ~RunParts();
+
+  /// Before any shard, while nobody else is at work.
+  Status prepare();
+  [[nodiscard]] size_t stages() const;
+  [[nodiscard]] size_t shards() const;
+  /// Nothing but `finish` is left to do.
+  [[nodiscard]] bool is_finished() const;
+  /// Does nothing where it is done and whole. REQUIRES: stage < stages(), shard < shards().
+  Status finish_shard(size_t stage, size_t shard);
+  /// REQUIRES: all shards are through `stage`, which is not the last one.
+  Status link(size_t stage);
+  /// The report. REQUIRES: all shards are through all stages.
+  Result<Json> finish();
+
+ private:
+  struct State;
+  explicit RunParts(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
 
 /// Stages of a pipeline, with the deduplication after each but the last.
 struct Stages {

@@ -113,23 +113,8 @@ class ShardRun {
   [[nodiscard]] static bool still_kept(const Slot& slot) { return slot.outcomes.empty() || slot.outcomes.back().keep; }
 
   Outcome remove_duplicates(data::Document& document) const {
-    Outcome outcome;
     const auto found = job_.duplicates.find(document.number);
-    if (found == job_.duplicates.end()) return outcome;
-    const Removal& removal = found->second;
-    if (removal.cuts.empty()) {
-      outcome.reason = "duplicate";
-      outcome.details = "{\"of\":" + removal.of + "}";
-    } else if (!fit(removal.cuts, document.text)) {
-      outcome.reason = "cuts of another text";
-    } else {
-      document.text = without(document.text, removal.cuts);
-      outcome.changed = true;
-      outcome.labels.emplace_back("cut");
-      if (too_little_left(document.text, stage_.before)) outcome.reason = "too little left";
-    }
-    outcome.keep = outcome.reason.empty();
-    return outcome;
+    return remove_duplicate(document, found == job_.duplicates.end() ? nullptr : &found->second, stage_.before);
   }
 
   static Sample sample_of(const data::Document& document, const Slot& slot, const Outcome& outcome) {
@@ -148,6 +133,24 @@ class ShardRun {
 };
 
 }  // namespace
+
+Outcome remove_duplicate(data::Document& document, const Removal* removal, const DedupOptions& dedup) {
+  Outcome outcome;
+  if (removal == nullptr) return outcome;
+  if (removal->cuts.empty()) {
+    outcome.reason = "duplicate";
+    outcome.details = "{\"of\":" + removal->of + "}";
+  } else if (!fit(removal->cuts, document.text)) {
+    outcome.reason = "cuts of another text";
+  } else {
+    document.text = without(document.text, removal->cuts);
+    outcome.changed = true;
+    outcome.labels.emplace_back("cut");
+    if (too_little_left(document.text, dedup)) outcome.reason = "too little left";
+  }
+  outcome.keep = outcome.reason.empty();
+  return outcome;
+}
 
 std::string output_line(const data::Document& document, const ShardJob& job, bool text_changed, bool extracted,
                         const std::vector<std::pair<std::string, std::string>>& members) {

@@ -60,6 +60,9 @@ struct ShardResult {
 Result<ShardResult> run_shard(const Stage& stage, const ShardJob& job, WorkerPool& pool, const Events& events,
                               const std::stop_token& stop);
 
+/// What deduplication with these options does to one document; null: nothing.
+Outcome remove_duplicate(data::Document& document, const Removal* removal, const DedupOptions& dedup);
+
 /// A kept document as a line, with its newline: the line that it was read from, the text and the members that steps set
 /// replaced, or a new one.
 std::string output_line(const data::Document& document, const ShardJob& job, bool text_changed, bool extracted,

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/json.h"
 #include "curate/pipeline/options.h"
 #include "data/record.h"
 #include "kedge/result.h"
@@ -33,6 +34,13 @@ struct ValueRange {
   double least = -1e300, most = 1e300;  // kept between these
 };
 
+/// A member that a step sets, and what its values are: `json` for objects and lists.
+struct MemberInfo {
+  enum class Kind : uint8_t { text, whole, number, json };
+  std::string name;
+  Kind kind = Kind::json;
+};
+
 /// Immutable: used by several threads at once.
 class Step {
  public:
@@ -44,6 +52,8 @@ class Step {
   /// May change the document's text. Never fails: empty and extreme documents get their outcome too.
   [[nodiscard]] virtual Outcome apply(data::Document& document) const = 0;
   [[nodiscard]] virtual std::vector<ValueRange> value_ranges() const { return {}; }
+  /// All members that it sets in any document.
+  [[nodiscard]] virtual std::vector<MemberInfo> members() const { return {}; }
 
   /// Whether it takes pages of web archives; only the first step of a pipeline meets them.
   [[nodiscard]] virtual bool reads_pages() const { return false; }
@@ -73,6 +83,8 @@ struct OperatorInfo {
 
 /// All there are, in the order of a usual pipeline.
 const std::vector<OperatorInfo>& operators();
+/// The same for programs: [{"name","summary","reference","options":[{"name","default","meaning"}]}].
+Json describe_operators();
 /// Null where there is none of this name.
 const OperatorInfo* find_operator(std::string_view name);
 

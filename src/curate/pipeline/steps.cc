@@ -31,6 +31,19 @@ const std::vector<OperatorInfo>& operators() {
   return all;
 }
 
+Json describe_operators() {
+  Json all = Json::array();
+  for (const OperatorInfo& info : operators()) {
+    Json options = Json::array();
+    for (const auto& option : info.options) {
+      options.push_back({{"name", option.name}, {"default", option.fallback}, {"meaning", option.meaning}});
+    }
+    all.push_back(
+        {{"name", info.name}, {"summary", info.summary}, {"reference", info.reference}, {"options", options}});
+  }
+  return all;
+}
+
 const OperatorInfo* find_operator(std::string_view name) {
   for (const OperatorInfo& info : operators()) {
     if (info.name == name) return &info;

@@ -64,6 +64,10 @@ class ClassifyStep final : public Step {
   [[nodiscard]] std::vector<ValueRange> value_ranges() const override {
     return {{"class_score", 0, 1, settings_.pareto ? -1e300 : settings_.least, settings_.most}};
   }
+  [[nodiscard]] std::vector<MemberInfo> members() const override {
+    if (settings_.member.empty()) return {};
+    return {{settings_.member, MemberInfo::Kind::text}, {settings_.member + "_score", MemberInfo::Kind::number}};
+  }
 
  private:
   /// With `pareto` as NeMo has it: of two labels the other's is 1 less this one's.

@@ -44,6 +44,10 @@ class NemoStep final : public Step {
     }
     return ranges;
   }
+  [[nodiscard]] std::vector<MemberInfo> members() const override {
+    if (!write_scores_) return {};
+    return {{"scores", MemberInfo::Kind::json}};
+  }
 
  private:
   std::unique_ptr<Operator> op_;

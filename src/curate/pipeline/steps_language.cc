@@ -42,6 +42,10 @@ class LanguageStep final : public Step {
   [[nodiscard]] std::vector<ValueRange> value_ranges() const override {
     return {{"language_score", 0, 1, settings_.score_least, 1e300}};
   }
+  [[nodiscard]] std::vector<MemberInfo> members() const override {
+    if (settings_.member.empty()) return {};
+    return {{settings_.member, MemberInfo::Kind::text}, {settings_.member + "_score", MemberInfo::Kind::number}};
+  }
 
  private:
   std::unique_ptr<LanguageModel> model_;

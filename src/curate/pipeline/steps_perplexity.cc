@@ -44,6 +44,10 @@ class PerplexityStep final : public Step {
   [[nodiscard]] std::vector<ValueRange> value_ranges() const override {
     return {{"perplexity", 0, 3000, settings_.least, settings_.most}};
   }
+  [[nodiscard]] std::vector<MemberInfo> members() const override {
+    if (settings_.member.empty()) return {};
+    return {{settings_.member, MemberInfo::Kind::number}};
+  }
 
  private:
   Measure measure_;
@@ -105,6 +109,10 @@ class UnigramsStep final : public Step {
   }
   [[nodiscard]] std::vector<ValueRange> value_ranges() const override {
     return {{"unigram_logprob", -20, 0, least_, 1e300}};
+  }
+  [[nodiscard]] std::vector<MemberInfo> members() const override {
+    if (member_.empty()) return {};
+    return {{member_, MemberInfo::Kind::number}};
   }
 
  private:

@@ -47,6 +47,10 @@ class TokensStep final : public Step {
     if (settings_.fertility_least >= 0) ranges.push_back({"fertility", 0, 8, settings_.fertility_least, 1e300});
     return ranges;
   }
+  [[nodiscard]] std::vector<MemberInfo> members() const override {
+    if (settings_.member.empty()) return {};
+    return {{settings_.member, MemberInfo::Kind::whole}};
+  }
 
  private:
   std::shared_ptr<const Tokenizer> tokenizer_;

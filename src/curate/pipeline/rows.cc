@@ -1,0 +1,189 @@
+#include "curate/pipeline/rows.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "curate/dedup/memory_keys.h"
+#include "curate/dedup/repeats.h"
+
+namespace kedge::curate {
+namespace {
+
+constexpr size_t kBatchRows = 2048;
+
+class RowsRun {
+ public:
+  RowsRun(const Stages& stages, const Rows& rows, const RowsOptions& options, WorkerPool& pool,
+          const std::stop_token& stop)
+      : stages_(stages), rows_(rows), options_(options), pool_(pool), stop_(stop), outcomes_(rows.count()) {}
+
+  Result<std::vector<RowOutcome>> run() {
+    for (size_t stage = 0; stage < stages_.stages.size(); ++stage) {
+      KEDGE_TRY(each([&](size_t row) { work(stage, row); }));
+      if (stage < stages_.dedups.size()) KEDGE_TRY(link(stage));
+      first_label_ += stages_.stages[stage].steps.size() + (stage > 0 ? 1 : 0);
+    }
+    return std::move(outcomes_);
+  }
+
+ private:
+  [[nodiscard]] bool is_kept(size_t row) const { return outcomes_[row].state == RowOutcome::State::kept; }
+
+  template <typename Work>
+  Status each(const Work& work) {
+    return each(work, [](size_t, size_t) -> Status { return Done{}; });
+  }
+
+  /// `work(row)` for each kept row, on the pool; after each batch `take(begin, end)` on the caller's thread.
+  template <typename Work, typename Take>
+  Status each(const Work& work, const Take& take) {
+    for (size_t begin = 0; begin < rows_.count(); begin += kBatchRows) {
+      if (stop_.stop_requested()) return Error{ErrorKind::cancelled, "stopped"};
+      const size_t end = std::min(begin + kBatchRows, rows_.count());
+      pool_.parallel_for_parts(static_cast<int64_t>(end - begin), 1, [&](int64_t first, int64_t last, unsigned) {
+        for (size_t row = begin + static_cast<size_t>(first); row < begin + static_cast<size_t>(last); ++row) {
+          if (is_kept(row)) work(row);
+        }
+      });
+      KEDGE_TRY(take(begin, end));
+      if (options_.on_batch) options_.on_batch();
+    }
+    return Done{};
+  }
+
+  /// As it is by now.
+  [[nodiscard]] Result<data::Document> document_of(size_t row) const {
+    KEDGE_ASSIGN(data::Document document, rows_.read(row));
+    document.number = row + 1;
+    if (outcomes_[row].changed) document.text = outcomes_[row].text;
+    return document;
+  }
+
+  void work(size_t stage_index, size_t row) {
+    const Stage& stage = stages_.stages[stage_index];
+    RowOutcome& outcome = outcomes_[row];
+    Result<data::Document> read = document_of(row);
+    if (!read.ok()) {
+      outcome.state = RowOutcome::State::rejected;
+      outcome.reason = read.error().message;
+      return;
+    }
+    data::Document& document = read.value();
+    bool changed = stage.extracts;
+    size_t label = first_label_;
+    if (stage.after_dedup) {
+      const auto removal = removals_.find(row);
+      changed |= take(remove_duplicate(document, removal == removals_.end() ? nullptr : &removal->second, stage.before),
+                      label++, outcome);
+    }
+    for (size_t i = 0; i < stage.steps.size() && is_kept(row); ++i) {
+      changed |= take(stage.steps[i]->apply(document), label++, outcome);
+    }
+    if (!is_kept(row)) return;
+    if (stage.keys != nullptr && !cuts_texts(stages_.dedups[stage_index].method)) {
+      keys_[row] = stage.keys->keys_of(document);
+    }
+    if (!changed) return;
+    outcome.changed = true;
+    outcome.text = std::move(document.text);
+  }
+
+  /// Whether the step changed the text.
+  bool take(Outcome said, size_t label, RowOutcome& outcome) const {
+    for (auto& member : said.members) outcome.members.push_back(std::move(member));
+    if (options_.details && !said.details.empty()) outcome.details = std::move(said.details);
+    if (!said.keep) {
+      outcome.state = RowOutcome::State::dropped;
+      outcome.step = label;
+      outcome.reason = std::move(said.reason);
+    }
+    return said.changed;
+  }
+
+  Status link(size_t stage) {
+    removals_.clear();
+    const DedupOptions& dedup = stages_.dedups[stage];
+    return cuts_texts(dedup.method) ? cut(dedup) : cluster(stage);
+  }
+
+  Status cluster(size_t stage) {
+    const size_t bands = stages_.stages[stage].keys->bands();
+    MemoryKeys keys(bands);
+    std::vector<size_t> rows;
+    for (size_t row = 0; row < rows_.count(); ++row) {
+      if (!is_kept(row)) continue;
+      KEDGE_ASSIGN(const data::Document document, rows_.read(row));
+      KEDGE_TRY(keys.add(std::move(keys_[row]), document.id_json));
+      rows.push_back(row);
+    }
+    DedupOptions in_memory = stages_.dedups[stage];
+    in_memory.memory_bytes = UINT64_MAX;  // the keys are there already
+    KEDGE_ASSIGN(UnionFind sets, link_documents(keys, in_memory, bands, options_.spill, stop_));
+    for (uint32_t i = 0; i < keys.documents(); ++i) {
+      const uint32_t first = sets.find(i);
+      if (first != i) removals_.emplace(rows[i], Removal{keys.ids()[first], {}});
+    }
+    return Done{};
+  }
+
+  Status cut(const DedupOptions& dedup) {
+    KEDGE_ASSIGN(const auto finder, make_repeat_finder(dedup, options_.spill));
+    std::vector<std::vector<Mark>> marks(rows_.count());
+    for (size_t pass = 0; pass < finder->passes(); ++pass) {
+      uint32_t document = 0;
+      const auto look = [&](size_t row) { marks[row] = finder->look(pass, text_of(row)); };
+      const auto add = [&](size_t begin, size_t end) -> Status {
+        for (size_t row = begin; row < end; ++row) {
+          if (!is_kept(row)) continue;
+          if (document == UINT32_MAX) {
+            return Error{ErrorKind::unsupported, "more than 4 billion documents in one deduplication"};
+          }
+          KEDGE_TRY(finder->add(pass, document++, marks[row]));
+          marks[row] = {};
+        }
+        return Done{};
+      };
+      KEDGE_TRY(each(look, add));
+      KEDGE_TRY(finder->end_pass(pass));
+    }
+    uint32_t document = 0;
+    for (size_t row = 0; row < rows_.count(); ++row) {
+      if (!is_kept(row)) continue;
+      Edit edit = finder->edit_of(document++, text_of(row));
+      if (edit.drop) removals_.emplace(row, Removal{"null", {}});
+      if (!edit.drop && !edit.cuts.empty()) removals_.emplace(row, Removal{{}, std::move(edit.cuts)});
+    }
+    return Done{};
+  }
+
+  /// REQUIRES: the row is kept, so that it can be read.
+  [[nodiscard]] std::string text_of(size_t row) const {
+    Result<data::Document> document = document_of(row);
+    return document.ok() ? std::move(document).value().text : std::string();
+  }
+
+  const Stages& stages_;
+  const Rows& rows_;
+  const RowsOptions& options_;
+  WorkerPool& pool_;
+  const std::stop_token& stop_;
+  std::vector<RowOutcome> outcomes_;
+  std::vector<DocumentKeys> keys_ = std::vector<DocumentKeys>(outcomes_.size());
+  Duplicates removals_;     // by row
+  size_t first_label_ = 0;  // of the stage at hand
+};
+
+}  // namespace
+
+Result<std::vector<RowOutcome>> run_rows(const Stages& stages, const Rows& rows, const RowsOptions& options,
+                                         WorkerPool& pool, const std::stop_token& stop) {
+  for (const DedupOptions& dedup : stages.dedups) {
+    if (dedup.index.empty()) continue;
+    return Error{ErrorKind::unsupported,
+                 "dedup.index: a table has no index of earlier runs; run the pipeline on files"};
+  }
+  return RowsRun(stages, rows, options, pool, stop).run();
+}
+
+}  // namespace kedge::curate
