@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <isa-l/igzip_lib.h>
 #include <unistd.h>
+#include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
