@@ -94,6 +94,7 @@ void register_curate(Commands& commands) {
   register_curate_survey(commands, *curate);
   register_curate_pack(commands, *curate);
   register_curate_mix(commands, *curate);
+  register_curate_synthesize(commands, *curate);
   register_curate_train(commands, *curate);
 }
 

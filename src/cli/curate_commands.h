@@ -76,6 +76,7 @@ void register_curate_run(Commands& commands, CLI::App& curate);
 void register_curate_survey(Commands& commands, CLI::App& curate);
 void register_curate_pack(Commands& commands, CLI::App& curate);
 void register_curate_mix(Commands& commands, CLI::App& curate);
+void register_curate_synthesize(Commands& commands, CLI::App& curate);
 void register_curate_train(Commands& commands, CLI::App& curate);
 
 }  // namespace kedge::cli

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import http.server
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import tarfile
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -289,6 +291,57 @@ class Mixing(Case):
         moved = sum(abs(place - number) for place, number in enumerate(ids)) / 5000
         self.assertAlmostEqual(moved, 5000 / 3, delta=80)  # of a uniform order: a third, 5 standard deviations
         self.assertEqual(list(self.folder.glob("*.tmp-*")), [])
+
+
+class Synthesis(Case):
+    """Against an endpoint that fails now and then, whose answers are known."""
+
+    def serve(self):
+        seen = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                user = body["messages"][1]["content"]
+                seen.append(user)
+                status = 503 if len(seen) == 2 else 400 if "number 7 " in user else 200
+                text = "about " + user.split("document ")[1].split(" of")[0]
+                answer = json.dumps({"choices": [{"message": {"content": text}}]} if status == 200 else {}).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return f"http://127.0.0.1:{server.server_port}/v1", seen
+
+    def test_answers_come_in_order_and_a_run_goes_on(self):
+        lines = self.write_lines("a.jsonl", 20)
+        out = self.folder / "out.jsonl"
+        arguments = ["synthesize", "--task", "distill", "--model", "m", "--concurrency", "2", "--retries", "1",
+                     "--input", lines, "--output", out, "--json", "--quiet", "--endpoint"]
+        down = self.call(*arguments, "http://127.0.0.1:9/v1")
+        self.assertNotEqual(down.returncode, 0)
+        self.assertFalse(out.exists())
+        endpoint, seen = self.serve()
+        done = self.call(*arguments, endpoint)
+        self.assertEqual(json.loads(done.stdout), {"in": 20, "out": 19, "rejected": 1}, done.stderr)
+        self.assertEqual(len(seen), 21)
+        self.assertEqual([(row["id"], row["text"]) for row in self.rows(out)],
+                         [(i, f"about number {i}") for i in range(20) if i != 7])
+        whole = out.read_bytes().splitlines(keepends=True)
+        header = json.dumps({"task": "distill", "model": "m", "inputs": [str(lines)]}, separators=(",", ":"))
+        out.with_name("out.jsonl.part").write_bytes(
+            header.encode() + b"\n" + b"".join(b'{"lines":1}\n' + line for line in whole[:5]) + b'{"lines":1}\n{"id":')
+        seen.clear()
+        done = self.call(*arguments, endpoint)
+        self.assertEqual((len(seen), out.read_bytes()), (16, b"".join(whole)), done.stderr)
 
 
 if __name__ == "__main__":
