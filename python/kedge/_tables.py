@@ -19,7 +19,8 @@ def held(table: Any) -> Any:
 
 
 def is_known(table: Any) -> bool:
-    return any(is_a(table, *kind) for kind in (("polars", "DataFrame"), ("pandas", "DataFrame"), ("datasets", "Dataset")))
+    kinds = (("polars", "DataFrame"), ("pandas", "DataFrame"), ("datasets", "Dataset"))
+    return any(is_a(table, *kind) for kind in kinds)
 
 
 def stream_of(table: Any) -> object:
