@@ -3,41 +3,43 @@
 No library is imported here before one of its tables comes in.
 """
 
-import sys
 from typing import Any, Optional
 
 from kedge._kedge import Table
 
 
-def stream_of(table: Any) -> object:
-    """A capsule with the table's Arrow stream; nothing is copied."""
-    if is_a(table, "datasets", "Dataset"):
-        table = table.with_format("arrow")[:]
-    if is_a(table, "pyarrow", "RecordBatch"):
-        table = arrow().Table.from_batches([table])
-    if hasattr(table, "__arrow_c_stream__"):
-        return table.__arrow_c_stream__()
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(table, pandas.DataFrame):  # before pandas 2.2
-        return arrow().Table.from_pandas(table).__arrow_c_stream__()
+def held(table: Any) -> Any:
+    """The table itself, or, where it is of no library that is known here, a pyarrow.Table of it: streams end."""
+    if is_known(table) or is_a(table, "pyarrow", "Table"):
+        return table
+    if hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__"):
+        return arrow().table(table)
     raise TypeError(f"found {type(table).__module__}.{type(table).__qualname__}, expected a table that speaks the "
                     "Arrow PyCapsule protocol (__arrow_c_stream__): of pyarrow, polars, pandas, datasets, ...")
 
 
+def is_known(table: Any) -> bool:
+    kinds = (("polars", "DataFrame"), ("pandas", "DataFrame"), ("datasets", "Dataset"))
+    return any(is_a(table, *kind) for kind in kinds)
+
+
+def stream_of(table: Any) -> object:
+    """A capsule with the Arrow stream of a table that is held; nothing is copied."""
+    if is_a(table, "datasets", "Dataset"):
+        table = table.with_format("arrow")[:]
+    if is_a(table, "pandas", "DataFrame") and not hasattr(table, "__arrow_c_stream__"):  # before pandas 2.2
+        table = arrow().Table.from_pandas(table)
+    return table.__arrow_c_stream__()
+
+
 def select(table: Any, keep: Table, columns: Table, dropped: str) -> Any:
-    """The kept rows of `table`, with `columns` (of these rows) set in them and one column taken out."""
+    """The kept rows of a table that is held, with `columns` (of these rows) set in them and one column taken out."""
     if is_a(table, "polars", "DataFrame"):
         return select_polars(table, keep, columns, dropped)
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(table, pandas.DataFrame):
+    if is_a(table, "pandas", "DataFrame"):
         return select_pandas(table, keep, columns, dropped)
     if is_a(table, "datasets", "Dataset"):
         return select_dataset(table, keep, columns, dropped)
-    pyarrow = arrow()
-    if not isinstance(table, (pyarrow.Table, pyarrow.RecordBatch)):
-        table = pyarrow.table(table)
-    elif isinstance(table, pyarrow.RecordBatch):
-        table = pyarrow.Table.from_batches([table])
     return select_arrow(table, keep, columns, dropped)
 
 

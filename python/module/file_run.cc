@@ -93,11 +93,8 @@ class FileRun {
   size_t stages() {
     return value_or_raise(unlocked([&] { return parts([](curate::RunParts& run) { return count(run.stages()); }); }));
   }
-  size_t shards() const { return options_.inputs.size(); }
-  nb::list inputs() const {
-    nb::list names;
-    for (const auto& input : options_.inputs) names.append(nb::str(input.c_str()));
-    return names;
+  size_t shards() {
+    return value_or_raise(unlocked([&] { return parts([](curate::RunParts& run) { return count(run.shards()); }); }));
   }
   bool is_finished() {
     const auto finished = [](curate::RunParts& run) { return count(run.is_finished() ? 1 : 0); };
@@ -175,7 +172,6 @@ void bind_runs(nb::module_& module) {
       .def("prepare", &FileRun::prepare)
       .def("stages", &FileRun::stages)
       .def("shards", &FileRun::shards)
-      .def("inputs", &FileRun::inputs)
       .def("is_finished", &FileRun::is_finished)
       .def("run_shard", [](FileRun& self, size_t stage, size_t shard) { return as_list(self.run_shard(stage, shard)); })
       .def("link", &FileRun::link)

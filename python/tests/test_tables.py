@@ -74,7 +74,15 @@ class ArrowForms(unittest.TestCase):
             def __arrow_c_stream__(self, requested_schema=None):
                 return pa.RecordBatchReader.from_batches(TABLE.schema, TABLE.to_batches()).__arrow_c_stream__()
 
+        class Array:
+            def __arrow_c_array__(self, requested_schema=None):
+                return TABLE.combine_chunks().to_batches()[0].__arrow_c_array__()
+
         self.check(Stream())
+        self.check(Array())
+        self.check(pa.RecordBatchReader.from_batches(TABLE.schema, TABLE.to_batches()))  # ends when it was read
+        told = MASK.explain(pa.RecordBatchReader.from_batches(TABLE.schema, TABLE.to_batches()))
+        self.assertEqual(told.num_rows, len(ROWS))
 
     def test_ids(self):
         same = ["text"] * 4

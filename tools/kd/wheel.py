@@ -14,7 +14,7 @@ from kd.shell import BUILD, ROOT, Failure, capture, relative, say
 
 SOURCES = ROOT / "python" / "kedge"
 BUILT = BUILD / "release" / "python" / "kedge"
-PLUGIN = BUILD / "release" / "libkedge_parquet.so"  # reads Parquet, with the pyarrow that is installed beside it
+PLUGINS = "libkedge_*.so"  # Parquet: with the pyarrow that is installed beside it
 
 
 def run_python(_options) -> int:
@@ -33,8 +33,7 @@ def make_wheel(folder: Path) -> Path:
     files = {f"kedge/{file.relative_to(SOURCES)}": file.read_bytes() for file in sorted(SOURCES.rglob("*"))
              if file.suffix in (".py", ".pyi", ".typed")}
     files[f"kedge/{modules[0].name}"] = modules[0].read_bytes()
-    if PLUGIN.is_file():
-        files[f"kedge/{PLUGIN.name}"] = PLUGIN.read_bytes()
+    files.update({f"kedge/{file.name}": file.read_bytes() for file in sorted((BUILD / "release").glob(PLUGINS))})
     files["kedge/curate/__init__.pyi"] = stub_of(operators()).encode()
     version = re.search(r"project\(kedge VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(encoding="utf-8"))[1]
     python = re.search(r"\.cpython-(\d+)-", modules[0].name)[1]

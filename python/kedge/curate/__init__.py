@@ -29,6 +29,7 @@ class _OnTables:
 
         Raises ValueError for a table without texts. Rows without text go, as they do in files.
         """
+        table = _tables.held(table)
         decisions, columns, _, dropped = self._run(table, details=False)
         return _tables.select(table, decisions, columns, dropped)
 
@@ -37,7 +38,7 @@ class _OnTables:
 
         A pyarrow.Table where pyarrow is installed, else an object that speaks the Arrow PyCapsule protocol.
         """
-        return _tables.converted(self._run(table, details=True)[0])
+        return _tables.converted(self._run(_tables.held(table), details=True)[0])
 
     def _run(self, table: Any, details: bool) -> tuple:
         stream = _tables.stream_of(table)

@@ -47,8 +47,8 @@ def run(pipeline: Union[str, os.PathLike, Mapping[str, Any]],
     folder = os.path.abspath(folder)  # actors are at work elsewhere
     inputs = None if inputs is None else [os.path.abspath(each) for each in inputs]
     output = os.path.abspath(output) if output else ""
-    driver = _kedge.FileRun.open(text, name, folder, inputs, output, *rest)
-    arguments = (text, name, folder, driver.inputs(), output, *rest)  # all see the same files
+    arguments = (text, name, folder, inputs, output, *rest)
+    driver = _kedge.FileRun.open(*arguments)
     driver.prepare()
     if not driver.is_finished():
         if workers is None:

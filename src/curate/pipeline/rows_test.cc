@@ -124,8 +124,9 @@ TEST_F(RowsTest, a_run_taken_apart_writes_the_same) {
   const Pipeline pipeline = pipeline_of(kPipeline);
   RunOptions options;
   for (size_t shard = 0; shard < 3; ++shard) {
-    options.inputs.push_back(folder_ / (std::to_string(shard) + ".jsonl"));
-    std::ofstream out(options.inputs.back());
+    const fs::path input = folder_ / (std::to_string(shard) + ".jsonl");
+    options.inputs.emplace_back(input);
+    std::ofstream out(input);
     for (size_t i = 0; i < kTexts.size(); ++i) {
       out << R"({"id":)" << i * 10 + shard << R"(,"text":")" << kTexts[i] << (i % 2 == 0 ? "" : "!") << "\"}\n";
     }
@@ -151,6 +152,10 @@ TEST_F(RowsTest, a_run_taken_apart_writes_the_same) {
     }
   }
   EXPECT_TRUE(first.value().is_finished());
+  std::ofstream(folder_ / "0.jsonl", std::ios::app) << "\n";
+  auto late = RunParts::open(pipeline, options, pool, {}, {});
+  ASSERT_TRUE(late.ok());
+  EXPECT_EQ(late.value().finish_shard(0, 0).error().kind, ErrorKind::invalid_input);
   const auto report = first.value().finish();
   ASSERT_TRUE(report.ok()) << report.error().message;
   EXPECT_EQ(files_of(folder_ / "parts"), files_of(folder_ / "whole"));

@@ -136,9 +136,13 @@ class Run {
     }
     KEDGE_TRY(make_folder(options_.output / "rejects"));
     remove_torn();
+    if (!read_json_file(layout_->identity()).ok()) return write_whole(layout_->identity(), to_text(files_));
+    return check_identity();
+  }
+
+  [[nodiscard]] Status check_identity() const {
     const auto found = read_json_file(layout_->identity());
-    if (!found.ok()) return write_whole(layout_->identity(), to_text(files_));
-    if (found.value() == files_) return Done{};
+    if (found.ok() && found.value() == files_) return Done{};
     return Error{ErrorKind::invalid_input,
                  fmt::format("{}: holds another run, of other inputs or another pipeline; choose another folder, or "
                              "remove this one",
@@ -421,6 +425,7 @@ struct RunParts::State {
   RunEvents events;
   std::stop_token stop;
   Run run;
+  bool joined = false;  // the folder holds this run
 };
 
 RunParts::RunParts(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -458,6 +463,8 @@ bool RunParts::is_finished() const {
 }
 
 Status RunParts::finish_shard(size_t stage, size_t shard) {
+  if (!state_->joined) KEDGE_TRY(state_->run.check_identity());
+  state_->joined = true;
   if (state_->run.is_done(stage, shard)) return Done{};
   return state_->run.run_one(stage, shard);
 }

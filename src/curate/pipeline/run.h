@@ -70,7 +70,8 @@ class RunParts {
   [[nodiscard]] size_t shards() const;
   /// Nothing but `finish` is left to do.
   [[nodiscard]] bool is_finished() const;
-  /// Does nothing where it is done and whole. REQUIRES: stage < stages(), shard < shards().
+  /// Does nothing where it is done and whole. Fails with invalid_input too where another run was prepared, be it of
+  /// other files by the same names. REQUIRES: stage < stages(), shard < shards().
   Status finish_shard(size_t stage, size_t shard);
   /// REQUIRES: all shards are through `stage`, which is not the last one.
   Status link(size_t stage);
