@@ -356,7 +356,7 @@ class Disk(FaultCase):
     def answers_in_spite_of(self, server):
         expected = [choices for choices, _, _ in self.visits(self.start("--no-prefix-cache"))]
         self.assertEqual([choices for choices, _, _ in self.visits(server)], expected)
-        self.assertEqual(server.metric("kedge_prefix_disk_errors_total"), 1)
+        self.assertGreaterEqual(server.metric("kedge_prefix_disk_errors_total"), 1)
         self.assertIn("no page is written for 30 s", server.messages())
         self.is_well(server)
 
