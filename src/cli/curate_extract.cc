@@ -9,8 +9,7 @@ namespace {
 
 struct ExtractCommand {
   CurateOptions common;
-  std::string mode = "precision";
-  std::string language = "en";
+  curate::ExtractOptions settings;
 };
 
 struct LangidCommand {
@@ -19,7 +18,7 @@ struct LangidCommand {
 };
 
 Status extract(const ExtractCommand& options) {
-  KEDGE_ASSIGN(const auto op, curate::make_extractor(options.mode, options.language));
+  KEDGE_ASSIGN(const auto op, curate::make_extractor(options.settings));
   return run_operator(options.common, *op);
 }
 
@@ -38,10 +37,12 @@ void register_curate_extract(Commands& commands, CLI::App& curate) {
   options->common.fields.text = "html";
   CLI::App* command = commands.add_to(curate, "extract", "the main text of pages (JSONL with html, or web archives)",
                                       [options] { return extract(*options); });
-  command->add_option("--mode", options->mode, "precision, recall or justext")
+  command->add_option("--mode", options->settings.mode, "precision, recall or justext")
       ->check(CLI::IsMember({"precision", "recall", "justext"}))
       ->capture_default_str();
-  command->add_option("--language", options->language, "justext: the stop words' language")->capture_default_str();
+  command->add_option("--language", options->settings.language, "justext: the stop words' language")
+      ->capture_default_str();
+  command->add_flag("--markdown", options->settings.markdown, "precision, recall: tables and code as Markdown");
   options->common.add_to(*command);
 }
 

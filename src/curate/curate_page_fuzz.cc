@@ -21,6 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   KEDGE_CHECK(kedge::text::is_valid_utf8(html));
   KEDGE_CHECK(kedge::text::is_valid_utf8(extract_main_text(html, ExtractionMode::precision)));
   KEDGE_CHECK(kedge::text::is_valid_utf8(extract_main_text(html, ExtractionMode::recall)));
+  KEDGE_CHECK(kedge::text::is_valid_utf8(extract_main_text(html, ExtractionMode::recall, true)));
   KEDGE_CHECK(kedge::text::is_valid_utf8(extract_justext(html, *StopWords::of("en").value())));
   return 0;
 }

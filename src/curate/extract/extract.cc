@@ -35,11 +35,14 @@ class Extractor : public Operator {
 
 class MainText final : public Extractor {
  public:
-  explicit MainText(ExtractionMode mode) : mode_(mode) {}
+  MainText(ExtractionMode mode, bool markdown) : mode_(mode), markdown_(markdown) {}
 
  private:
-  [[nodiscard]] std::string text_of(std::string_view html) const override { return extract_main_text(html, mode_); }
+  [[nodiscard]] std::string text_of(std::string_view html) const override {
+    return extract_main_text(html, mode_, markdown_);
+  }
   ExtractionMode mode_;
+  bool markdown_;
 };
 
 class Justext final : public Extractor {
@@ -53,15 +56,20 @@ class Justext final : public Extractor {
 
 }  // namespace
 
-Result<std::unique_ptr<Operator>> make_extractor(std::string_view mode, std::string_view language) {
-  if (mode == "precision") return std::unique_ptr<Operator>(std::make_unique<MainText>(ExtractionMode::precision));
-  if (mode == "recall") return std::unique_ptr<Operator>(std::make_unique<MainText>(ExtractionMode::recall));
-  if (mode == "justext") {
-    KEDGE_ASSIGN(const StopWords* stop_words, StopWords::of(language));
-    return std::unique_ptr<Operator>(std::make_unique<Justext>(*stop_words));
+Result<std::unique_ptr<Operator>> make_extractor(const ExtractOptions& options) {
+  if (options.mode == "precision" || options.mode == "recall") {
+    const auto mode = options.mode == "recall" ? ExtractionMode::recall : ExtractionMode::precision;
+    return std::unique_ptr<Operator>(std::make_unique<MainText>(mode, options.markdown));
   }
-  return Error{ErrorKind::invalid_input,
-               fmt::format("--mode: found '{}', expected precision, recall or justext", mode)};
+  if (options.mode != "justext") {
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("--mode: found '{}', expected precision, recall or justext", options.mode)};
+  }
+  if (options.markdown) {
+    return Error{ErrorKind::invalid_input, "--markdown: only the modes precision and recall keep tables and code"};
+  }
+  KEDGE_ASSIGN(const StopWords* stop_words, StopWords::of(options.language));
+  return std::unique_ptr<Operator>(std::make_unique<Justext>(*stop_words));
 }
 
 }  // namespace kedge::curate

@@ -9,8 +9,13 @@
 
 namespace kedge::curate {
 
-/// `{"id","url","text"}`. `mode`: precision, recall or justext (with the stop words of `language`). Fails with
-/// invalid_input or unsupported.
-Result<std::unique_ptr<Operator>> make_extractor(std::string_view mode, std::string_view language);
+struct ExtractOptions {
+  std::string mode = "precision";  // recall, justext
+  std::string language = "en";     // justext: of the stop words
+  bool markdown = false;           // precision, recall: tables and code are kept as Markdown
+};
+
+/// `{"id","url","text"}`. Fails with invalid_input or unsupported.
+Result<std::unique_ptr<Operator>> make_extractor(const ExtractOptions& options);
 
 }  // namespace kedge::curate

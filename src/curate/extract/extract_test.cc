@@ -37,6 +37,21 @@ TEST(MainText, keeps_preformatted_lines_and_cells) {
   EXPECT_EQ(precise("<pre>a\n  b</pre><table><tr><td>1<td>2</table>"), "a\n  b\n1\t2");
 }
 
+TEST(MainText, as_markdown_keeps_code_and_tables) {
+  const auto markdown = [](const std::string& html) {
+    return extract_main_text(html, ExtractionMode::precision, true);
+  };
+  EXPECT_EQ(markdown("<p>Before</p><pre><code class='hljs language-c'>int  x;\n  a | b;</code></pre><p>After</p>"),
+            "Before\n\n```c\nint  x;\n  a | b;\n```\n\nAfter");
+  EXPECT_EQ(markdown("<pre>a ``` b</pre>"), "````\na ``` b\n````");
+  EXPECT_EQ(markdown("<table><thead><tr><th>Port<th>Depth</thead><tr><td>A|B<td>3 <b>m</b></tr><tr><td>C</table>"),
+            "| Port | Depth |\n| --- | --- |\n| A\\|B | 3 m |\n| C |  |");
+  // A page that is laid out by a table, and one row alone, are no tables.
+  EXPECT_EQ(markdown("<table><tr><td><p>" + kStory + "</p><td>x<tr><td>y<td>z</table>"), kStory + "\nx\ny\tz");
+  EXPECT_EQ(markdown("<table><tr><td>1<td>2</table>"), "1\t2");
+  EXPECT_EQ(markdown("<p>x</p><pre> </pre>"), "x");
+}
+
 TEST(MainText, never_gives_nothing_for_something) {
   EXPECT_EQ(precise("<nav>only this</nav>"), "only this");
   std::string deep;

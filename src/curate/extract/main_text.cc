@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "curate/extract/html_tree.h"
+#include "curate/extract/markdown.h"
 
 namespace kedge::curate {
 namespace {
@@ -55,7 +57,7 @@ struct Weight {
 
 class Page {
  public:
-  Page(const HtmlTree& tree, ExtractionMode mode) : mode_(mode) {
+  Page(const HtmlTree& tree, ExtractionMode mode, bool markdown) : mode_(mode), markdown_(markdown) {
     body_ = tree.body() != nullptr ? tree.body() : tree.root();
     total_ = weigh(body_, false);
   }
@@ -73,6 +75,7 @@ class Page {
       walk(body_, {});
       finish_line();
     }
+    while (!out_.empty() && out_.back() == '\n') out_.pop_back();  // behind a last block
     return std::move(out_);
   }
 
@@ -185,6 +188,7 @@ class Page {
       }
       if (state.suspect && is_link_list(node)) return;
     }
+    if (markdown_ && add_block(node, name)) return;
     state.preformatted = state.preformatted || name == "pre";
     const bool block = kBlocks.contains(name);
     if (block) finish_line();
@@ -208,6 +212,19 @@ class Page {
     }
   }
 
+  /// Code and tables, a blank line before and behind them. False: it is neither.
+  bool add_block(const GumboNode* node, const std::string& name) {
+    std::optional<std::string> block;
+    if (name == "pre") block = fenced_code(node);
+    if (name == "table") block = markdown_table(node);
+    if (!block) return false;
+    finish_line();
+    if (block->empty()) return true;
+    if (!out_.empty()) out_ += out_.back() == '\n' ? "\n" : "\n\n";
+    out_ += *block + "\n";
+    return true;
+  }
+
   void finish_line(bool preformatted = false) {
     while (!line_.empty() && is_space(line_.back())) line_.pop_back();
     if (!line_.empty() || (preformatted && !out_.empty() && !out_.ends_with("\n\n"))) {
@@ -218,6 +235,7 @@ class Page {
   }
 
   ExtractionMode mode_;
+  bool markdown_;
   const GumboNode* body_ = nullptr;
   std::unordered_map<const GumboNode*, Weight> weights_;
   Weight total_;
@@ -227,10 +245,10 @@ class Page {
 
 }  // namespace
 
-std::string extract_main_text(std::string_view html, ExtractionMode mode) {
+std::string extract_main_text(std::string_view html, ExtractionMode mode, bool markdown) {
   const auto tree = HtmlTree::parse(html);
   if (tree == nullptr) return text_without_tags(html);
-  return Page(*tree, mode).text();
+  return Page(*tree, mode, markdown).text();
 }
 
 }  // namespace kedge::curate

@@ -28,11 +28,13 @@ class ExtractStep final : public Step {
 };
 
 MadeStep make_extract(OptionReader& options, const Folder&) {
-  const std::string mode = options.choice("mode", "precision", {"precision", "recall", "justext"});
-  const std::string language = options.text("language", "en");
+  ExtractOptions settings;
+  settings.mode = options.choice("mode", settings.mode, {"precision", "recall", "justext"});
+  settings.language = options.text("language", settings.language);
+  settings.markdown = options.flag("markdown", settings.markdown);
   KEDGE_TRY(options.finish());
-  KEDGE_ASSIGN(auto op, make_extractor(mode, language));
-  return std::unique_ptr<Step>(std::make_unique<ExtractStep>("extract " + mode, std::move(op)));
+  KEDGE_ASSIGN(auto op, make_extractor(settings));
+  return std::unique_ptr<Step>(std::make_unique<ExtractStep>("extract " + settings.mode, std::move(op)));
 }
 
 }  // namespace
@@ -41,7 +43,9 @@ OperatorInfo extract_operator() {
   return {"extract",
           "the main text of pages: `html` in JSONL, or responses in web archives",
           "docs/guide/curate.md; jusText: Pomikalek 2011",
-          {{"mode", "precision", "precision, recall or justext"}, {"language", "en", "justext: of the stop words"}},
+          {{"mode", "precision", "precision, recall or justext"},
+           {"language", "en", "justext: of the stop words"},
+           {"markdown", "false", "precision, recall: tables and code as Markdown"}},
           make_extract};
 }
 
