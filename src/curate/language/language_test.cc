@@ -8,6 +8,8 @@
 #include <cstring>
 #include <fstream>
 
+#include "curate/language/script.h"
+
 namespace kedge::curate {
 namespace {
 
@@ -80,6 +82,20 @@ TEST_F(FastTextFile, is_refused_wherever_it_breaks_off) {
     bytes_ = whole.substr(0, size);
     EXPECT_FALSE(open().ok()) << size;
   }
+}
+
+TEST(Script, most_letters_decide) {
+  const auto script = [](std::u32string_view text) { return main_script(text); };
+  EXPECT_EQ(script(U"Some words, 123.").code, "Latn");
+  EXPECT_EQ(script(U"Some words, 123.").share, 1);
+  EXPECT_EQ(script(U"слово и ещё word").code, "Cyrl");
+  EXPECT_DOUBLE_EQ(script(U"слово и ещё word").share, 9.0 / 13);
+  EXPECT_EQ(script(U"日本語の文").code, "Hani");
+  EXPECT_EQ(script(U"한국어 문장").code, "Hang");
+  EXPECT_EQ(script(U"aя").code, "Latn");
+  EXPECT_EQ(script(U"яa").code, "Cyrl");
+  EXPECT_EQ(script(U"12 + 3 = 15").code, "Zzzz");
+  EXPECT_EQ(script(U"").share, 0);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ void replace_text(data::Document& document, std::string_view text, Outcome& outc
 OperatorInfo extract_operator();
 OperatorInfo clean_operator();
 OperatorInfo language_operator();
+OperatorInfo script_operator();
 OperatorInfo classify_operator();
 OperatorInfo perplexity_operator();
 OperatorInfo unigrams_operator();

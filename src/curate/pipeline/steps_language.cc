@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "curate/language/identify.h"
+#include "curate/language/script.h"
 #include "curate/pipeline/steps.h"
 
 namespace kedge::curate {
@@ -68,7 +69,63 @@ MadeStep make_language(OptionReader& options, const Folder& folder) {
   return std::unique_ptr<Step>(std::make_unique<LanguageStep>(label, std::move(model), std::move(settings)));
 }
 
+class ScriptStep final : public Step {
+ public:
+  struct Settings {
+    std::vector<std::string> keep;  // empty: all
+    double share_least = 0;
+    std::string member;  // empty: none
+  };
+  explicit ScriptStep(Settings settings) : Step("script"), settings_(std::move(settings)) {}
+
+  [[nodiscard]] Outcome apply(data::Document& document) const override {
+    const ScriptShare script = main_script(to_codes(document.text));
+    Outcome outcome;
+    outcome.labels.push_back(script.code);
+    outcome.values.emplace_back("script_share", script.share);
+    outcome.details = fmt::format(R"({{"script":"{}","share":{}}})", script.code, json_number(script.share));
+    if (!settings_.member.empty()) outcome.members.emplace_back(settings_.member, json_text(script.code));
+    const auto& keep = settings_.keep;
+    if (!keep.empty() && std::find(keep.begin(), keep.end(), script.code) == keep.end()) {
+      outcome.reason = "script " + script.code;
+    } else if (script.share < settings_.share_least) {
+      outcome.reason = "scripts mixed";
+    }
+    outcome.keep = outcome.reason.empty();
+    return outcome;
+  }
+  [[nodiscard]] std::vector<ValueRange> value_ranges() const override {
+    return {{"script_share", 0, 1, settings_.share_least, 1e300}};
+  }
+  [[nodiscard]] std::vector<MemberInfo> members() const override {
+    if (settings_.member.empty()) return {};
+    return {{settings_.member, MemberInfo::Kind::text}};
+  }
+
+ private:
+  Settings settings_;
+};
+
+MadeStep make_script(OptionReader& options, const Folder&) {
+  ScriptStep::Settings settings;
+  settings.keep = options.texts("keep");
+  settings.share_least = options.number("min_share", 0, 0, 1);
+  settings.member = options.text("member", "script");
+  KEDGE_TRY(options.finish());
+  return std::unique_ptr<Step>(std::make_unique<ScriptStep>(std::move(settings)));
+}
+
 }  // namespace
+
+OperatorInfo script_operator() {
+  return {"script",
+          "the script that most letters of a text are of, written beside it; drops others where `keep` is there",
+          "Unicode Standard Annex 24",
+          {{"keep", "", "codes to keep, ISO 15924 (Latn, Cyrl, Hani); all without it"},
+           {"min_share", "0", "drop where fewer of the letters are of it"},
+           {"member", "script", "where it is written; empty: nowhere"}},
+          make_script};
+}
 
 OperatorInfo language_operator() {
   return {"language",

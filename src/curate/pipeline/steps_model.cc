@@ -37,6 +37,7 @@ class EmbedStep final : public Step {
     outcome.members.emplace_back(member_, json + "]");
     return outcome;
   }
+  [[nodiscard]] std::vector<MemberInfo> members() const override { return {{member_, MemberInfo::Kind::json}}; }
 
  private:
   std::shared_ptr<const TextModel> model_;
@@ -76,6 +77,10 @@ class ScoreStep final : public Step {
   }
   [[nodiscard]] std::vector<ValueRange> value_ranges() const override {
     return {{"model_score", -5, 5, settings_.least, settings_.most}};
+  }
+  [[nodiscard]] std::vector<MemberInfo> members() const override {
+    if (settings_.member.empty()) return {};
+    return {{settings_.member, MemberInfo::Kind::number}};
   }
 
  private:
