@@ -1,6 +1,9 @@
 // The steps that ask a model: embeddings, and scores of classification heads.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "curate/pipeline/steps.h"
 #include "curate/text_model.h"
 
@@ -30,6 +33,10 @@ class EmbedStep final : public Step {
     const Result<std::vector<float>> vector = model_->embedding(document.text);
     if (!vector.ok()) {
       refuse(outcome, vector.error());
+      return outcome;
+    }
+    if (!std::ranges::all_of(vector.value(), [](float number) { return std::isfinite(number); })) {
+      refuse(outcome, {ErrorKind::corrupt_data, "the embedding is not finite"});
       return outcome;
     }
     std::string json = "[";
