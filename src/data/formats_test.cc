@@ -5,64 +5,20 @@
 #include <bzlib.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include <array>
 #include <cstdio>
-#include <fstream>
 
 #include "data/markup/wikitext.h"
 #include "data/reader.h"
+#include "data/test_support.h"
 
 namespace kedge::data {
 namespace {
 
 using testing::ElementsAre;
 
-class Formats : public testing::Test {
- protected:
-  Formats() : folder_(std::filesystem::temp_directory_path() / ("kedge_formats_test_" + std::to_string(::getpid()))) {
-    std::filesystem::create_directories(folder_);
-  }
-  ~Formats() override { std::filesystem::remove_all(folder_); }
-
-  std::filesystem::path write(const std::string& name, const std::string& bytes) {
-    std::ofstream(folder_ / name, std::ios::binary) << bytes;
-    return folder_ / name;
-  }
-
-  /// Ids and texts of the documents, names of what is none.
-  std::vector<std::string> read(const std::vector<Input>& inputs) {
-    auto reader = Reader::open(inputs, {});
-    std::vector<std::string> found;
-    Batch batch;
-    while (reader.value()->read(batch).value()) {
-      for (const Record& record : batch.records) {
-        const auto document = reader.value()->parse(record);
-        found.push_back(document.ok() ? document.value().id_json + "=" + document.value().text
-                                      : reader.value()->name(record).substr(folder_.string().size() + 1));
-      }
-    }
-    return found;
-  }
-
-  std::filesystem::path folder_;
-};
-
-std::string gzip(const std::string& bytes) {
-  z_stream stream{};
-  deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
-  std::string out(bytes.size() + 100, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
+using Formats = FilesTest;
 
 std::string bzip2(std::string bytes) {
   std::string out(bytes.size() + 1000, '\0');

@@ -44,6 +44,9 @@ class HtmlTree {
   GumboOutput* output_ = nullptr;  // in the arena
 };
 
+inline bool is_html_space(char c) {
+  return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f';
+}
 /// Lower-case name; "" for what is no element.
 std::string element_name(const GumboNode* node);
 /// An attribute's value, or "".

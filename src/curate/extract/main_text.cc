@@ -43,10 +43,6 @@ const Names kBlocks = {"address", "article", "aside",    "blockquote", "body",  
 constexpr double kMostOfPage = 0.4;  // what holds more is not beside the content
 constexpr double kLinkList = 0.8;    // of an element's text that lies in links
 
-bool is_space(char c) {
-  return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f';
-}
-
 /// What an element holds.
 struct Weight {
   size_t text = 0;   // characters without white space
@@ -90,7 +86,7 @@ class Page {
     const std::string name = element_name(node);
     if (kSilent.contains(name)) return weights_[node] = weight;
     for (const char c : node_text(node))
-      weight.text += is_space(c) || (static_cast<unsigned char>(c) & 0xC0) == 0x80 ? 0 : 1;
+      weight.text += is_html_space(c) || (static_cast<unsigned char>(c) & 0xC0) == 0x80 ? 0 : 1;
     if (in_link) weight.links = weight.text;
     if (name == "a") ++weight.anchors;
     if (name == "h1") weight.heading = true;
@@ -204,8 +200,8 @@ class Page {
         finish_line(true);
       } else if (preformatted && c == ' ') {
         line_ += ' ';
-      } else if (is_space(c)) {
-        if (!line_.empty() && !is_space(line_.back())) line_ += ' ';
+      } else if (is_html_space(c)) {
+        if (!line_.empty() && !is_html_space(line_.back())) line_ += ' ';
       } else {
         line_ += c;
       }
@@ -226,7 +222,7 @@ class Page {
   }
 
   void finish_line(bool preformatted = false) {
-    while (!line_.empty() && is_space(line_.back())) line_.pop_back();
+    while (!line_.empty() && is_html_space(line_.back())) line_.pop_back();
     if (!line_.empty() || (preformatted && !out_.empty() && !out_.ends_with("\n\n"))) {
       if (!out_.empty()) out_ += '\n';
       out_ += line_;

@@ -16,10 +16,6 @@ const std::unordered_set<std::string_view> kNoCells = {"table", "p",    "div",  
                                                        "h5",    "h6",   "section", "article", "nav"};
 const std::unordered_set<std::string_view> kHidden = {"script", "style", "template", "noscript"};
 
-bool is_space(char c) {
-  return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f';
-}
-
 template <typename Function>
 void for_each_child(const GumboNode* node, Function function) {
   const GumboVector& children = children_of(node);
@@ -46,7 +42,7 @@ std::string cell_text(const GumboNode* cell) {
   std::string text, out;
   append_text(cell, text);
   for (const char c : text) {
-    if (is_space(c)) {
+    if (is_html_space(c)) {
       if (!out.empty() && out.back() != ' ') out += ' ';
     } else {
       if (c == '|') out += '\\';
@@ -88,7 +84,7 @@ std::string language_of(const GumboNode* pre) {
       if (at == std::string_view::npos || !language.empty()) continue;
       classes.remove_prefix(at + mark.size());
       for (const char c : classes) {
-        if (is_space(c) || c == '`') break;
+        if (is_html_space(c) || c == '`') break;
         language += c;
       }
     }
@@ -103,7 +99,7 @@ std::string language_of(const GumboNode* pre) {
 std::string fenced_code(const GumboNode* pre) {
   std::string code;
   append_text(pre, code);
-  while (!code.empty() && is_space(code.back())) code.pop_back();
+  while (!code.empty() && is_html_space(code.back())) code.pop_back();
   if (code.starts_with('\n')) code.erase(0, 1);
   if (code.empty()) return "";
   size_t run = 0, longest = 0;
