@@ -45,18 +45,18 @@ class WorkerPool {
     run_parts(count, grain, 1, function);
   }
 
-  /// The same in up to kParts ranges for each worker: who is done with its own takes those of the others, so that a
+  static constexpr unsigned kParts = 8;
+
+  /// The same in up to `parts` ranges for each worker: who is done with its own takes those of the others, so that a
   /// core which is slow for a while holds up nobody. For work that costs nothing to cut.
   template <typename F>
-  void parallel_for_parts(int64_t count, int64_t grain, F&& function) {
-    run_parts(count, grain, kParts, function);
+  void parallel_for_parts(int64_t count, int64_t grain, F&& function, unsigned parts = kParts) {
+    run_parts(count, grain, parts, function);
   }
 
   static unsigned physical_core_count();
 
  private:
-  static constexpr unsigned kParts = 8;
-
   template <typename F>
   void run_parts(int64_t count, int64_t grain, unsigned parts, F& function) {
     if (count <= 0) return;

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "core/file.h"
 
@@ -11,24 +13,32 @@ namespace {
 
 constexpr size_t kWriteBytes = size_t{1} << 20;
 
-/// One batch's documents beside its records.
+constexpr unsigned kParts = 32;  // of a batch, for each thread: the last to end leaves the others idle for one of them
+constexpr size_t kKeptTextBytes = size_t{1} << 20;  // a longer text's memory is given back
+
+/// What a record became.
 struct Parsed {
-  std::optional<data::Document> document;
-  Error error;
+  data::Document document;
+  std::optional<Error> error;
 };
 
 class Visit {
  public:
   Visit(const Visitor& visitor, WorkerPool& pool, const Events& events)
-      : visitor_(visitor), pool_(pool), events_(events) {}
+      : visitor_(visitor), pool_(pool), events_(events), scratch_(pool.size()) {}
 
-  Status batch(const data::Reader& reader, const data::Batch& batch) {
+  /// `meanwhile` runs on one of the threads.
+  Status batch(const data::Reader& reader, const data::Batch& batch, const std::function<void()>& meanwhile) {
     parsed_.clear();
     parsed_.resize(batch.records.size());
     if (visitor_.begin_batch) visitor_.begin_batch(batch.records.size());
-    pool_.parallel_for_parts(static_cast<int64_t>(batch.records.size()), 1, [&](int64_t begin, int64_t end, unsigned) {
-      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) parse(reader, batch.records[i], i);
-    });
+    const auto run = [&](int64_t begin, int64_t end, unsigned worker) {
+      if (begin == 0) meanwhile();
+      for (auto i = static_cast<size_t>(std::max<int64_t>(begin, 1)); i < static_cast<size_t>(end); ++i) {
+        parse(reader, batch.records[i - 1], i - 1, worker);
+      }
+    };
+    pool_.parallel_for_parts(static_cast<int64_t>(batch.records.size()) + 1, 1, run, kParts);
     for (size_t i = 0; i < parsed_.size(); ++i) KEDGE_TRY(take(reader, batch.records[i], i));
     return Done{};
   }
@@ -39,26 +49,35 @@ class Visit {
   [[nodiscard]] bool read_something() const { return readable_; }
 
  private:
-  void parse(const data::Reader& reader, const data::Record& record, size_t slot) {
-    Result<data::Document> document = visitor_.read ? visitor_.read(reader, record) : reader.parse(record);
-    if (!document.ok()) {
-      parsed_[slot].error = std::move(document).error();
+  void parse(const data::Reader& reader, const data::Record& record, size_t slot, unsigned worker) {
+    Parsed& parsed = parsed_[slot];
+    data::Document& document = visitor_.takes_text ? parsed.document : scratch_[worker];
+    if (Status read = this->read(reader, record, document); !read.ok()) {
+      parsed.error = std::move(read).error();
       return;
     }
-    parsed_[slot].document = std::move(document).value();
-    if (visitor_.work) visitor_.work(*parsed_[slot].document, slot);
+    if (visitor_.work) visitor_.work(document, slot);
+    if (visitor_.takes_text) return;
+    parsed.document.id_json = std::move(document.id_json);
+    if (document.text.capacity() > kKeptTextBytes) document = {};
+  }
+
+  Status read(const data::Reader& reader, const data::Record& record, data::Document& document) const {
+    if (!visitor_.read_page || record.kind != data::RecordKind::http_response) return reader.parse(record, document);
+    KEDGE_ASSIGN(document, visitor_.read_page(record));
+    return Done{};
   }
 
   Status take(const data::Reader& reader, const data::Record& record, size_t slot) {
     ++counts_.in;
     Parsed& parsed = parsed_[slot];
-    if (parsed.document) {
+    if (!parsed.error) {
       readable_ = true;
       ++counts_.out;
-      return visitor_.take(slot, *parsed.document);
+      return visitor_.take(slot, parsed.document);
     }
     ++counts_.rejected;
-    data::Reject reject{reader.name(record), parsed.error.message, parsed.error.kind == ErrorKind::corrupt_data};
+    data::Reject reject{reader.name(record), parsed.error->message, parsed.error->kind == ErrorKind::corrupt_data};
     if (!reject.unreadable) readable_ = true;
     if (events_.on_reject) events_.on_reject(reject);
     if (reject.unreadable && !first_unreadable_) first_unreadable_ = std::move(reject);
@@ -69,6 +88,7 @@ class Visit {
   WorkerPool& pool_;
   const Events& events_;
   std::vector<Parsed> parsed_;
+  std::vector<data::Document> scratch_;  // of each worker
   Counts counts_;
   std::optional<data::Reject> first_unreadable_;
   bool readable_ = false;
@@ -80,15 +100,18 @@ Result<Counts> visit(const Job& job, const Visitor& visitor, WorkerPool& pool, c
                      const std::stop_token& stop) {
   KEDGE_ASSIGN(const auto reader, data::Reader::open(job.inputs, job.fields));
   Visit walk(visitor, pool, events);
-  data::Batch batch;
-  for (;;) {
+  data::Batch batch, next;
+  KEDGE_ASSIGN(bool more, reader->read(batch));
+  while (more && walk.counts().in < job.records_enough) {
     if (stop.stop_requested()) return Error{ErrorKind::cancelled, "stopped; no output was written"};
-    KEDGE_ASSIGN(const bool more, reader->read(batch));
-    if (!more || walk.counts().in >= job.records_enough) break;
-    KEDGE_TRY(walk.batch(*reader, batch));
+    const uint64_t consumed = reader->consumed();  // by this batch and those before it
+    Result<bool> read_on = false;
+    KEDGE_TRY(walk.batch(*reader, batch, [&] { read_on = reader->read(next); }));
+    KEDGE_ASSIGN(more, std::move(read_on));
+    std::swap(batch, next);
     if (events.on_progress) {
       const double size = static_cast<double>(std::max<uint64_t>(reader->size(), 1));
-      events.on_progress(walk.counts().in, std::min(1.0, static_cast<double>(reader->consumed()) / size));
+      events.on_progress(walk.counts().in, std::min(1.0, static_cast<double>(consumed) / size));
     }
   }
   if (!job.may_hold_nothing && !walk.read_something() && walk.first_unreadable()) {
@@ -104,10 +127,8 @@ Result<Counts> annotate(const Job& job, const Operator& op, WorkerPool& pool, co
   std::vector<std::string> lines;
   std::string pending;  // one write a megabyte, not one a document
   Visitor visitor;
-  visitor.read = [&op](const data::Reader& reader, const data::Record& record) {
-    const bool page = record.kind == data::RecordKind::http_response && op.reads_pages();
-    return page ? op.read_page(record) : reader.parse(record);
-  };
+  visitor.takes_text = false;
+  if (op.reads_pages()) visitor.read_page = [&op](const data::Record& record) { return op.read_page(record); };
   visitor.begin_batch = [&](size_t slots) { lines.assign(slots, {}); };
   visitor.work = [&](const data::Document& document, size_t slot) {
     op.annotate(document, lines[slot]);

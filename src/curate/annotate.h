@@ -33,15 +33,18 @@ struct Job {
   uint64_t records_enough = UINT64_MAX;  // after a batch that reaches this number the rest is left
 };
 
-/// Walks over all documents in input order. `parse` runs on the pool's threads; `take` on the caller, in order.
-/// Fails with not_found (an input is not there), corrupt_data (nothing could be read), cancelled, or what `take`
-/// returns.
+/// What is done with documents.
 struct Visitor {
-  std::function<Result<data::Document>(const data::Reader&, const data::Record&)> read;
-  std::function<void(const data::Document&, size_t slot)> work;       // any thread; slot: index in the batch
-  std::function<Status(size_t slot, data::Document& document)> take;  // the caller's thread, documents only
+  std::function<Result<data::Document>(const data::Record&)> read_page;  // of web archives, where pages are taken
+  std::function<void(data::Document& document, size_t slot)> work;       // any thread; slot: index in the batch
+  std::function<Status(size_t slot, data::Document& document)> take;     // the caller's thread, documents only
   std::function<void(size_t slots)> begin_batch;
+  bool takes_text = true;  // false: `take` sees the id alone, and texts stay in the caches of who worked on them
 };
+
+/// Walks over all documents in input order: `work` on the pool's threads, which read the next batch meanwhile; `take`
+/// on the caller, in order. Fails with not_found (an input is not there), corrupt_data (nothing could be read),
+/// cancelled, or what `take` returns.
 Result<Counts> visit(const Job& job, const Visitor& visitor, WorkerPool& pool, const Events& events,
                      const std::stop_token& stop);
 

@@ -34,6 +34,7 @@ class Blend {
     uint64_t taken = 0;
     std::vector<std::string> lines;
     Visitor visitor;
+    visitor.takes_text = false;
     visitor.begin_batch = [&](size_t count) { lines.assign(count, {}); };
     visitor.work = [&](const data::Document& document, size_t slot) { lines[slot] = document_line(document); };
     visitor.take = [&](size_t slot, data::Document&) -> Status {

@@ -129,6 +129,7 @@ Result<PackCounts> pack_tokens(const Job& job, const Tokenizer& tokenizer, const
     slots[slot] = std::move(tokens).value();
     if (options.end_token >= 0) slots[slot]->push_back(options.end_token);
   };
+  visitor.takes_text = false;
   visitor.take = [&](size_t slot, data::Document& document) -> Status {
     if (!slots[slot] || slots[slot]->size() > std::numeric_limits<int32_t>::max()) {
       return Error{ErrorKind::unsupported, fmt::format("document {}: too long to be tokenized", document.id_json)};

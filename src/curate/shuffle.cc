@@ -148,6 +148,7 @@ Result<Counts> shuffle(const Job& job, const ShuffleOptions& options, const MixO
   std::vector<std::string> lines;
   uint64_t number = 0;
   Visitor visitor;
+  visitor.takes_text = false;
   visitor.begin_batch = [&](size_t count) { lines.assign(count, {}); };
   visitor.work = [&](const data::Document& document, size_t slot) { lines[slot] = document_line(document); };
   visitor.take = [&](size_t slot, data::Document&) {

@@ -49,6 +49,7 @@ Result<Json> survey(const Job& job, WorkerPool& pool, const Events& events, cons
   std::vector<uint64_t> hashes;
   std::map<std::string, uint64_t> by_language;
   Visitor visitor;
+  visitor.takes_text = false;
   visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
   visitor.work = [&](const data::Document& document, size_t slot) { slots[slot] = measure(document.text, *languages); };
   visitor.take = [&](size_t slot, data::Document&) -> Status {

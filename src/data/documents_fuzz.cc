@@ -22,13 +22,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   while (reader.value()->read(batch).value()) {
     for (const Record& record : batch.records) {
       KEDGE_CHECK(!reader.value()->name(record).empty());
-      const auto document = reader.value()->parse(record);
-      if (!document.ok()) {
-        KEDGE_CHECK(!document.error().message.empty());
+      Document document;
+      const auto parsed = reader.value()->parse(record, document);
+      if (!parsed.ok()) {
+        KEDGE_CHECK(!parsed.error().message.empty());
         continue;
       }
-      KEDGE_CHECK(!document.value().id_json.empty());
-      KEDGE_CHECK(kedge::text::is_valid_utf8(document.value().text));
+      KEDGE_CHECK(!document.id_json.empty());
+      KEDGE_CHECK(kedge::text::is_valid_utf8(document.text));
     }
   }
   ::close(fd);

@@ -102,9 +102,11 @@ TEST_F(Formats, dumps_of_encyclopedias_give_their_articles) {
   auto reader = Reader::open({path}, {});
   Batch batch;
   ASSERT_TRUE(reader.value()->read(batch).value());
-  EXPECT_EQ(reader.value()->parse(batch.records[0]).value().url, "https://de.wikipedia.org/wiki/Das_Sch%26ff");
-  EXPECT_EQ(reader.value()->parse(batch.records[0]).value().title, "Das Sch&ff");
-  EXPECT_EQ(reader.value()->parse(batch.records[1]).error().message, "a redirect");
+  Document document;
+  ASSERT_TRUE(reader.value()->parse(batch.records[0], document).ok());
+  EXPECT_EQ(document.url, "https://de.wikipedia.org/wiki/Das_Sch%26ff");
+  EXPECT_EQ(document.title, "Das Sch&ff");
+  EXPECT_EQ(reader.value()->parse(batch.records[1], document).error().message, "a redirect");
   EXPECT_THAT(read({write("torn.xml", dump.substr(0, dump.size() - 200))}),
               ElementsAre(testing::_, testing::_, "torn.xml"));
 }

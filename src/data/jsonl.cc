@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include <cstring>
+#include <algorithm>
 
 #include "data/source.h"
 
@@ -24,24 +24,25 @@ class JsonlSource final : public Source {
 
   Result<bool> read(Batch& batch, size_t bytes) override {
     if (ended_) return false;
-    auto block = std::make_unique<std::string>(std::move(rest_));
+    Block block{batch.buffer()};
+    append(block, rest_);
     rest_.clear();
     size_t scanned = 0;
     size_t last = std::string::npos;  // of the newline that ends the last whole line
-    while (!ended_ && (block->size() < bytes || last == std::string::npos)) {
-      KEDGE_TRY(grow(*block));
-      const size_t found = block->rfind('\n');
+    while (!ended_ && (block.size < bytes || last == std::string::npos)) {
+      KEDGE_TRY(grow(block));
+      const size_t found = block.view().rfind('\n');
       if (found != std::string::npos && found >= scanned) last = found;
-      scanned = block->size();
-      if (last == std::string::npos && block->size() > kRecordBytesMax) {
-        KEDGE_TRY(skip_line(batch, *block));
+      scanned = block.size;
+      if (last == std::string::npos && block.size > kRecordBytesMax) {
+        KEDGE_TRY(skip_line(batch, block));
         scanned = 0;
       }
     }
-    last = block->rfind('\n');
+    last = block.view().rfind('\n');
     if (!ended_ && last != std::string::npos) {
-      rest_.assign(*block, last + 1);
-      block->resize(last + 1);
+      rest_ = block.view().substr(last + 1);
+      block.size = last + 1;
     }
     cut(batch, std::move(block));
     return true;
@@ -51,57 +52,72 @@ class JsonlSource final : public Source {
   [[nodiscard]] size_t consumed() const override { return stream_->consumed(); }
 
  private:
-  Status grow(std::string& block) {
-    const size_t size = block.size();
-    block.resize(size + kReadBytes);
-    Result<size_t> count = stream_->read(std::span<char>(block).subspan(size));
-    block.resize(size + (count.ok() ? count.value() : 0));
+  /// Bytes of the file at the front of memory that is as large as it ever was: nothing is filled with zeros twice.
+  struct Block {
+    std::unique_ptr<std::string> bytes;
+    size_t size = 0;
+
+    [[nodiscard]] std::string_view view() const { return std::string_view(*bytes).substr(0, size); }
+    /// Room for more, and for what a parser reads beyond.
+    [[nodiscard]] std::span<char> room(size_t more) {
+      const size_t needed = size + more + kReadAheadBytes;
+      if (bytes->size() < needed) bytes->resize(std::max(needed, bytes->size() + bytes->size() / 2));
+      return std::span<char>(*bytes).subspan(size, more);
+    }
+  };
+
+  static void append(Block& block, std::string_view text) {
+    std::copy(text.begin(), text.end(), block.room(text.size()).begin());
+    block.size += text.size();
+  }
+
+  Status grow(Block& block) {
+    Result<size_t> count = stream_->read(block.room(kReadBytes));
     if (!count.ok()) {
       failure_ = std::move(count).error();
       ended_ = true;
-      const size_t newline = block.rfind('\n');  // a half line of a broken file is nothing
-      block.resize(newline == std::string::npos ? 0 : newline + 1);
-    } else if (count.value() == 0) {
-      ended_ = true;
+      block.size = block.view().rfind('\n') + 1;  // a half line of a broken file is nothing; npos + 1 is 0
+    } else {
+      block.size += count.value();
+      ended_ = count.value() == 0;
     }
     return Done{};
   }
 
   /// Forgets a line without end, up to its end.
-  Status skip_line(Batch& batch, std::string& block) {
+  Status skip_line(Batch& batch, Block& block) {
     Record record;
     record.kind = RecordKind::broken;
     record.number = ++line_;
     record.reason = fmt::format("longer than {} bytes", kRecordBytesMax);
     batch.records.push_back(std::move(record));
     for (;;) {
-      block.clear();
+      block.size = 0;
       KEDGE_TRY(grow(block));
-      const size_t newline = block.find('\n');
+      const size_t newline = block.view().find('\n');
       if (newline != std::string::npos) {
-        block.erase(0, newline + 1);
+        const std::string left(block.view().substr(newline + 1));
+        block.size = 0;
+        append(block, left);
         return Done{};
       }
       if (ended_) return Done{};
     }
   }
 
-  void cut(Batch& batch, std::unique_ptr<std::string> block) {
-    const size_t size = block->size();
-    block->resize(size + kReadAheadBytes, '\0');
-    std::string_view text(block->data(), size);
+  void cut(Batch& batch, Block block) {
+    std::string_view text = block.view();
     while (!text.empty()) {
       const size_t newline = std::min(text.find('\n'), text.size());
       const std::string_view line = text.substr(0, newline);
       text.remove_prefix(std::min(newline + 1, text.size()));
       ++line_;
       if (is_blank(line)) continue;
-      Record record;
+      Record& record = batch.records.emplace_back();
       record.bytes = line;
       record.number = line_;
-      batch.records.push_back(std::move(record));
     }
-    batch.storage.push_back(std::move(block));
+    batch.storage.push_back(std::move(block.bytes));
     if (failure_) {
       Record record;
       record.kind = RecordKind::broken;
@@ -123,12 +139,24 @@ Error no_document(std::string message) {
   return Error{ErrorKind::invalid_input, std::move(message)};
 }
 
-Result<std::string> id_of(const simdjson::dom::element& value) {
+bool needs_no_escape(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == '"' || c == '\\'; });
+}
+
+Status set_id(const simdjson::dom::element& value, std::string& id_json) {
+  std::string_view text;
+  if (value.get(text) == simdjson::SUCCESS && needs_no_escape(text)) {
+    id_json = '"';
+    id_json.append(text);
+    id_json += '"';
+    return Done{};
+  }
   switch (value.type()) {
     case simdjson::dom::element_type::STRING:
     case simdjson::dom::element_type::INT64:
     case simdjson::dom::element_type::UINT64:
-      return simdjson::minify(value);
+      id_json = simdjson::minify(value);
+      return Done{};
     default:
       return no_document("the id is neither a string nor a whole number");
   }
@@ -140,7 +168,7 @@ std::unique_ptr<Source> open_jsonl(std::unique_ptr<ByteStream> stream, std::stri
   return std::make_unique<JsonlSource>(std::move(stream), std::move(head));
 }
 
-Result<Document> parse_json_line(std::string_view line, const Fields& fields) {
+Status parse_json_line(std::string_view line, const Fields& fields, Document& document) {
   thread_local simdjson::dom::parser parser(kRecordBytesMax + kReadAheadBytes);
   simdjson::dom::element root;
   if (const auto code = parser.parse(line.data(), line.size(), false).get(root); code != simdjson::SUCCESS) {
@@ -148,12 +176,11 @@ Result<Document> parse_json_line(std::string_view line, const Fields& fields) {
   }
   simdjson::dom::object object;
   if (root.get(object) != simdjson::SUCCESS) return no_document("not a JSON object");
-  Document document;
   document.line = line;
   bool has_text = false;
   for (const auto& [key, value] : object) {
     if (key == fields.id) {
-      KEDGE_ASSIGN(document.id_json, id_of(value));
+      KEDGE_TRY(set_id(value, document.id_json));
     } else if (key == fields.text) {
       std::string_view text;
       has_text = value.get(text) == simdjson::SUCCESS;
@@ -165,7 +192,7 @@ Result<Document> parse_json_line(std::string_view line, const Fields& fields) {
   }
   if (document.id_json.empty()) return no_document(fmt::format("no '{}'", fields.id));
   if (!has_text) return no_document(fmt::format("no text in '{}'", fields.text));
-  return document;
+  return Done{};
 }
 
 }  // namespace kedge::data

@@ -16,6 +16,11 @@ void add_broken(Batch& batch, std::string reason) {
   batch.records.push_back(std::move(record));
 }
 
+Status assign(Document& document, Result<Document> parsed) {
+  KEDGE_ASSIGN(document, std::move(parsed));
+  return Done{};
+}
+
 size_t bytes_of(const Batch& batch) {
   size_t bytes = 0;
   for (const auto& part : batch.storage) bytes += part->size();
@@ -65,29 +70,29 @@ Result<bool> Reader::read(Batch& batch) {
   return true;
 }
 
-Result<Document> Reader::parse(const Record& record) const {
-  Result<Document> document = parse_any(record);
-  if (document.ok()) document.value().number = record.number;
-  return document;
+Status Reader::parse(const Record& record, Document& document) const {
+  document.clear();
+  KEDGE_TRY(parse_any(record, document));
+  document.number = record.number;
+  return Done{};
 }
 
-Result<Document> Reader::parse_any(const Record& record) const {
+Status Reader::parse_any(const Record& record, Document& document) const {
   switch (record.kind) {
     case RecordKind::json_line:
-      return parse_json_line(record.bytes, fields_);
-    case RecordKind::document: {
-      Document document = record.document;
+      return parse_json_line(record.bytes, fields_, document);
+    case RecordKind::document:
+      document = record.document;
       document.line = record.bytes;
-      return document;
-    }
+      return Done{};
     case RecordKind::http_response:
       return Error{ErrorKind::invalid_input, "a page of a web archive has no text before `kedge curate extract`"};
     case RecordKind::wiki_page:
-      return parse_wiki_page(record);
+      return assign(document, parse_wiki_page(record));
     case RecordKind::tex_source:
-      return parse_tex_source(record);
+      return assign(document, parse_tex_source(record));
     case RecordKind::pdf_file:
-      return parse_pdf_file(record);
+      return assign(document, parse_pdf_file(record));
     case RecordKind::broken:
       break;
   }

@@ -21,9 +21,9 @@ class Reader {
   /// broken record.
   Result<bool> read(Batch& batch);
 
-  /// What stands in a record, by its kind. Safe from any thread; a response of a web archive is refused here: pages are
-  /// the extractor's.
-  [[nodiscard]] Result<Document> parse(const Record& record) const;
+  /// Replaces `document` by what stands in a record, by its kind. Safe from any thread, while `read` runs too; a
+  /// response of a web archive is refused here: pages are the extractor's.
+  [[nodiscard]] Status parse(const Record& record, Document& document) const;
 
   /// Names a record: "shard.jsonl.gz: line 12".
   [[nodiscard]] std::string name(const Record& record) const;
@@ -32,7 +32,7 @@ class Reader {
   [[nodiscard]] uint64_t size() const { return size_; }
 
  private:
-  [[nodiscard]] Result<Document> parse_any(const Record& record) const;
+  [[nodiscard]] Status parse_any(const Record& record, Document& document) const;
   Reader(std::vector<Input> inputs, Fields fields)
       : inputs_(std::move(inputs)), units_(inputs_.size(), "file"), fields_(std::move(fields)) {}
 

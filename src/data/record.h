@@ -27,6 +27,13 @@ struct Document {
   std::string title;      // of an encyclopedia's page, else empty
   std::string_view line;  // the JSON line that it was read from (a row as one), else empty; lives as long as its batch
   uint64_t number = 0;    // its record's
+
+  /// Empty, but its memory stays.
+  void clear() {
+    for (std::string* member : {&id_json, &text, &url, &title}) member->clear();
+    line = {};
+    number = 0;
+  }
 };
 
 /// Why a record is no document.
@@ -57,10 +64,22 @@ struct Record {
 struct Batch {
   std::vector<Record> records;
   std::vector<std::unique_ptr<std::string>> storage;
+
   void clear() {
     records.clear();
+    for (auto& bytes : storage) {
+      if (spare_ == nullptr && bytes->size() <= kSpareBytesMax) spare_ = std::move(bytes);
+    }
     storage.clear();
   }
+  /// Memory for the next bytes, of any size and content: what was cleared, so that it is not asked for again.
+  std::unique_ptr<std::string> buffer() {
+    return spare_ != nullptr ? std::move(spare_) : std::make_unique<std::string>();
+  }
+
+ private:
+  static constexpr size_t kSpareBytesMax = size_t{16} << 20;
+  std::unique_ptr<std::string> spare_;
 };
 
 }  // namespace kedge::data

@@ -46,9 +46,9 @@ bool is_tar(std::string_view head);
 bool is_wiki_dump(std::string_view head);
 Result<std::unique_ptr<Source>> open_parquet(const std::filesystem::path& path, const Fields& fields);
 
-/// The document in one line of JSON. Safe from any thread.
+/// Puts what stands in one line of JSON into an empty document. Safe from any thread.
 /// REQUIRES: kReadAheadBytes readable bytes after the line.
-Result<Document> parse_json_line(std::string_view line, const Fields& fields);
+Status parse_json_line(std::string_view line, const Fields& fields, Document& document);
 
 /// The text of other records. Safe from any thread. Fails with invalid_input (it holds no document: a redirect, another
 /// namespace, no source in TeX) or corrupt_data.

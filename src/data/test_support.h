@@ -33,8 +33,8 @@ class FilesTest : public testing::Test {
     Batch batch;
     while (reader.value()->read(batch).value()) {
       for (const Record& record : batch.records) {
-        const auto document = reader.value()->parse(record);
-        found.push_back(document.ok() ? document.value().id_json + "=" + document.value().text
+        Document document;
+        found.push_back(reader.value()->parse(record, document).ok() ? document.id_json + "=" + document.text
                                       : reader.value()->name(record).substr(folder_.string().size() + 1));
       }
     }

@@ -15,6 +15,7 @@ Status learn(RepeatFinder& finder, size_t pass, const Job& job, WorkerPool& pool
   std::vector<std::vector<Mark>> slots;
   uint32_t document = 0;
   Visitor visitor;
+  visitor.takes_text = false;
   visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
   visitor.work = [&](const data::Document& seen, size_t slot) { slots[slot] = finder.look(pass, seen.text); };
   visitor.take = [&](size_t slot, data::Document&) -> Status {

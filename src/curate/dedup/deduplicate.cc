@@ -35,6 +35,7 @@ Result<Counts> visit_keys(const Job& job, const KeyMaker& maker, const TakeKeys&
                           const Events& events, const std::stop_token& stop) {
   std::vector<DocumentKeys> slots;
   Visitor visitor;
+  visitor.takes_text = false;
   visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
   visitor.work = [&](const data::Document& document, size_t slot) { slots[slot] = maker.keys_of(document); };
   visitor.take = [&](size_t slot, data::Document& document) {

@@ -57,6 +57,7 @@ Result<Counts> deduplicate_by_vectors(const Job& job, const VectorSource& source
   Embedded embedded;
   std::vector<Result<std::vector<float>>> slots;
   Visitor visitor;
+  visitor.takes_text = false;
   visitor.begin_batch = [&](size_t count) { slots.assign(count, std::vector<float>()); };
   visitor.work = [&](const data::Document& document, size_t slot) {
     slots[slot] = source.model != nullptr ? source.model->embedding(document.text)

@@ -26,10 +26,11 @@ Result<Found> find_document(const Stages& stages, const data::Fields& fields, co
   const bool pages = stages.stages.front().extracts;
   for (const data::Input& input : options.inputs) {
     Visitor visitor;
-    visitor.read = [&](const data::Reader& reader, const data::Record& record) {
-      if (!pages || record.kind != data::RecordKind::http_response) return reader.parse(record);
-      return stages.stages.front().steps.front()->read_page(record);
-    };
+    if (pages) {
+      visitor.read_page = [&](const data::Record& record) {
+        return stages.stages.front().steps.front()->read_page(record);
+      };
+    }
     visitor.take = [&](size_t, data::Document& document) -> Status {
       if (document.id_json != quoted && document.id_json != options.id) return Done{};
       found = Found{std::move(document), input.path};

@@ -18,6 +18,7 @@ class Cutting {
     uint32_t document = 0;
     std::vector<std::vector<Mark>> slots;
     Visitor visitor;
+    visitor.takes_text = false;
     visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
     visitor.work = [&](const data::Document& seen, size_t slot) { slots[slot] = finder_.look(pass, seen.text); };
     visitor.take = [&](size_t slot, data::Document&) -> Status {

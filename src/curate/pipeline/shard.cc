@@ -45,14 +45,9 @@ class ShardRun {
     return Done{};
   }
 
-  [[nodiscard]] Result<data::Document> read(const data::Reader& reader, const data::Record& record) const {
-    if (!stage_.extracts || record.kind != data::RecordKind::http_response) return reader.parse(record);
-    return stage_.steps.front()->read_page(record);
-  }
-
   void begin(size_t slots) { slots_.assign(slots, {}); }
 
-  void work(data::Document document, size_t index) {
+  void work(data::Document& document, size_t index) {
     Slot& slot = slots_[index];
     slot.bytes = document.text.size();
     if (stage_.after_dedup) slot.outcomes.push_back(remove_duplicates(document));
@@ -196,9 +191,12 @@ Result<ShardResult> run_shard(const Stage& stage, const ShardJob& job, WorkerPoo
     if (events.on_reject) events.on_reject(reject);
   };
   Visitor visitor;
-  visitor.read = [&](const data::Reader& reader, const data::Record& record) { return run.read(reader, record); };
+  visitor.takes_text = false;
+  if (stage.extracts) {
+    visitor.read_page = [&](const data::Record& record) { return stage.steps.front()->read_page(record); };
+  }
   visitor.begin_batch = [&](size_t slots) { run.begin(slots); };
-  visitor.work = [&](const data::Document& document, size_t slot) { run.work(document, slot); };
+  visitor.work = [&](data::Document& document, size_t slot) { run.work(document, slot); };
   visitor.take = [&](size_t slot, data::Document& document) { return run.take(slot, document); };
   Job walk{job.inputs, job.output, job.fields, true, job.records_enough};
   KEDGE_ASSIGN(const Counts counts, visit(walk, visitor, pool, watched, stop));
