@@ -1,4 +1,4 @@
-# Everything comes from Debian packages and PyPI wheels (the list is in kd); nothing is vendored.
+# Everything comes from Debian packages and from PyPI (the list is in kd); nothing is vendored.
 find_package(Threads REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(fmt REQUIRED)
@@ -17,10 +17,15 @@ pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(ICU REQUIRED IMPORTED_TARGET icu-uc icu-i18n)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
-pkg_check_modules(GUMBO REQUIRED IMPORTED_TARGET gumbo)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-cpp)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(POPPLER IMPORTED_TARGET poppler-cpp)  # optional: text of PDF files
+# HTML, built by `./kd up` from a source archive of PyPI (Debian 12 has no package).
+find_path(KEDGE_LEXBOR_INCLUDE lexbor/html/html.h HINTS ${CMAKE_SOURCE_DIR}/build/deps/lexbor/include REQUIRED)
+find_library(KEDGE_LEXBOR_LIBRARY lexbor_static HINTS ${CMAKE_SOURCE_DIR}/build/deps/lexbor/lib REQUIRED)
+add_library(kedge_lexbor INTERFACE)
+target_include_directories(kedge_lexbor SYSTEM INTERFACE ${KEDGE_LEXBOR_INCLUDE})
+target_link_libraries(kedge_lexbor INTERFACE ${KEDGE_LEXBOR_LIBRARY})
 # Optional, where `./kd up` put the wheel: the second provider of matrix products.
 find_path(KEDGE_ONEDNN_INCLUDE oneapi/dnnl/dnnl.h HINTS ${CMAKE_SOURCE_DIR}/build/deps/onednn/include)
 find_library(KEDGE_ONEDNN_LIBRARY NAMES libdnnl.so.3 HINTS ${CMAKE_SOURCE_DIR}/build/deps/onednn/lib)

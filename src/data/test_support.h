@@ -34,8 +34,9 @@ class FilesTest : public testing::Test {
     while (reader.value()->read(batch).value()) {
       for (const Record& record : batch.records) {
         Document document;
-        found.push_back(reader.value()->parse(record, document).ok() ? document.id_json + "=" + document.text
-                                      : reader.value()->name(record).substr(folder_.string().size() + 1));
+        found.push_back(reader.value()->parse(record, document).ok()
+                            ? document.id_json + "=" + document.text
+                            : reader.value()->name(record).substr(folder_.string().size() + 1));
       }
     }
     return found;

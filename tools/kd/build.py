@@ -10,6 +10,7 @@ from kd.shell import BUILD, ROOT, Failure, capture, job_count, must_run
 def configure(preset: str) -> None:
     """Runs CMake when the preset is new here or the presets changed, or an optional part came; Ninja sees the rest."""
     packages.ensure_onednn()
+    packages.ensure_lexbor()
     folder = BUILD / preset
     optional = [packages.ONEDNN.is_dir(), packages.NANOBIND.is_dir()]
     known = (ROOT / "CMakePresets.json").read_bytes() + str(optional).encode()

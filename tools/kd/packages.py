@@ -3,12 +3,13 @@
 import hashlib
 import os
 import shutil
+import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
 
-from kd.shell import (ARROW, BUILD, CLIENTS_VENV, PYTHON_VENV, ROOT, VENV, Failure, capture, must_run, relative, run,
-                      say)
+from kd.shell import (ARROW, BUILD, CLIENTS_VENV, PYTHON_VENV, ROOT, VENV, Failure, capture, job_count, must_run,
+                      relative, run, say)
 
 # Debian has no Apache Arrow; its Python wheel carries the C++ headers and libraries that the build links.
 ARROW_WHEEL = "pyarrow==26.0.1"
@@ -37,14 +38,13 @@ GROUPS = {
         "libpoppler-cpp-dev": "text of PDF files",
         "libicu-dev": "Unicode properties, character sets and their detection for documents",
         "libre2-dev": "patterns of personal data, in time linear in the text",
-        "libgumbo-dev": "HTML as browsers read it",
         "libyaml-cpp-dev": "pipelines and recipes in YAML",
         "libedit-dev": "line editing of the interactive chat",
         "libgtest-dev": "unit tests (found when the build is configured)",
         "libgmock-dev": "unit tests",
         "libbenchmark-dev": "micro-benchmarks (found when the build is configured)",
         "esbuild": "bundles the chat page",
-        "python3-venv": "pip, which fetches Arrow and oneDNN",
+        "python3-venv": "pip, which fetches lexbor, Arrow and oneDNN",
         "libgomp1": "the threads that oneDNN's library is linked to",
         "curl": "the first request, from the line that ./kd up prints",
     },
@@ -179,6 +179,43 @@ def ensure_onednn() -> None:
         unpack_wheels(sorted((folder / "wheels").glob("*.whl")), ONEDNN)
     stamp.write_text("\n".join(ONEDNN_WHEELS), encoding="utf-8")
     say(f"{relative(ONEDNN)} is there")
+
+
+# HTML as browsers read it (docs/decisions/0087-lexbor.md). Debian 12 has no package; this source archive carries it.
+LEXBOR = BUILD / "deps" / "lexbor"
+LEXBOR_ARCHIVE = "selectolax==1.0.2"
+
+
+def ensure_lexbor() -> None:
+    """Builds lexbor's static library under build/deps, once. Fails where the index cannot be reached."""
+    stamp = LEXBOR / "archive.txt"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == LEXBOR_ARCHIVE:
+        return
+    say(f"Fetching and building lexbor (of {LEXBOR_ARCHIVE})")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        must_run(["/usr/bin/python3", "-m", "venv", folder / "venv"], "making an environment with pip")
+        must_run([folder / "venv" / "bin" / "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+                  "--no-binary", "selectolax", "--dest", folder, LEXBOR_ARCHIVE], "fetching lexbor")
+        with tarfile.open(next(folder.glob("selectolax-*.tar.gz"))) as archive:
+            for member in archive.getmembers():
+                if not (folder / member.name).resolve().is_relative_to(folder.resolve()):
+                    raise Failure(f"{LEXBOR_ARCHIVE}: holds {member.name}, which leads outside")
+                if member.isfile() and "/lexbor/" in member.name:
+                    archive.extract(member, folder)
+        source = next(folder.glob("selectolax-*/lexbor"))
+        for command in (["cmake", "-S", source, "-B", folder / "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+                         "-DCMAKE_POSITION_INDEPENDENT_CODE=ON", "-DLEXBOR_BUILD_SHARED=OFF"],
+                        ["cmake", "--build", folder / "build", "--target", "lexbor_static", "--parallel", job_count()]):
+            result = capture(command)
+            if result.returncode != 0:
+                raise Failure(f"building lexbor failed:\n{result.stdout}{result.stderr}")
+        shutil.rmtree(LEXBOR, ignore_errors=True)
+        shutil.copytree(source / "source", LEXBOR / "include", ignore=shutil.ignore_patterns("*.c"))
+        (LEXBOR / "lib").mkdir()
+        shutil.copy(folder / "build" / "liblexbor_static.a", LEXBOR / "lib")
+        shutil.copy(source / "LICENSE", LEXBOR)
+    stamp.write_text(LEXBOR_ARCHIVE, encoding="utf-8")
 
 
 # What the Python module is written with (docs/decisions/0085-python-module.md): headers and CMake files alone.

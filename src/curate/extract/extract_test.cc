@@ -59,6 +59,35 @@ TEST(MainText, never_gives_nothing_for_something) {
   EXPECT_THAT(precise(deep + "deep"), testing::HasSubstr("deep"));
 }
 
+std::string repeated(std::string_view part, size_t times) {
+  std::string text;
+  for (size_t i = 0; i < times; ++i) text += part;
+  return text;
+}
+
+TEST(MainText, many_elements_without_end_tags_are_no_nesting) {
+  EXPECT_EQ(precise("<p>" + kStory + "</p>" + repeated("<br>", 50'000) + "end"), kStory + "\nend");
+}
+
+TEST(MainText, pages_that_would_take_memory_or_time_without_bound_are_text_without_tags) {
+  std::string attributes = "<a", formatting = "<div>";
+  for (size_t i = 0; i < 40'000; ++i) attributes += " a" + std::to_string(i) + "=1";
+  for (size_t i = 0; i < 4'000; ++i) formatting += "<b id=" + std::to_string(i) + ">";
+  for (const std::string& page : {repeated("<div>", 100'000), repeated("<svg><g>", 50'000) + repeated("</q>", 50'000),
+                                  attributes + ">", formatting + "</div>" + repeated("<p>", 20'000)}) {
+    EXPECT_EQ(precise(page + kStory), kStory) << page.substr(0, 20);
+  }
+}
+
+TEST(MainText, what_a_template_holds_is_not_shown) {
+  EXPECT_EQ(precise("<template><p>hidden</p></template><p>" + kStory + "</p>"), kStory);
+}
+
+TEST(Justext, short_paragraphs_are_judged_in_one_pass) {
+  const auto* english = StopWords::of("en").value();
+  EXPECT_EQ(extract_justext(repeated("<p>a</p>", 300'000) + repeated("<h1><br></h1>", 300'000), *english), "");
+}
+
 TEST(Justext, good_paragraphs_take_their_headings_along) {
   const std::string good =
       "It is the kind of paragraph that has many of the words which are in every text, and it is long enough to be "

@@ -59,7 +59,7 @@ std::u32string normalized(CodeView text) {
 
 class ParagraphMaker {
  public:
-  std::vector<Paragraph> make(const GumboNode* root) {
+  std::vector<Paragraph> make(const HtmlNode* root) {
     walk(root, false);
     begin(false);
     return std::move(paragraphs_);
@@ -75,28 +75,27 @@ class ParagraphMaker {
     current_.heading = heading;
   }
 
-  static bool is_heading(const std::string& name) {
+  static bool is_heading(std::string_view name) {
     return name.size() == 2 && name[0] == 'h' && name[1] >= '0' && name[1] <= '9';
   }
 
-  void walk(const GumboNode* node, bool in_heading) {
+  void walk(const HtmlNode* node, bool in_heading) {
     const std::string_view own = node_text(node);
     if (!own.empty()) return add(to_codes(own));
-    const std::string name = element_name(node);
+    const std::string_view name = element_name(node);
     if (name.empty() || kRemoved.contains(name)) return;
-    const GumboVector& children = children_of(node);
     if (kUnwrapped.contains(name)) {
-      for (unsigned i = 0; i < children.length; ++i) walk(static_cast<const GumboNode*>(children.data[i]), in_heading);
+      for (const HtmlNode* child : children_of(node)) walk(child, in_heading);
       return;
     }
     const bool heading = in_heading || is_heading(name);
     open(name, heading);
-    for (unsigned i = 0; i < children.length; ++i) walk(static_cast<const GumboNode*>(children.data[i]), heading);
+    for (const HtmlNode* child : children_of(node)) walk(child, heading);
     if (kParagraphs.contains(name)) begin(in_heading);
     if (name == "a") in_link_ = false;
   }
 
-  void open(const std::string& name, bool heading) {
+  void open(std::string_view name, bool heading) {
     if (kParagraphs.contains(name) || (name == "br" && after_break_)) return begin(heading);
     after_break_ = name == "br";
     if (after_break_) {
@@ -142,57 +141,73 @@ class Context {
 
   void revise() {
     for (Paragraph& p : paragraphs_) p.verdict = p.context_free;
+    const std::vector<bool> led = good_follows();
     for (size_t i = 0; i < paragraphs_.size(); ++i) {
       Paragraph& p = paragraphs_[i];
-      if (p.heading && p.verdict == Verdict::quite_short && good_follows(i)) p.verdict = Verdict::near_good;
+      if (p.heading && p.verdict == Verdict::quite_short && led[i]) p.verdict = Verdict::near_good;
     }
     revise_short();
-    for (size_t i = 0; i < paragraphs_.size(); ++i) {
-      if (paragraphs_[i].verdict != Verdict::near_good) continue;
-      const bool alone = neighbour(i, -1, true) == Verdict::bad && neighbour(i, 1, true) == Verdict::bad;
-      paragraphs_[i].verdict = alone ? Verdict::bad : Verdict::good;
-    }
+    revise_near_good();
+    const std::vector<bool> still_led = good_follows();
     for (size_t i = 0; i < paragraphs_.size(); ++i) {
       Paragraph& p = paragraphs_[i];
       const bool lost = p.heading && p.verdict == Verdict::bad && p.context_free != Verdict::bad;
-      if (lost && good_follows(i)) p.verdict = Verdict::good;
+      if (lost && still_led[i]) p.verdict = Verdict::good;
     }
   }
 
  private:
+  enum class Side : uint8_t { before, after };
+
   void revise_short() {
-    std::vector<std::pair<size_t, Verdict>> changes;
+    const auto before = neighbours(Side::before, true), after = neighbours(Side::after, true);
+    const auto near_before = neighbours(Side::before, false), near_after = neighbours(Side::after, false);
     for (size_t i = 0; i < paragraphs_.size(); ++i) {
       if (paragraphs_[i].verdict != Verdict::quite_short) continue;
-      const Verdict before = neighbour(i, -1, true), after = neighbour(i, 1, true);
-      bool good = before == Verdict::good && after == Verdict::good;
-      if (before != after) {
-        good = (before == Verdict::bad && neighbour(i, -1, false) == Verdict::near_good) ||
-               (after == Verdict::bad && neighbour(i, 1, false) == Verdict::near_good);
+      bool good = before[i] == Verdict::good && after[i] == Verdict::good;
+      if (before[i] != after[i]) {
+        good = (before[i] == Verdict::bad && near_before[i] == Verdict::near_good) ||
+               (after[i] == Verdict::bad && near_after[i] == Verdict::near_good);
       }
-      changes.emplace_back(i, good ? Verdict::good : Verdict::bad);
+      paragraphs_[i].verdict = good ? Verdict::good : Verdict::bad;
     }
-    for (const auto& [i, verdict] : changes) paragraphs_[i].verdict = verdict;
   }
 
-  [[nodiscard]] bool good_follows(size_t i) const {
-    size_t distance = 0;
-    for (size_t j = i + 1; j < paragraphs_.size() && distance <= kHeadingDistanceMax; ++j) {
-      if (paragraphs_[j].verdict == Verdict::good) return true;
-      distance += paragraphs_[j].text.size();
+  void revise_near_good() {
+    const auto after = neighbours(Side::after, true);
+    Verdict before = Verdict::bad;  // as it was revised
+    for (size_t i = 0; i < paragraphs_.size(); ++i) {
+      Verdict& verdict = paragraphs_[i].verdict;
+      if (verdict == Verdict::near_good) {
+        verdict = before == Verdict::bad && after[i] == Verdict::bad ? Verdict::bad : Verdict::good;
+      }
+      if (verdict != Verdict::quite_short) before = verdict;
     }
-    return false;
   }
 
-  /// The verdict that ends the run of short ones on one side; bad at the page's ends.
-  [[nodiscard]] Verdict neighbour(size_t i, int step, bool ignore_near_good) const {
-    for (auto j = static_cast<ptrdiff_t>(i) + step; j >= 0 && j < static_cast<ptrdiff_t>(paragraphs_.size());
-         j += step) {
-      const Verdict verdict = paragraphs_[static_cast<size_t>(j)].verdict;
-      if (verdict == Verdict::good || verdict == Verdict::bad) return verdict;
-      if (verdict == Verdict::near_good && !ignore_near_good) return verdict;
+  /// Of each paragraph: whether the next good one begins at most kHeadingDistanceMax characters behind it.
+  [[nodiscard]] std::vector<bool> good_follows() const {
+    std::vector<bool> follows(paragraphs_.size());
+    size_t distance = kHeadingDistanceMax + 1;
+    for (size_t i = paragraphs_.size(); i-- > 0;) {
+      follows[i] = distance <= kHeadingDistanceMax;
+      distance = paragraphs_[i].verdict == Verdict::good ? 0 : distance + paragraphs_[i].text.size();
     }
-    return Verdict::bad;
+    return follows;
+  }
+
+  /// Of each paragraph: the verdict that ends the run of short ones on one side; bad at the page's ends.
+  [[nodiscard]] std::vector<Verdict> neighbours(Side side, bool ignore_near_good) const {
+    std::vector<Verdict> found(paragraphs_.size());
+    Verdict seen = Verdict::bad;
+    for (size_t k = 0; k < paragraphs_.size(); ++k) {
+      const size_t i = side == Side::before ? k : paragraphs_.size() - 1 - k;
+      found[i] = seen;
+      const Verdict verdict = paragraphs_[i].verdict;
+      const bool ignored = verdict == Verdict::quite_short || (verdict == Verdict::near_good && ignore_near_good);
+      if (!ignored) seen = verdict;
+    }
+    return found;
   }
 
   std::vector<Paragraph>& paragraphs_;
@@ -215,8 +230,12 @@ Result<const StopWords*> StopWords::of(std::string_view language) {
 
 std::string extract_justext(std::string_view html, const StopWords& stop_words) {
   const auto tree = HtmlTree::parse(html);
-  if (tree == nullptr) return "";
-  std::vector<Paragraph> paragraphs = ParagraphMaker().make(tree->root());
+  std::vector<Paragraph> paragraphs;
+  if (tree != nullptr) {
+    paragraphs = ParagraphMaker().make(tree->root());
+  } else {
+    paragraphs.emplace_back().text = normalized(strip(to_codes(text_without_tags(html))));
+  }
   for (Paragraph& paragraph : paragraphs) paragraph.context_free = judge(paragraph, stop_words);
   Context(paragraphs).revise();
   std::string text;

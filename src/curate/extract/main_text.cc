@@ -59,7 +59,7 @@ class Page {
   }
 
   std::string text() {
-    const GumboNode* root = mode_ == ExtractionMode::precision ? content_root() : body_;
+    const HtmlNode* root = mode_ == ExtractionMode::precision ? content_root() : body_;
     walk(root, {});
     finish_line();
     if (out_.empty() && root != body_) {
@@ -81,18 +81,17 @@ class Page {
     bool suspect = false;  // within an element whose name says "around", kept because it is so large
   };
 
-  Weight weigh(const GumboNode* node, bool in_link) {
+  Weight weigh(const HtmlNode* node, bool in_link) {
     Weight weight;
-    const std::string name = element_name(node);
+    const std::string_view name = element_name(node);
     if (kSilent.contains(name)) return weights_[node] = weight;
     for (const char c : node_text(node))
       weight.text += is_html_space(c) || (static_cast<unsigned char>(c) & 0xC0) == 0x80 ? 0 : 1;
     if (in_link) weight.links = weight.text;
     if (name == "a") ++weight.anchors;
     if (name == "h1") weight.heading = true;
-    const GumboVector& children = children_of(node);
-    for (unsigned i = 0; i < children.length; ++i) {
-      const Weight child = weigh(static_cast<const GumboNode*>(children.data[i]), in_link || name == "a");
+    for (const HtmlNode* each : children_of(node)) {
+      const Weight child = weigh(each, in_link || name == "a");
       weight.text += child.text;
       weight.links += child.links;
       weight.anchors += child.anchors;
@@ -103,7 +102,7 @@ class Page {
   }
 
   /// Words of class and id: "postBody nav-bar" -> post, body, nav, bar.
-  static bool named(const GumboNode* node, const Names& names) {
+  static bool named(const HtmlNode* node, const Names& names) {
     for (const char* key : {"class", "id"}) {
       const std::string_view value = attribute(node, key);
       std::string word;
@@ -122,15 +121,14 @@ class Page {
     return false;
   }
 
-  static bool is_hidden(const GumboNode* node) {
-    if (node->type != GUMBO_NODE_ELEMENT) return false;
-    if (gumbo_get_attribute(&node->v.element.attributes, "hidden") != nullptr) return true;
+  static bool is_hidden(const HtmlNode* node) {
+    if (has_attribute(node, "hidden")) return true;
     const std::string_view style = attribute(node, "style");
     return style.find("display:none") != std::string_view::npos ||
            style.find("display: none") != std::string_view::npos;
   }
 
-  [[nodiscard]] bool is_around(const GumboNode* node, const std::string& name) const {
+  [[nodiscard]] bool is_around(const HtmlNode* node, std::string_view name) const {
     if (kAround.contains(name) || kAroundRoles.contains(attribute(node, "role"))) return true;
     if (mode_ == ExtractionMode::recall) return false;
     if (name == "header") {
@@ -141,40 +139,36 @@ class Page {
     return is_hidden(node) || named(node, kAroundWords);
   }
 
-  [[nodiscard]] bool is_most(const GumboNode* node) const {
+  [[nodiscard]] bool is_most(const HtmlNode* node) const {
     return static_cast<double>(weights_.at(node).text) > kMostOfPage * static_cast<double>(total_.text);
   }
 
-  [[nodiscard]] bool is_link_list(const GumboNode* node) const {
+  [[nodiscard]] bool is_link_list(const HtmlNode* node) const {
     const Weight& weight = weights_.at(node);
     return weight.anchors >= 3 && static_cast<double>(weight.links) >= kLinkList * static_cast<double>(weight.text);
   }
 
   /// The main element or the one article, if it holds most of what is left of the page.
-  const GumboNode* content_root() const {
-    std::vector<const GumboNode*> mains, articles;
+  const HtmlNode* content_root() const {
+    std::vector<const HtmlNode*> mains, articles;
     collect(body_, mains, articles);
-    const GumboNode* found = mains.size() == 1 ? mains[0] : articles.size() == 1 ? articles[0] : nullptr;
+    const HtmlNode* found = mains.size() == 1 ? mains[0] : articles.size() == 1 ? articles[0] : nullptr;
     return found != nullptr && is_most(found) ? found : body_;
   }
 
-  static void collect(const GumboNode* node, std::vector<const GumboNode*>& mains,
-                      std::vector<const GumboNode*>& articles) {
-    const std::string name = element_name(node);
+  static void collect(const HtmlNode* node, std::vector<const HtmlNode*>& mains,
+                      std::vector<const HtmlNode*>& articles) {
+    const std::string_view name = element_name(node);
     if (name == "main" || attribute(node, "role") == "main") mains.push_back(node);
     if (name == "article") articles.push_back(node);
-    const GumboVector& children = children_of(node);
-    for (unsigned i = 0; i < children.length; ++i) {
-      collect(static_cast<const GumboNode*>(children.data[i]), mains, articles);
-    }
+    for (const HtmlNode* child : children_of(node)) collect(child, mains, articles);
   }
 
-  void walk(const GumboNode* node, State state) {
+  void walk(const HtmlNode* node, State state) {
     const std::string_view own = node_text(node);
     if (!own.empty()) return add(own, state.preformatted);
-    const std::string name = element_name(node);
-    if (name.empty() && node->type != GUMBO_NODE_DOCUMENT) return;
-    if (kSilent.contains(name)) return;
+    const std::string_view name = element_name(node);
+    if (name.empty() || kSilent.contains(name)) return;
     if (!keep_all_ && node != body_) {
       if (is_around(node, name)) {
         if (!is_most(node) || is_link_list(node)) return;
@@ -189,8 +183,7 @@ class Page {
     const bool block = kBlocks.contains(name);
     if (block) finish_line();
     if ((name == "td" || name == "th") && !line_.empty()) line_ += '\t';
-    const GumboVector& children = children_of(node);
-    for (unsigned i = 0; i < children.length; ++i) walk(static_cast<const GumboNode*>(children.data[i]), state);
+    for (const HtmlNode* child : children_of(node)) walk(child, state);
     if (block) finish_line();
   }
 
@@ -209,7 +202,7 @@ class Page {
   }
 
   /// Code and tables, a blank line before and behind them. False: it is neither.
-  bool add_block(const GumboNode* node, const std::string& name) {
+  bool add_block(const HtmlNode* node, std::string_view name) {
     std::optional<std::string> block;
     if (name == "pre") block = fenced_code(node);
     if (name == "table") block = markdown_table(node);
@@ -232,8 +225,8 @@ class Page {
 
   ExtractionMode mode_;
   bool markdown_;
-  const GumboNode* body_ = nullptr;
-  std::unordered_map<const GumboNode*, Weight> weights_;
+  const HtmlNode* body_ = nullptr;
+  std::unordered_map<const HtmlNode*, Weight> weights_;
   Weight total_;
   bool keep_all_ = false;
   std::string out_, line_;

@@ -17,28 +17,27 @@ const std::unordered_set<std::string_view> kNoCells = {"table", "p",    "div",  
 const std::unordered_set<std::string_view> kHidden = {"script", "style", "template", "noscript"};
 
 template <typename Function>
-void for_each_child(const GumboNode* node, Function function) {
-  const GumboVector& children = children_of(node);
-  for (unsigned i = 0; i < children.length; ++i) function(static_cast<const GumboNode*>(children.data[i]));
+void for_each_child(const HtmlNode* node, Function function) {
+  for (const HtmlNode* child : children_of(node)) function(child);
 }
 
-void append_text(const GumboNode* node, std::string& out) {
-  const std::string name = element_name(node);
+void append_text(const HtmlNode* node, std::string& out) {
+  const std::string_view name = element_name(node);
   if (kHidden.contains(name)) return;
   if (name == "br") out += '\n';
   out += node_text(node);
-  for_each_child(node, [&](const GumboNode* child) { append_text(child, out); });
+  for_each_child(node, [&](const HtmlNode* child) { append_text(child, out); });
 }
 
-bool holds_blocks(const GumboNode* node) {
+bool holds_blocks(const HtmlNode* node) {
   bool found = false;
-  for_each_child(node, [&](const GumboNode* child) {
+  for_each_child(node, [&](const HtmlNode* child) {
     found = found || kNoCells.contains(element_name(child)) || holds_blocks(child);
   });
   return found;
 }
 
-std::string cell_text(const GumboNode* cell) {
+std::string cell_text(const HtmlNode* cell) {
   std::string text, out;
   append_text(cell, text);
   for (const char c : text) {
@@ -54,10 +53,10 @@ std::string cell_text(const GumboNode* cell) {
 }
 
 /// False: a cell holds more than text.
-bool collect_rows(const GumboNode* node, std::vector<Row>& rows) {
+bool collect_rows(const HtmlNode* node, std::vector<Row>& rows) {
   bool plain = true;
-  for_each_child(node, [&](const GumboNode* child) {
-    const std::string name = element_name(child);
+  for_each_child(node, [&](const HtmlNode* child) {
+    const std::string_view name = element_name(child);
     if (name == "tr") rows.emplace_back();
     if (name == "td" || name == "th") {
       plain = plain && !rows.empty() && !holds_blocks(child);
@@ -75,9 +74,9 @@ void append_row(const Row& row, size_t columns, std::string& out) {
 }
 
 /// "language-c" or "lang-c" of a class, on the element or on the one within.
-std::string language_of(const GumboNode* pre) {
+std::string language_of(const HtmlNode* pre) {
   std::string language;
-  const auto look = [&](const GumboNode* node) {
+  const auto look = [&](const HtmlNode* node) {
     std::string_view classes = attribute(node, "class");
     for (const std::string_view mark : {"language-", "lang-"}) {
       const size_t at = classes.find(mark);
@@ -96,7 +95,7 @@ std::string language_of(const GumboNode* pre) {
 
 }  // namespace
 
-std::string fenced_code(const GumboNode* pre) {
+std::string fenced_code(const HtmlNode* pre) {
   std::string code;
   append_text(pre, code);
   while (!code.empty() && is_html_space(code.back())) code.pop_back();
@@ -111,7 +110,7 @@ std::string fenced_code(const GumboNode* pre) {
   return fence + language_of(pre) + "\n" + code + "\n" + fence;
 }
 
-std::optional<std::string> markdown_table(const GumboNode* table) {
+std::optional<std::string> markdown_table(const HtmlNode* table) {
   std::vector<Row> rows;
   if (!collect_rows(table, rows)) return std::nullopt;
   std::erase_if(rows, [](const Row& row) { return row.empty(); });

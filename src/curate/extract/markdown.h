@@ -9,10 +9,10 @@
 namespace kedge::curate {
 
 /// A `pre` element between fences, with its language where its class says one ("language-c"). "" when it is blank.
-std::string fenced_code(const GumboNode* pre);
+std::string fenced_code(const HtmlNode* pre);
 
 /// A `table` of two rows and two columns at least, whose cells hold nothing but text; nothing of others, which lay out
 /// a page. Its first row is the head.
-std::optional<std::string> markdown_table(const GumboNode* table);
+std::optional<std::string> markdown_table(const HtmlNode* table);
 
 }  // namespace kedge::curate
