@@ -5,6 +5,7 @@ from typing import Any, Callable, Optional
 __version__: str
 
 def describe_operators() -> str: ...
+def train_classifier(stream: object, text: str, label: str, output: str, options: str, /) -> str: ...
 
 class Table:
     """Columns of the same length, by the Arrow PyCapsule protocol: pyarrow.table(t), polars.DataFrame(t), ..."""

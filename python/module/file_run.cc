@@ -41,8 +41,10 @@ class FileRun {
     auto run = std::make_unique<FileRun>();
     KEDGE_ASSIGN(run->pipeline_, read_pipeline(source));
     const curate::Pipeline& pipeline = run->pipeline_;
-    KEDGE_ASSIGN(run->options_.inputs, curate::expand_inputs(inputs ? *inputs : pipeline.inputs,
-                                                             inputs ? std::filesystem::path() : pipeline.folder));
+    run->options_.choice.include_text = pipeline.include_text;
+    KEDGE_ASSIGN(run->options_.inputs,
+                 curate::expand_inputs(inputs ? *inputs : pipeline.inputs,
+                                       inputs ? std::filesystem::path() : pipeline.folder, run->options_.choice));
     if (run->options_.inputs.empty()) {
       return Error{ErrorKind::invalid_input,
                    "no input: `input` in " + source.name + " or the argument `input` names files, folders or patterns"};

@@ -8,6 +8,7 @@
 #include "python/module/file_run.h"
 #include "python/module/interrupt.h"
 #include "python/module/table_runner.h"
+#include "python/module/training.h"
 
 namespace nb = nanobind;
 
@@ -96,4 +97,5 @@ NB_MODULE(_kedge, module) {
   module.def("describe_operators", [] { return kedge::to_text(kedge::curate::describe_operators()); });
   kedge::python::bind_tables(module);
   kedge::python::bind_runs(module);
+  kedge::python::bind_training(module);
 }

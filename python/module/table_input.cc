@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "data/json_text.h"
+#include "python/module/number_lists.h"
 #include "text/unicode/utf8.h"
 
 namespace kedge::python {
@@ -85,10 +86,25 @@ Result<std::optional<Column>> TableInput::column(const std::string& name, const 
   return std::optional<Column>(std::move(found));
 }
 
-Result<data::Document> TableInput::read(size_t row) const {
+const TableInput::Batch& TableInput::batch_of(size_t row) const {
   const auto after = std::upper_bound(batches_.begin(), batches_.end(), row,
                                       [](size_t at, const Batch& batch) { return at < batch.first; });
-  const Batch& batch = *std::prev(after);
+  return *std::prev(after);
+}
+
+Result<std::vector<float>> TableInput::vector(size_t row, const std::string& column) const {
+  const Batch& batch = batch_of(row);
+  const std::optional<int64_t> index = index_of(*schema_, column);
+  if (!index || *index >= batch.array->n_children) {
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("the table has no column '{}' of embeddings; it has {}", column, column_names(*schema_))};
+  }
+  const int64_t at = static_cast<int64_t>(row - batch.first) + batch.array->offset;
+  return numbers_at(*schema_->children[*index], *batch.array->children[*index], at, column);
+}
+
+Result<data::Document> TableInput::read(size_t row) const {
+  const Batch& batch = batch_of(row);
   const int64_t at = static_cast<int64_t>(row - batch.first) + batch.array->offset;
   data::Document document;
   if (!batch.id) {

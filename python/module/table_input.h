@@ -21,6 +21,7 @@ class TableInput final : public curate::Rows {
 
   [[nodiscard]] size_t count() const override { return count_; }
   [[nodiscard]] Result<data::Document> read(size_t row) const override;
+  [[nodiscard]] Result<std::vector<float>> vector(size_t row, const std::string& column) const override;
   /// Whether any batch has its texts as large_string has them.
   [[nodiscard]] bool is_large() const { return large_; }
 
@@ -34,6 +35,7 @@ class TableInput final : public curate::Rows {
 
   explicit TableInput(data::Fields fields) : fields_(std::move(fields)) {}
   Status add(ArrowArray& array);
+  [[nodiscard]] const Batch& batch_of(size_t row) const;
   Result<std::optional<Column>> column(const std::string& name, const ArrowArray& batch) const;
 
   data::Fields fields_;

@@ -3,6 +3,7 @@
 Method: one text operator over the same documents in each form of Arrow's and each library's; the results are equal.
 """
 
+import json
 import os
 import pickle
 import signal
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import threading
 import unittest
+from pathlib import Path
 
 import datasets
 import numpy
@@ -117,6 +119,57 @@ class ArrowForms(unittest.TestCase):
         self.assertEqual(curate.Dedup(method="fuzzy")(empty).num_rows, 0)
 
 
+class Deduplication(unittest.TestCase):
+    VECTORS = [[1.0, 0.0], [0.0, 2.0], None, [2.0, 0.001], [0.0, 1.0], [float("nan"), 1.0]]
+
+    def test_near_embeddings_go(self):
+        near = curate.Dedup(method="semantic", n_clusters=1, which_to_keep="easy")
+        for kind in (pa.list_(pa.float32()), pa.large_list(pa.float64()), pa.list_(pa.float32(), 2)):
+            table = pa.table({"id": list("abcdef"), "text": ["t"] * 6, "embedding": pa.array(self.VECTORS, kind)})
+            kept = near(table)["id"].to_pylist()
+            self.assertEqual(len(kept), 4, kind)
+            self.assertEqual(sum(name in kept for name in "ad"), 1)
+            self.assertEqual(sum(name in kept for name in "be"), 1)
+            self.assertTrue({"c", "f"} <= set(kept))
+            self.assertEqual(near(pa.concat_tables([table.slice(1), table.slice(0, 1)]))["id"].to_pylist()[0], "b")
+        frame = polars.DataFrame({"text": ["x", "y"], "embedding": [[1.0, 0.0], [1.0, 0.0]]})
+        self.assertEqual(near(frame)["text"].to_list(), ["x"])
+
+    def test_an_index_knows_earlier_tables(self):
+        with tempfile.TemporaryDirectory() as folder:
+            seen = curate.Dedup(method="exact", index=str(Path(folder, "index")))
+            first = pa.table({"id": ["a", "b", "c"], "text": ["ship", "sail", "ship"]})
+            second = pa.table({"id": ["d", "e"], "text": ["sail", "wind"]})
+            self.assertEqual(seen(first)["id"].to_pylist(), ["a", "b"])
+            self.assertEqual(seen(second)["id"].to_pylist(), ["e"])
+            self.assertEqual(seen(first)["id"].to_pylist(), ["a", "b"])  # the same run again
+            self.assertEqual(seen(second)["id"].to_pylist(), ["e"])
+            near = curate.Dedup(method="fuzzy", index=str(Path(folder, "near")))
+            rows = near(TABLE)
+            self.assertEqual(near(TABLE).num_rows, rows.num_rows)
+
+    def test_dolma_says_and_drops_nothing(self):
+        found = curate.Filter(profile="dolma")(TABLE)
+        self.assertEqual(found.num_rows, len(EXPECTED))
+        self.assertEqual(sorted(json.loads(found["dolma"][0].as_py())), ["c4", "gopher_v1", "gopher_v2_lines"])
+
+    def test_a_classifier_is_trained_on_a_table(self):
+        with tempfile.TemporaryDirectory() as folder:
+            texts = ["harbour ship rope wind", "click buy win free"] * 60
+            table = pa.table({"text": texts, "label": ["__label__hq", "junk"] * 59 + ["two words", None]})
+            told = [curate.train_classifier(table, Path(folder, name), dim=8, buckets=1000, epochs=20)
+                    for name in ("a.bin", "b.bin")]
+            self.assertEqual({name: told[0][name] for name in ("in", "texts", "labels", "without_label", "rejected")},
+                             {"in": 120, "texts": 118, "labels": 2, "without_label": 2, "rejected": 0})
+            self.assertEqual(Path(folder, "a.bin").read_bytes(), Path(folder, "b.bin").read_bytes())
+            keep = curate.Classify(model=str(Path(folder, "a.bin")), label="hq", min=0.5)
+            self.assertEqual(set(keep(table)["text"].to_pylist()), {texts[0]})
+            with self.assertRaisesRegex(ValueError, "no text has a label"):
+                curate.train_classifier(table, Path(folder, "c.bin"), label="text")
+            with self.assertRaisesRegex(ValueError, "epoch: no such setting"):
+                curate.train_classifier(table, Path(folder, "c.bin"), epoch=1)
+
+
 class Libraries(unittest.TestCase):
     def test_polars(self):
         frame = polars.DataFrame(ROWS)
@@ -169,8 +222,12 @@ class Mistakes(unittest.TestCase):
         self.check(ValueError, "pii.shape: no such setting; there are", lambda: curate.Pii(shape=1))
         self.check(FileNotFoundError, "nowhere.ftz", lambda: curate.Language(model="nowhere.ftz"))
         self.check(ValueError, "found 'filtre', expected an operator", lambda: curate.Pipeline({"steps": ["filtre"]}))
-        self.check(NotImplementedError, "no index of earlier runs",
-                   lambda: curate.Dedup(method="exact", index="somewhere")(TABLE))
+
+    def test_embeddings(self):
+        near = curate.Dedup(method="semantic")
+        self.check(ValueError, "no column 'embedding' of embeddings", lambda: near(TABLE))
+        words = pa.table({"text": ["a"], "embedding": [["x"]]})
+        self.check(ValueError, "expected lists of float or double", lambda: near(words))
 
     def test_columns(self):
         self.check(ValueError, "no column 'text'; it has a, b", lambda: MASK(pa.table({"a": [1], "b": [2]})))

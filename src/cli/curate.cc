@@ -32,22 +32,33 @@ void CurateOptions::add_to(CLI::App& command) {
   command.add_option("--output", output, "JSONL file to write, whole or not at all")->required();
   command.add_option("--id-field", fields.id, "column of the ids")->capture_default_str();
   command.add_option("--text-field", fields.text, "column of the texts")->capture_default_str();
+  command.add_flag("--include-text", include_text, kIncludeTextHelp);
   command.add_option("--threads", threads, "threads; 0: one a physical core")->capture_default_str();
   command.add_flag("--json", json, "the counts as one JSON document: {\"in\", \"out\", \"rejected\"}");
   command.add_flag("--quiet", quiet, "no progress");
 }
 
+Result<std::vector<data::Input>> expand_and_tell(const std::vector<std::string>& inputs,
+                                                 const std::filesystem::path& folder, curate::InputChoice& choice) {
+  KEDGE_ASSIGN(auto files, curate::expand_inputs(inputs, folder, choice));
+  if (choice.passed_over > 0) say("kedge: " + one_line(choice.note()));
+  return files;
+}
+
 Result<curate::Job> CurateOptions::job() const {
   curate::Job job;
+  curate::InputChoice choice;
+  choice.include_text = include_text;
   for (const std::string& input : inputs) {
     std::error_code code;
     if (input != data::kStandardInput && !std::filesystem::is_directory(input, code)) {
       job.inputs.emplace_back(input);
       continue;
     }
-    KEDGE_ASSIGN(const std::vector<data::Input> files, curate::expand_inputs({input}, {}));
+    KEDGE_ASSIGN(const std::vector<data::Input> files, curate::expand_inputs({input}, {}, choice));
     job.inputs.insert(job.inputs.end(), files.begin(), files.end());
   }
+  if (choice.passed_over > 0) say("kedge: " + one_line(choice.note()));
   job.output = output;
   job.fields = fields;
   return job;

@@ -13,6 +13,7 @@
 #include "cli/interrupt.h"
 #include "cli/progress_line.h"
 #include "curate/annotate.h"
+#include "curate/pipeline/run.h"
 
 namespace kedge::cli {
 
@@ -21,13 +22,20 @@ struct CurateOptions {
   std::string output;
   data::Fields fields;
   unsigned threads = 0;
+  bool include_text = false;
   bool json = false;
   bool quiet = false;
 
   void add_to(CLI::App& command);
-  /// Folders become their files; "-" is standard input. Fails with not_found.
+  /// Folders become their files; "-" is standard input. Says what is left out of them. Fails with not_found.
   [[nodiscard]] Result<curate::Job> job() const;
 };
+
+/// `expand_inputs`, with what is left out of folders said on standard error.
+Result<std::vector<data::Input>> expand_and_tell(const std::vector<std::string>& inputs,
+                                                 const std::filesystem::path& folder, curate::InputChoice& choice);
+inline constexpr char kIncludeTextHelp[] =
+    "of folders the Markdown, plain text and PDF files too that lie beside files of records";
 
 /// What people see while documents are worked on: a line of progress, and what was rejected.
 class CurateConsole {

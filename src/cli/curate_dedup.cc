@@ -12,7 +12,6 @@ namespace {
 struct DedupCommand {
   CurateOptions common;
   curate::DedupOptions settings;
-  curate::SemanticOptions semantic;
   curate::VectorSource vectors;
   std::string embedding_model;
 };
@@ -47,7 +46,9 @@ void add_bloom(CLI::App& command, curate::BloomOptions& bloom) {
 }
 
 void add_semantic(CLI::App& command, DedupCommand& options) {
-  curate::SemanticOptions& semantic = options.semantic;
+  curate::SemanticOptions& semantic = options.settings.semantic;
+  const std::map<std::string, curate::SemanticMetric> metrics = {{"cosine", curate::SemanticMetric::cosine},
+                                                                 {"l2", curate::SemanticMetric::l2}};
   const std::map<std::string, curate::SemanticKeep> keeps = {{"hard", curate::SemanticKeep::hard},
                                                              {"easy", curate::SemanticKeep::easy},
                                                              {"random", curate::SemanticKeep::random}};
@@ -63,6 +64,8 @@ void add_semantic(CLI::App& command, DedupCommand& options) {
   command
       .add_option("--which-to-keep", semantic.keep, "semantic: hard (far from the cluster's middle), easy or random")
       ->transform(CLI::CheckedTransformer(keeps));
+  command.add_option("--metric", semantic.metric, "semantic: of k-means: cosine, or l2 (NeMo Curator's)")
+      ->transform(CLI::CheckedTransformer(metrics));
   command.add_option("--seed", semantic.seed, "semantic: another one begins with other clusters")
       ->capture_default_str();
 }
@@ -72,27 +75,29 @@ void add_semantic(CLI::App& command, DedupCommand& options) {
 void register_curate_dedup(Commands& commands, CLI::App& curate) {
   auto options = std::make_shared<DedupCommand>();
   CLI::App* command = commands.add_to(curate, "dedup", "clusters of documents that are equal or nearly so", [options] {
-    return run_curate(
-        options->common,
-        [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
-            const std::stop_token& stop) -> Result<curate::Counts> {
-          if (options->settings.method == curate::DedupMethod::semantic) {
-            if (!options->embedding_model.empty()) {
-              KEDGE_ASSIGN(options->vectors.model, curate::open_text_model(options->embedding_model));
-            }
-            return curate::deduplicate_by_vectors(job, options->vectors, options->semantic, pool, events, stop);
-          }
-          const bool cuts = curate::cuts_texts(options->settings.method);
-          if (cuts && !options->settings.index.empty()) {
-            return Result<curate::Counts>(
-                Error{ErrorKind::invalid_input, "--index: only --method exact and fuzzy have one"});
-          }
-          return (cuts ? curate::cut_repeats : curate::deduplicate)(job, options->settings, pool, events, stop);
-        });
+    return run_curate(options->common,
+                      [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
+                          const std::stop_token& stop) -> Result<curate::Counts> {
+                        if (options->settings.method == curate::DedupMethod::semantic) {
+                          if (!options->embedding_model.empty()) {
+                            KEDGE_ASSIGN(options->vectors.model, curate::open_text_model(options->embedding_model));
+                          }
+                          curate::DedupOptions& settings = options->settings;
+                          settings.semantic.memory_bytes = settings.memory_bytes;
+                          return curate::deduplicate_by_vectors(job, options->vectors, settings.semantic,
+                                                                settings.on_disk, pool, events, stop);
+                        }
+                        const bool cuts = curate::cuts_texts(options->settings.method);
+                        if (cuts && !options->settings.index.empty()) {
+                          return Result<curate::Counts>(
+                              Error{ErrorKind::invalid_input, "--index: only --method exact and fuzzy have one"});
+                        }
+                        return (cuts ? curate::cut_repeats : curate::deduplicate)(job, options->settings, pool, events,
+                                                                                  stop);
+                      });
   });
   std::map<std::string, curate::DedupMethod> methods;
   for (const auto& [name, method] : curate::kDedupMethods) methods.emplace(name, method);
-  methods.emplace("semantic", curate::DedupMethod::semantic);
   const std::map<std::string, curate::Normalization> forms = {{"none", curate::Normalization::none},
                                                               {"text", curate::Normalization::text},
                                                               {"url", curate::Normalization::url}};
@@ -127,7 +132,7 @@ void register_curate_dedup(Commands& commands, CLI::App& curate) {
             options->settings.memory_bytes = bytes;
             options->settings.on_disk = true;
           },
-          "of records held before they are spilled beside the output; exact, fuzzy: keys lie there too")
+          "of records held before they are spilled beside the output; exact, fuzzy, semantic: keys lie there too")
       ->transform(CLI::AsSizeValue(false));
   add_cutting(*command, options->settings);
   add_bloom(*command, options->settings.bloom);

@@ -27,7 +27,9 @@ Result<std::vector<curate::BlendSource>> sources_of(const MixCommand& command) {
   }
   std::vector<curate::BlendSource> sources;
   for (size_t i = 0; i < command.weights.size(); ++i) {
-    KEDGE_ASSIGN(auto inputs, curate::expand_inputs({command.common.inputs[i]}, {}));
+    curate::InputChoice choice;
+    choice.include_text = command.common.include_text;
+    KEDGE_ASSIGN(auto inputs, expand_and_tell({command.common.inputs[i]}, {}, choice));
     sources.push_back({std::move(inputs), command.weights[i]});
   }
   return sources;

@@ -23,7 +23,7 @@ struct RunCommand {
   std::string output;
   std::string shard = "0/1";
   unsigned threads = 0;
-  bool dry_run = false, keep_work = false, json = false, quiet = false;
+  bool include_text = false, dry_run = false, keep_work = false, json = false, quiet = false;
 };
 
 /// "2/8": part 2 of 8, counted from 0.
@@ -76,8 +76,9 @@ Status run(const RunCommand& command) {
   curate::RunOptions options;
   KEDGE_TRY(read_shard(command.shard, options));
   const bool given = !command.inputs.empty();
-  KEDGE_ASSIGN(options.inputs, curate::expand_inputs(given ? command.inputs : pipeline.inputs,
-                                                     given ? std::filesystem::path() : pipeline.folder));
+  options.choice.include_text = command.include_text || pipeline.include_text;
+  KEDGE_ASSIGN(options.inputs, expand_and_tell(given ? command.inputs : pipeline.inputs,
+                                               given ? std::filesystem::path() : pipeline.folder, options.choice));
   if (options.inputs.empty()) {
     return Error{ErrorKind::invalid_input,
                  fmt::format("no input: `input` in {} or --input names files, folders or patterns", command.pipeline)};
@@ -137,6 +138,7 @@ void register_curate_run(Commands& commands, CLI::App& curate) {
       ->required();
   command->add_option("--input", options->inputs, "files, folders or patterns, in place of the pipeline's")
       ->allow_extra_args(false);
+  command->add_flag("--include-text", options->include_text, kIncludeTextHelp);
   command->add_option("--output", options->output, "folder, in place of the pipeline's");
   command->add_option("--shard", options->shard, "i/n: of the input files those whose number % n is i")
       ->capture_default_str()

@@ -21,7 +21,7 @@ struct ExplainCommand {
   std::string pipeline, id, output;
   std::vector<std::string> inputs;
   unsigned threads = 0;
-  bool json = false;
+  bool include_text = false, json = false;
 };
 
 Status stats(const CurateOptions& options) {
@@ -35,6 +35,11 @@ std::string told(const Json& step) {
   std::string text = fmt::format("{:<28} {}", step["step"].get<std::string>(), what);
   if (!keep) text += ": " + step["reason"].get<std::string>();
   if (!step["details"].is_null()) text += "\n    " + to_text(step["details"]);
+  if (!step.contains("pieces")) return text + "\n";
+  for (const Json& piece : step["pieces"]) {
+    text += fmt::format("\n    [{}, {}) {}{}", piece["start"].get<uint64_t>(), piece["end"].get<uint64_t>(),
+                        piece.contains("type") ? to_text(piece["type"]) + " " : "", to_text(piece["text"]));
+  }
   return text + "\n";
 }
 
@@ -43,8 +48,10 @@ Status explain(const ExplainCommand& command) {
   const bool given = !command.inputs.empty();
   curate::ExplainOptions options;
   options.id = command.id;
-  KEDGE_ASSIGN(options.inputs, curate::expand_inputs(given ? command.inputs : pipeline.inputs,
-                                                     given ? std::filesystem::path() : pipeline.folder));
+  curate::InputChoice choice;
+  choice.include_text = command.include_text || pipeline.include_text;
+  KEDGE_ASSIGN(options.inputs, expand_and_tell(given ? command.inputs : pipeline.inputs,
+                                               given ? std::filesystem::path() : pipeline.folder, choice));
   if (!command.output.empty()) {
     options.output = command.output;
   } else if (!pipeline.output.empty()) {
@@ -92,6 +99,7 @@ void register_curate_survey(Commands& commands, CLI::App& curate) {
   command->add_option("--id", asked->id, "the document's id")->required();
   command->add_option("--input", asked->inputs, "files, folders or patterns, in place of the pipeline's")
       ->allow_extra_args(false);
+  command->add_flag("--include-text", asked->include_text, kIncludeTextHelp);
   command->add_option("--output", asked->output, "folder of a finished run, which knows the duplicates");
   command->add_option("--threads", asked->threads, "threads; 0: one a physical core")->capture_default_str();
   command->add_flag("--json", asked->json, "one JSON document");

@@ -1,20 +1,51 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <optional>
 
 #include "curate/document_line.h"
 #include "curate/mix.h"
-#include "data/document_file.h"
+#include "curate/mix_file.h"
 
 namespace kedge::curate {
 namespace {
 
+Json counts_json(const BlendCounts& counts) {
+  return {counts.wanted, counts.available, counts.rejected};
+}
+
+std::optional<BlendCounts> read_counts(const Json& json) {
+  if (!json.is_array() || json.size() != 3) return std::nullopt;
+  for (const Json& count : json) {
+    if (!count.is_number_unsigned()) return std::nullopt;
+  }
+  return BlendCounts{json[0].get<uint64_t>(), json[1].get<uint64_t>(), json[2].get<uint64_t>()};
+}
+
 class Blend {
  public:
-  Blend(const Job& job, data::DocumentFile& file, WorkerPool& pool, const Events& events, const std::stop_token& stop)
+  Blend(const Job& job, MixFile& file, WorkerPool& pool, const Events& events, const std::stop_token& stop)
       : job_(job), file_(file), pool_(pool), events_(events), stop_(stop) {}
 
+  /// Of the next source; of one that an earlier run was through with, what that remembered.
   Result<BlendCounts> add(const BlendSource& source, uint64_t wanted) {
+    const size_t index = through_.size();
+    const Json& remembered = file_.remembered();
+    if (remembered.is_array() && index < remembered.size()) {
+      const auto known = read_counts(remembered[index]);
+      if (known && known->wanted == wanted && file_.position() + wanted <= file_.done()) {
+        file_.leave_out(wanted);
+        through_.push_back(counts_json(*known));
+        return *known;
+      }
+    }
+    KEDGE_ASSIGN(const BlendCounts counts, read(source, wanted));
+    through_.push_back(counts_json(counts));
+    return counts;
+  }
+
+ private:
+  Result<BlendCounts> read(const BlendSource& source, uint64_t wanted) {
     BlendCounts counts;
     counts.wanted = wanted;
     for (uint64_t written = 0; written < wanted;) {
@@ -28,7 +59,6 @@ class Blend {
     return counts;
   }
 
- private:
   /// The first `most` documents; how many there were. `counts` of the first pass.
   Result<uint64_t> pass(const BlendSource& source, uint64_t most, BlendCounts* counts) {
     uint64_t taken = 0;
@@ -40,7 +70,7 @@ class Blend {
     visitor.take = [&](size_t slot, data::Document&) -> Status {
       if (taken == most) return Error{ErrorKind::cancelled, "enough"};
       ++taken;
-      return file_.write(lines[slot]);
+      return file_.write(lines[slot], [this] { return through_; });
     };
     uint64_t rejected = 0;
     Events events = events_;
@@ -61,7 +91,8 @@ class Blend {
   }
 
   const Job& job_;
-  data::DocumentFile& file_;
+  Json through_ = Json::array();  // counts of the sources that are written
+  MixFile& file_;
   WorkerPool& pool_;
   const Events& events_;
   const std::stop_token& stop_;
@@ -77,13 +108,25 @@ Result<std::vector<BlendCounts>> blend(const std::vector<BlendSource>& sources, 
   if (!(sum > 0) || !std::isfinite(sum)) {
     return Error{ErrorKind::invalid_input, fmt::format("the weights add up to {}, expected more than 0", sum)};
   }
-  KEDGE_ASSIGN(const auto file, data::DocumentFile::create(output.path, {}, output.shard_bytes));
+  Json identity = {{"mix", "blend"},
+                   {"target", target},
+                   {"fields", fields_json(job.fields)},
+                   {"shard_bytes", output.shard_bytes},
+                   {"sources", Json::array()}};
+  for (const BlendSource& source : sources) {
+    identity["sources"].push_back({source.weight, inputs_json(source.inputs)});
+  }
+  KEDGE_ASSIGN(const auto file, MixFile::open(output, identity));
   Blend work(job, *file, pool, events, stop);
   std::vector<BlendCounts> counts;
   for (const BlendSource& source : sources) {
     const double wanted = std::ceil(source.weight / sum * static_cast<double>(target));
-    KEDGE_ASSIGN(const BlendCounts of, work.add(source, static_cast<uint64_t>(wanted)));
-    counts.push_back(of);
+    const Result<BlendCounts> of = work.add(source, static_cast<uint64_t>(wanted));
+    if (!of.ok()) {
+      if (!may_go_on(of.error())) file->abandon();
+      return of.error();
+    }
+    counts.push_back(of.value());
   }
   KEDGE_TRY(file->commit());
   return counts;

@@ -26,6 +26,8 @@ struct BlendCounts {
   uint64_t rejected = 0;
 };
 
+// Both go on where a killed or stopped run of the same command left off, with the same bytes: see mix_file.h.
+
 /// NeMo Curator 0.8's blend_datasets: of each source the first ceil(share x target) documents, from its beginning again
 /// where it has fewer; one source after the other. Fails as `visit` does, and with invalid_input (weights of no sum, a
 /// source without documents).

@@ -8,12 +8,15 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <functional>
 #include <optional>
+#include <utility>
 
+#include "core/file.h"
 #include "curate/document_line.h"
 #include "curate/mix.h"
+#include "curate/mix_file.h"
 #include "data/byte_stream.h"
-#include "data/document_file.h"
 #include "data/line_file.h"
 #include "data/source.h"
 
@@ -35,23 +38,12 @@ struct Entry {
   bool operator<(const Entry& other) const { return hash != other.hash ? hash < other.hash : number < other.number; }
 };
 
-class WorkFolder {
- public:
-  explicit WorkFolder(fs::path path) : path_(std::move(path)) {
-    std::error_code code;
-    fs::remove_all(path_, code);
-    fs::create_directories(path_, code);
-  }
-  WorkFolder(const WorkFolder&) = delete;
-  WorkFolder& operator=(const WorkFolder&) = delete;
-  ~WorkFolder() {
-    std::error_code code;
-    fs::remove_all(path_, code);
-  }
-  [[nodiscard]] const fs::path& path() const { return path_; }
+using TakeLine = std::function<Status(std::string_view line)>;
 
- private:
-  fs::path path_;
+/// A file of documents whose hashes begin alike.
+struct SpreadFile {
+  std::string name;
+  uint64_t documents = 0, bytes = 0, checksum = 0;
 };
 
 std::optional<Entry> read_entry(std::string_view line) {
@@ -76,33 +68,38 @@ class Part {
     return bytes_ <= memory_bytes_ || level_ == kLevels ? Status(Done{}) : spread();
   }
 
-  /// All of it, in order. Once.
-  Status write_to(data::DocumentFile& output, const std::stop_token& stop) {
-    if (stop.stop_requested()) return Error{ErrorKind::cancelled, "stopped; no output was written"};
-    if (!files_[0]) {
-      std::sort(entries_.begin(), entries_.end());
-      for (const Entry& entry : entries_) KEDGE_TRY(output.write(entry.line));
-      return Done{};
-    }
-    KEDGE_TRY(spread());
-    for (std::optional<data::LineFile>& file : files_) KEDGE_TRY(file->commit());
-    for (size_t i = 0; i < kParts; ++i) {
-      files_[i].reset();
-      KEDGE_TRY(write_part(path_of(i), output, stop));
-    }
+  [[nodiscard]] bool is_spread() const { return files_[0].has_value(); }
+
+  /// All that memory holds, in order. REQUIRES: !is_spread().
+  Status write_held(const TakeLine& take) {
+    std::sort(entries_.begin(), entries_.end());
+    for (const Entry& entry : entries_) KEDGE_TRY(take(entry.line));
     return Done{};
   }
 
+  /// Its files, in order, whole. Once. REQUIRES: is_spread().
+  Result<std::vector<SpreadFile>> finish_spread() {
+    KEDGE_TRY(spread());
+    std::vector<SpreadFile> all;
+    for (size_t i = 0; i < kParts; ++i) {
+      KEDGE_TRY(files_[i]->commit());
+      all.push_back({name_of(i), documents_[i], files_[i]->bytes(), files_[i]->checksum()});
+      files_[i].reset();
+    }
+    return all;
+  }
+
  private:
-  [[nodiscard]] fs::path path_of(size_t part) const { return folder_ / fmt::format("{}-{}.zst", level_, part); }
+  [[nodiscard]] std::string name_of(size_t part) const { return fmt::format("{}-{}.zst", level_, part); }
 
   Status spread() {
     for (size_t i = 0; i < kParts && !files_[kParts - 1]; ++i) {
-      KEDGE_ASSIGN(data::LineFile file, data::LineFile::create(path_of(i)));
+      KEDGE_ASSIGN(data::LineFile file, data::LineFile::create(folder_ / name_of(i)));
       files_[i].emplace(std::move(file));
     }
     for (const Entry& entry : entries_) {
       const size_t part = (entry.hash >> (64 - kBits * (level_ + 1))) % kParts;
+      ++documents_[part];
       KEDGE_TRY(files_[part]->write(fmt::format("{:016x}{:016x}", entry.hash, entry.number) + entry.line));
     }
     entries_.clear();
@@ -110,55 +107,183 @@ class Part {
     return Done{};
   }
 
-  Status write_part(const fs::path& path, data::DocumentFile& output, const std::stop_token& stop) const {
-    Part inner(folder_, level_ + 1, memory_bytes_);
-    {
-      KEDGE_ASSIGN(auto stream, data::ByteStream::open(path));
-      const auto source = data::open_jsonl(std::move(stream), {});
-      data::Batch batch;
-      for (bool more = true; more;) {
-        batch.clear();
-        KEDGE_ASSIGN(more, source->read(batch, kBatchBytes));
-        for (const data::Record& record : batch.records) {
-          std::optional<Entry> entry = read_entry(record.bytes);
-          if (!entry) return Error{ErrorKind::corrupt_data, path.string() + ": was changed by someone else"};
-          KEDGE_TRY(inner.add(*std::move(entry)));
-        }
-      }
-    }
-    std::error_code code;
-    fs::remove(path, code);
-    return inner.write_to(output, stop);
-  }
-
   fs::path folder_;
   unsigned level_;
   uint64_t memory_bytes_, bytes_ = 0;
   std::vector<Entry> entries_;
+  std::array<uint64_t, kParts> documents_{};
   std::array<std::optional<data::LineFile>, kParts> files_;
+};
+
+/// Documents out of files and into the output, in order.
+class Writing {
+ public:
+  Writing(fs::path folder, uint64_t memory_bytes, const TakeLine& take, const std::stop_token& stop)
+      : folder_(std::move(folder)), memory_bytes_(memory_bytes), take_(take), stop_(stop) {}
+
+  /// One file; those that it is spread over are removed again.
+  Status write(const SpreadFile& file, unsigned level) const {
+    if (stop_.stop_requested()) return Error{ErrorKind::cancelled, "stopped; no output was written"};
+    Part inner(folder_, level, memory_bytes_);
+    KEDGE_TRY(read(folder_ / file.name, inner));
+    if (!inner.is_spread()) return inner.write_held(take_);
+    KEDGE_ASSIGN(const auto files, inner.finish_spread());
+    for (const SpreadFile& part : files) {
+      KEDGE_TRY(write(part, level + 1));
+      std::error_code code;
+      fs::remove(folder_ / part.name, code);
+    }
+    return Done{};
+  }
+
+ private:
+  static Status read(const fs::path& path, Part& part) {
+    KEDGE_ASSIGN(auto stream, data::ByteStream::open(path));
+    const auto source = data::open_jsonl(std::move(stream), {});
+    data::Batch batch;
+    for (bool more = true; more;) {
+      batch.clear();
+      KEDGE_ASSIGN(more, source->read(batch, kBatchBytes));
+      for (const data::Record& record : batch.records) {
+        std::optional<Entry> entry = read_entry(record.bytes);
+        if (!entry) return Error{ErrorKind::corrupt_data, path.string() + ": was changed by someone else"};
+        KEDGE_TRY(part.add(*std::move(entry)));
+      }
+    }
+    return Done{};
+  }
+
+  fs::path folder_;
+  uint64_t memory_bytes_;
+  const TakeLine& take_;
+  const std::stop_token& stop_;
+};
+
+/// What is known when all documents are spread: a run that was killed goes on from here.
+struct Spread {
+  Counts counts;
+  std::vector<SpreadFile> files;
+};
+
+Json to_json(const Spread& spread) {
+  Json files = Json::array();
+  for (const SpreadFile& file : spread.files) {
+    files.push_back({{"name", file.name},
+                     {"documents", file.documents},
+                     {"bytes", file.bytes},
+                     {"checksum", fmt::format("{:016x}", file.checksum)}});
+  }
+  return {{"in", spread.counts.in}, {"out", spread.counts.out}, {"rejected", spread.counts.rejected}, {"files", files}};
+}
+
+/// Nothing where it is not whole: of the files those are needed that are not all in the output yet.
+std::optional<Spread> read_spread(const fs::path& folder, uint64_t done) {
+  const auto found = read_json_file(folder / "spread.json");
+  if (!found.ok() || !found.value().is_object()) return std::nullopt;
+  const Json& json = found.value();
+  for (const char* name : {"in", "out", "rejected"}) {
+    if (!json.value(name, Json()).is_number_unsigned()) return std::nullopt;
+  }
+  Spread spread{{json["in"].get<uint64_t>(), json["out"].get<uint64_t>(), json["rejected"].get<uint64_t>()}, {}};
+  uint64_t end = 0;
+  for (const Json& file : json.value("files", Json::array())) {
+    const bool whole = file.is_object() && file.value("name", Json()).is_string() &&
+                       file.value("documents", Json()).is_number_unsigned() && file.contains("checksum");
+    if (!whole) return std::nullopt;
+    spread.files.push_back({file["name"].get<std::string>(), file["documents"].get<uint64_t>()});
+    end += spread.files.back().documents;
+    if (end <= done) continue;
+    const auto checksum = data::file_checksum(folder / spread.files.back().name);
+    if (!checksum.ok() || file["checksum"] != fmt::format("{:016x}", checksum.value())) return std::nullopt;
+  }
+  if (spread.files.size() != kParts || end != spread.counts.out) return std::nullopt;
+  return spread;
+}
+
+class Shuffle {
+ public:
+  Shuffle(MixFile& file, const ShuffleOptions& options, const std::stop_token& stop)
+      : file_(file), options_(options), stop_(stop) {}
+
+  Result<Counts> run(const Job& job, WorkerPool& pool, const Events& events) {
+    std::optional<Spread> spread = read_spread(file_.folder(), file_.done());
+    if (!spread) {
+      Part all(file_.folder(), 0, options_.memory_bytes);
+      spread.emplace();
+      KEDGE_ASSIGN(spread->counts, read(job, all, pool, events));
+      if (!all.is_spread()) {
+        KEDGE_TRY(all.write_held([this](std::string_view line) { return take(line); }));
+        return spread->counts;
+      }
+      KEDGE_ASSIGN(spread->files, all.finish_spread());
+      KEDGE_ASSIGN(AtomicFile marker, AtomicFile::create(file_.folder() / "spread.json"));
+      KEDGE_TRY(marker.write(to_text(to_json(*spread))));
+      KEDGE_TRY(marker.commit());
+    }
+    KEDGE_TRY(write(spread->files));
+    return spread->counts;
+  }
+
+ private:
+  Result<Counts> read(const Job& job, Part& all, WorkerPool& pool, const Events& events) const {
+    std::vector<std::string> lines;
+    uint64_t number = 0;
+    Visitor visitor;
+    visitor.takes_text = false;
+    visitor.begin_batch = [&](size_t count) { lines.assign(count, {}); };
+    visitor.work = [&](const data::Document& document, size_t slot) { lines[slot] = document_line(document); };
+    visitor.take = [&](size_t slot, data::Document&) {
+      const uint64_t hash = XXH3_64bits_withSeed(&number, sizeof number, options_.seed);
+      return all.add({hash, number++, std::move(lines[slot])});
+    };
+    return visit(job, visitor, pool, events, stop_);
+  }
+
+  Status take(std::string_view line) {
+    return file_.write(line, [] { return Json::object(); });
+  }
+
+  /// A spread file goes when all its documents are in files of the output that are done.
+  Status write(const std::vector<SpreadFile>& files) {
+    const TakeLine take_line = [this](std::string_view line) { return take(line); };
+    const Writing writing(file_.folder(), options_.memory_bytes, take_line, stop_);
+    std::vector<std::pair<uint64_t, std::string>> written;  // where they end
+    for (const SpreadFile& file : files) {
+      if (file_.position() + file.documents <= file_.done()) {
+        file_.leave_out(file.documents);
+      } else {
+        KEDGE_TRY(writing.write(file, 1));
+      }
+      written.emplace_back(file_.position(), file.name);
+      std::error_code code;
+      for (const auto& [end, name] : written) {
+        if (end <= file_.in_whole_files()) fs::remove(file_.folder() / name, code);
+      }
+    }
+    return Done{};
+  }
+
+  MixFile& file_;
+  const ShuffleOptions& options_;
+  const std::stop_token& stop_;
 };
 
 }  // namespace
 
 Result<Counts> shuffle(const Job& job, const ShuffleOptions& options, const MixOutput& output, WorkerPool& pool,
                        const Events& events, const std::stop_token& stop) {
-  const WorkFolder folder(output.path.string() + ".tmp-shuffle");
-  KEDGE_ASSIGN(const auto file, data::DocumentFile::create(output.path, {}, output.shard_bytes));
-  Part all(folder.path(), 0, options.memory_bytes);
-  std::vector<std::string> lines;
-  uint64_t number = 0;
-  Visitor visitor;
-  visitor.takes_text = false;
-  visitor.begin_batch = [&](size_t count) { lines.assign(count, {}); };
-  visitor.work = [&](const data::Document& document, size_t slot) { lines[slot] = document_line(document); };
-  visitor.take = [&](size_t slot, data::Document&) {
-    const uint64_t hash = XXH3_64bits_withSeed(&number, sizeof number, options.seed);
-    return all.add({hash, number++, std::move(lines[slot])});
-  };
-  KEDGE_ASSIGN(const Counts counts, visit(job, visitor, pool, events, stop));
-  KEDGE_TRY(all.write_to(*file, stop));
+  const Json identity = {{"mix", "shuffle"},
+                         {"seed", options.seed},
+                         {"memory", options.memory_bytes},
+                         {"shard_bytes", output.shard_bytes},
+                         {"fields", fields_json(job.fields)},
+                         {"inputs", inputs_json(job.inputs)}};
+  KEDGE_ASSIGN(const auto file, MixFile::open(output, identity));
+  const Result<Counts> counts = Shuffle(*file, options, stop).run(job, pool, events);
+  if (!counts.ok() && !may_go_on(counts.error())) file->abandon();
+  if (!counts.ok()) return counts.error();
   KEDGE_TRY(file->commit());
-  return counts;
+  return counts.value();
 }
 
 }  // namespace kedge::curate

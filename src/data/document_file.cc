@@ -185,8 +185,8 @@ Result<std::unique_ptr<DocumentFile>> create_one(const fs::path& path, const Par
 /// One file after the other.
 class Parts final : public DocumentFile {
  public:
-  Parts(fs::path path, ParquetOutput parquet, uint64_t bytes)
-      : path_(std::move(path)), parquet_(std::move(parquet)), bytes_max_(bytes) {}
+  Parts(fs::path path, ParquetOutput parquet, uint64_t bytes, size_t first)
+      : path_(std::move(path)), parquet_(std::move(parquet)), bytes_max_(bytes), first_(first) {}
 
   Status write(std::string_view line) override {
     if (file_ == nullptr) KEDGE_TRY(begin());
@@ -195,7 +195,7 @@ class Parts final : public DocumentFile {
     return bytes_ < bytes_max_ ? Status(Done{}) : end();
   }
   Status commit() override {
-    if (written_.empty() && file_ == nullptr) KEDGE_TRY(begin());  // at least one, as without parts
+    if (first_ + written_.size() == 0 && file_ == nullptr) KEDGE_TRY(begin());  // at least one, as without parts
     return end();
   }
   [[nodiscard]] std::vector<WrittenFile> written() const override { return written_; }
@@ -204,7 +204,7 @@ class Parts final : public DocumentFile {
   Status begin() {
     const std::string name = path_.filename().string();
     const size_t dot = std::min(name.find('.'), name.size());
-    const std::string part = fmt::format("{}-{:05}{}", name.substr(0, dot), written_.size(), name.substr(dot));
+    const std::string part = fmt::format("{}-{:05}{}", name.substr(0, dot), first_ + written_.size(), name.substr(dot));
     KEDGE_ASSIGN(file_, create_one(path_.parent_path() / part, parquet_));
     bytes_ = 0;
     return Done{};
@@ -220,6 +220,7 @@ class Parts final : public DocumentFile {
   fs::path path_;
   ParquetOutput parquet_;
   uint64_t bytes_max_, bytes_ = 0;
+  size_t first_;
   std::unique_ptr<DocumentFile> file_;
   std::vector<WrittenFile> written_;
 };
@@ -227,9 +228,9 @@ class Parts final : public DocumentFile {
 }  // namespace
 
 Result<std::unique_ptr<DocumentFile>> DocumentFile::create(const fs::path& path, const ParquetOutput& parquet,
-                                                           uint64_t bytes) {
+                                                           uint64_t bytes, size_t first) {
   if (bytes == 0) return create_one(path, parquet);
-  return std::unique_ptr<DocumentFile>(std::make_unique<Parts>(path, parquet, bytes));
+  return std::unique_ptr<DocumentFile>(std::make_unique<Parts>(path, parquet, bytes, first));
 }
 
 bool is_parquet(const fs::path& path) {

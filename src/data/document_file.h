@@ -31,9 +31,9 @@ class DocumentFile {
  public:
   /// `.parquet`: Parquet (zstd), its columns the members of the lines; otherwise lines, compressed as the name says.
   /// With `bytes` a new file is begun when the lines in one reach that many: NAME-00000.ENDING, NAME-00001.ENDING, ...;
-  /// each appears when it is full.
+  /// each appears when it is full, which `written` says at once; those before `first` are there already.
   static Result<std::unique_ptr<DocumentFile>> create(const std::filesystem::path& path, const ParquetOutput& parquet,
-                                                      uint64_t bytes = 0);
+                                                      uint64_t bytes = 0, size_t first = 0);
 
   DocumentFile() = default;
   DocumentFile(const DocumentFile&) = delete;
@@ -42,7 +42,7 @@ class DocumentFile {
 
   virtual Status write(std::string_view line) = 0;
   virtual Status commit() = 0;
-  /// After commit.
+  /// After commit; of several files those that are full.
   [[nodiscard]] virtual std::vector<WrittenFile> written() const = 0;
 };
 

@@ -34,16 +34,17 @@ class LineFile {
   ~LineFile();
 
   Status write(std::string_view text);
+  /// Hands on what is gathered.
+  Status flush();
   Status commit();
 
-  /// Of the file's bytes; whole after commit. XXH3 (64 bits).
+  /// Of the file's bytes that were handed on; whole after commit. XXH3 (64 bits).
   [[nodiscard]] uint64_t bytes() const { return bytes_; }
   [[nodiscard]] uint64_t checksum() const;
 
  private:
   struct Hash;
   LineFile(AtomicFile file, std::unique_ptr<Compressor> compressor);
-  Status flush();
   Status put(std::string_view bytes);
 
   AtomicFile file_;

@@ -22,6 +22,8 @@ ARROW = ROOT / ".arrow" / "bin" / "python"
 PDF = Path(KEDGE).resolve().with_name("libkedge_pdf.so").is_file()
 PARQUET = Path(KEDGE).resolve().with_name("libkedge_parquet.so").is_file()
 
+MIX_KILLS = 12
+
 MAKE_ROWS = """
 import datetime, decimal, sys
 import pyarrow as pa, pyarrow.parquet as pq
@@ -290,6 +292,70 @@ class Mixing(Case):
         self.assertEqual(sorted(found[0]), sorted(lines.read_text(encoding="utf-8").splitlines()))
         moved = sum(abs(place - number) for place, number in enumerate(ids)) / 5000
         self.assertAlmostEqual(moved, 5000 / 3, delta=80)  # of a uniform order: a third, 5 standard deviations
+        self.assertEqual(list(self.folder.glob("*.tmp-*")), [])
+
+
+    def kill_and_finish(self, out, arguments, seconds, chance):
+        """Kills the command at random instants until it ends by itself; how often, and whether a full file stayed."""
+        kills, stayed = 0, False
+        while True:
+            before = {path.name: path.stat().st_mtime_ns for path in out.glob("mix-*.jsonl.zst")}
+            process = subprocess.Popen([KEDGE, "curate", *map(str, arguments)], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE)
+            try:
+                told, errors = process.communicate(timeout=chance.uniform(0, seconds) if kills < MIX_KILLS else 600)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.communicate()
+                kills += 1
+                continue
+            self.assertEqual(process.returncode, 0, errors)
+            kept = [name for name, when in before.items() if (out / name).stat().st_mtime_ns == when]
+            return kills, bool(kept), json.loads(told)
+
+    def test_killed_at_any_instant_a_mix_goes_on_and_ends_with_the_same_bytes(self):
+        lines = [self.write_lines(f"{name}.jsonl", 30000, first) for name, first in (("a", 0), ("b", 10**6))]
+        shuffle = ["shuffle", "--input", lines[0], "--input", lines[1], "--max-memory", "256kb"]
+        blend = ["blend", "--input", lines[0], "--weight", "1", "--input", lines[1], "--weight", "2", "--documents",
+                 "120000"]
+        chance = random.Random(7)
+        for name, command in (("shuffle", shuffle), ("blend", blend)):
+            command += ["--output-shard-bytes", "300kb", "--json", "--quiet", "--threads", "1", "--output"]
+            whole = self.folder / f"{name}-whole"
+            whole.mkdir()
+            begin = time.monotonic()
+            done = self.call(*command, whole / "mix.jsonl.zst")
+            seconds = time.monotonic() - begin
+            self.assertEqual(done.returncode, 0, done.stderr)
+            expected = {path.name: path.read_bytes() for path in whole.iterdir()}
+            self.assertGreater(len(expected), 8)
+            kills = stayed = rounds = 0
+            while kills < MIX_KILLS:
+                out = self.folder / f"{name}-{rounds}"
+                out.mkdir()
+                rounds += 1
+                more, kept, told = self.kill_and_finish(out, [*command, out / "mix.jsonl.zst"], seconds, chance)
+                kills += more
+                stayed += kept
+                self.assertEqual(told, json.loads(done.stdout))
+                found = {path.name: path.read_bytes() for path in out.iterdir()}
+                self.assertEqual(sorted(found), sorted(expected))
+                self.assertTrue(found == expected, "the bytes differ")
+            self.assertGreater(stayed, 0, "no file was kept: every run began anew")
+
+    def test_what_another_mix_left_is_not_taken(self):
+        lines = self.write_lines("a.jsonl", 3000)
+        out = self.folder / "mix.jsonl"
+        left = self.folder / "mix.jsonl.tmp-mix"
+        left.mkdir()
+        (left / "run.json").write_text('{"mix":"shuffle","seed":9}')
+        (left / "spread.json").write_text('{"in":1}')
+        (self.folder / "mix-00000.jsonl.tmp-AbCdEf").write_text("torn")
+        done = self.call("shuffle", "--input", lines, "--output-shard-bytes", "20kb", "--max-memory", "20kb", "--quiet",
+                         "--output", out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = [row for path in sorted(self.folder.glob("mix-*.jsonl")) for row in self.rows(path)]
+        self.assertEqual(sorted(row["id"] for row in rows), list(range(3000)))
         self.assertEqual(list(self.folder.glob("*.tmp-*")), [])
 
 

@@ -44,7 +44,7 @@ class CurateRun(unittest.TestCase):
     def call(self, *arguments):
         return subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False)
 
-    def write_documents(self, files, documents):
+    def write_documents(self, files, documents, embeddings=False):
         chance = random.Random(3)
         words = ["harbour", "ship", "rope", "the", "of", "wind", "crew", "sail", "bell", "town", "24", "mast"]
         (self.folder / "in").mkdir()
@@ -54,7 +54,11 @@ class CurateRun(unittest.TestCase):
                     text = " ".join(chance.choice(words) for _ in range(chance.randrange(20, 400)))
                     if i % 5 == 0:
                         text = " ".join(words * (10 + i % 3)) + " mail me@example.com"
-                    out.write(json.dumps({"id": f"{number}-{i}", "text": text, "kept": [1.0]}) + "\n")
+                    row = {"id": f"{number}-{i}", "text": text, "kept": [1.0]}
+                    if embeddings:
+                        group = random.Random(i % 150)
+                        row["embedding"] = [group.gauss(0, 1) + chance.gauss(0, 0.05) for _ in range(24)]
+                    out.write(json.dumps(row) + "\n")
         (self.folder / "p.yaml").write_text(PIPELINE, encoding="utf-8")
 
     def test_killed_at_any_instant_it_goes_on_and_ends_with_the_same_bytes(self):
@@ -66,9 +70,13 @@ class CurateRun(unittest.TestCase):
         self.assertEqual(whole.returncode, 0, whole.stderr)
         expected = files_of(self.folder / "whole")
         self.assertEqual(len(expected), 4 + 4 + 2)
+        self.kill_again_and_again(run, expected, seconds, KILLS)
+
+    def kill_again_and_again(self, run, expected, seconds, kills):
+        """Runs that are killed at random instants and go on, until each ends: with the expected files."""
         chance = random.Random(11)
         killed = 0
-        while killed < KILLS:
+        while killed < kills:
             out = self.folder / f"killed-{killed}"
             while True:
                 process = subprocess.Popen(self.command(*run, "--output", out), stdout=subprocess.DEVNULL,
@@ -85,7 +93,44 @@ class CurateRun(unittest.TestCase):
             found = files_of(out)
             self.assertEqual(sorted(found), sorted(expected))
             self.assertTrue(found == expected, "the bytes differ")
+            self.assertEqual([path.name for path in out.rglob("*") if ".tmp-" in path.name], [])
             shutil.rmtree(out)
+
+    def test_near_embeddings_and_cuts_go_on_when_killed_with_little_memory(self):
+        self.write_documents(3, 400, embeddings=True)
+        (self.folder / "p.yaml").write_text("""
+steps:
+  - dedup: {method: semantic, n_clusters: 8, eps: 0.05, memory_mb: 1}
+  - dedup: {method: substring, length: 40, memory_mb: 1}
+""", encoding="utf-8")
+        run = ["run", self.folder / "p.yaml", "--input", self.folder / "in", "--quiet", "--threads", "2"]
+        begin = time.monotonic()
+        whole = self.call(*run, "--json", "--output", self.folder / "whole")
+        seconds = time.monotonic() - begin
+        self.assertEqual(whole.returncode, 0, whole.stderr)
+        semantic, substring = json.loads(whole.stdout)["dedups"]
+        self.assertGreater(semantic["duplicates"], 100)
+        self.assertGreater(substring["cut_texts"], 10)
+        self.kill_again_and_again(run, files_of(self.folder / "whole"), seconds, 15)
+        gone = json.loads((self.folder / "whole" / "work" / "dedup-0" / "shard-00001.ids").read_text().split()[0])
+        said = self.call("explain", self.folder / "p.yaml", "--input", self.folder / "in", "--output",
+                         self.folder / "whole", "--id", gone)
+        self.assertIn("dedup semantic               dropped: duplicate\n    {\"of\":", said.stdout, said.stderr)
+
+    def test_texts_beside_records_are_told_of(self):
+        self.write_documents(1, 3)
+        (self.folder / "in" / "readme.md").write_text("# Ships")
+        (self.folder / "p.yaml").write_text("format: jsonl\nsteps: [pii]\n")
+        counts = []
+        for number, more in enumerate(([], ["--include-text"])):
+            done = self.call("run", self.folder / "p.yaml", "--input", self.folder / "in", "--json", "--quiet", "--output",
+                             self.folder / f"out-{number}", *more)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            report = json.loads(done.stdout)
+            counts.append(report["counts"]["in"])
+            self.assertEqual("1 files of text beside files of records are left out" in done.stderr, number == 0)
+            self.assertEqual("passed_over" in report, number == 0)
+        self.assertEqual(counts, [3, 4])
 
     def test_interrupted_it_says_so_and_leaves_no_half_file(self):
         self.write_documents(2, 20000)
@@ -100,7 +145,8 @@ class CurateRun(unittest.TestCase):
         self.assertEqual(process.returncode, 5, errors)
         self.assertFalse((self.folder / "out" / "report.json").exists())
         left = [path.name for path in (self.folder / "out").rglob("*") if path.is_file()]
-        self.assertTrue(all(name.endswith((".json", ".jsonl", ".zst", ".keys", ".ids", ".offsets", ".shingles", "lock"))
+        self.assertTrue(all(name.endswith((".json", ".jsonl", ".zst", ".keys", ".ids", ".offsets", ".shingles", ".vectors",
+                                            "lock"))
                             for name in left), left)
 
     def test_odd_input_gets_one_clear_message(self):

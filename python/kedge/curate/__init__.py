@@ -15,7 +15,7 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 from kedge import _kedge, _tables
 
-__all__ = ["Operator", "Pipeline", "operators", "run"]
+__all__ = ["Operator", "Pipeline", "operators", "run", "train_classifier"]
 
 
 class _OnTables:
@@ -100,6 +100,18 @@ def run(pipeline: Union[str, os.PathLike, Mapping[str, Any]],
         raise ValueError(f"shard: found {shard!r}, expected i/n with 0 <= i < n, as 0/8")
     files = _kedge.FileRun.open(*_run_arguments(pipeline, input, output, threads, keep_work))
     return json.loads(files.run(int(part), int(parts), on_progress, on_reject))
+
+
+def train_classifier(table: Any, output: Union[str, os.PathLike], *, text: str = "text", label: str = "label",
+                     **options: Any) -> dict:
+    """`kedge curate train-classifier` from a table's columns of texts and labels: a model in fastText's format.
+
+    Options are those of the command: loss, dim, epochs, lr, word_ngrams, minn, maxn, buckets, min_count, seed. Same
+    texts give the same bytes. Returns {"in", "rejected", "without_label", "texts", "labels", "words", "tokens",
+    "loss"}.
+    """
+    stream = _tables.stream_of(_tables.held(table))
+    return json.loads(_kedge.train_classifier(stream, text, label, os.fspath(output), _json(options)))
 
 
 def _run_arguments(pipeline: Any, input: Any, output: Any, threads: int, keep_work: bool) -> tuple:

@@ -30,18 +30,21 @@ uint64_t number_of(BloomKind kind) {
 
 }  // namespace
 
-Result<BloomFilter> BloomFilter::create(uint64_t expected, double false_positive_rate, BloomKind kind) {
+Result<double> bloom_bits(uint64_t expected, double false_positive_rate) {
   const auto count = static_cast<double>(std::max<uint64_t>(expected, 1));
   const double log2 = std::log(2.0);
   const double bits = std::max(64.0, std::ceil(-count * std::log(false_positive_rate) / (log2 * log2)));
-  if (bits > static_cast<double>(kBloomBitsMax)) {
-    return Error{
-        ErrorKind::out_of_memory,
-        fmt::format("a Bloom filter of {} entries at {} takes {:.0f} GB, at most {} are possible; expect fewer "
-                    "or allow more false positives",
-                    expected, false_positive_rate, bits / 8e9, kBloomBitsMax / 8'000'000'000)};
-  }
-  const auto hashes = static_cast<uint64_t>(std::lround(bits / count * log2));
+  if (bits <= static_cast<double>(kBloomBitsMax)) return bits;
+  return Error{ErrorKind::out_of_memory,
+               fmt::format("a Bloom filter of {} entries at {} takes {:.0f} GB, at most {} are possible; expect fewer "
+                           "or allow more false positives",
+                           expected, false_positive_rate, bits / 8e9, kBloomBitsMax / 8'000'000'000)};
+}
+
+Result<BloomFilter> BloomFilter::create(uint64_t expected, double false_positive_rate, BloomKind kind) {
+  KEDGE_ASSIGN(const double bits, bloom_bits(expected, false_positive_rate));
+  const auto hashes =
+      static_cast<uint64_t>(std::lround(bits / static_cast<double>(std::max<uint64_t>(expected, 1)) * std::log(2.0)));
   return BloomFilter(static_cast<uint64_t>(bits), std::clamp<uint64_t>(hashes, 1, kHashesMax), kind);
 }
 

@@ -17,11 +17,14 @@ struct BloomKind {
   bool operator==(const BloomKind&) const = default;
 };
 
+/// m = -n ln p / (ln 2)^2: bits for `expected` entries, of which a share of `false_positive_rate` of new ones is taken
+/// for known. Fails with out_of_memory beyond kBloomBitsMax. REQUIRES: 0 < rate < 1.
+Result<double> bloom_bits(uint64_t expected, double false_positive_rate);
+
 /// Tests may run side by side; inserts are alone.
 class BloomFilter {
  public:
-  /// For `expected` entries a share of `false_positive_rate` of new ones is taken for known: m = -n ln p / (ln 2)^2
-  /// bits, k = m / n ln 2 hashes. Fails with out_of_memory beyond kBloomBitsMax. REQUIRES: 0 < rate < 1.
+  /// With bloom_bits and k = m / n ln 2 hashes. Fails as bloom_bits does.
   static Result<BloomFilter> create(uint64_t expected, double false_positive_rate, BloomKind kind);
   /// Fails with not_found, corrupt_data (no filter, damaged) or invalid_input (of another kind).
   static Result<BloomFilter> load(const std::filesystem::path& path, BloomKind kind);

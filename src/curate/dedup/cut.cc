@@ -26,28 +26,13 @@ Status learn(RepeatFinder& finder, size_t pass, const Job& job, WorkerPool& pool
   return finder.end_pass(pass);
 }
 
-/// Spans in code points.
-void append_spans(std::string& line, std::string_view text, const std::vector<ByteSpan>& cuts) {
-  size_t at = 0, codes = 0;
-  const auto codes_to = [&](size_t end) {
-    for (; at < end; ++at) codes += (text[at] & 0xC0) == 0x80 ? 0 : 1;
-    return codes;
-  };
-  for (const ByteSpan& cut : cuts) {
-    const size_t begin = codes_to(cut.begin);
-    line += fmt::format("{}[{},{}]", line.ends_with('[') ? "" : ",", begin, codes_to(cut.end));
-  }
-}
-
 std::string line_of(const data::Document& document, const Edit& edit, const DedupOptions& options) {
   const std::string text = without(document.text, edit.cuts);
   const bool little = !edit.cuts.empty() && too_little_left(text, options);
   std::string line = "{\"id\":" + document.id_json + ",\"keep\":" + (edit.drop || little ? "false" : "true");
   line += ",\"reason\":";
   line += edit.drop ? "\"duplicate\"" : little ? "\"too little left\"" : "null";
-  line += ",\"cut\":[";
-  append_spans(line, document.text, edit.cuts);
-  line += "],\"text\":";
+  line += ",\"cut\":" + spans_json(document.text, edit.cuts) + ",\"text\":";
   data::append_json_string(line, text);
   return line + "}\n";
 }

@@ -7,20 +7,21 @@
 #include <utility>
 
 #include "curate/annotate.h"
+#include "curate/dedup/semantic_options.h"
 
 namespace kedge::curate {
 
 /// exact and fuzzy make clusters of documents; semantic compares embeddings (semantic.h); the others take
 /// parts out of texts (repeats.h).
 enum class DedupMethod : uint8_t { exact, fuzzy, sentence, paragraph, substring, bloom, semantic };
-/// Those that look into texts.
 inline constexpr std::array kDedupMethods = {
     std::pair<std::string_view, DedupMethod>{"exact", DedupMethod::exact},
     std::pair<std::string_view, DedupMethod>{"fuzzy", DedupMethod::fuzzy},
     std::pair<std::string_view, DedupMethod>{"sentence", DedupMethod::sentence},
     std::pair<std::string_view, DedupMethod>{"paragraph", DedupMethod::paragraph},
     std::pair<std::string_view, DedupMethod>{"substring", DedupMethod::substring},
-    std::pair<std::string_view, DedupMethod>{"bloom", DedupMethod::bloom}};
+    std::pair<std::string_view, DedupMethod>{"bloom", DedupMethod::bloom},
+    std::pair<std::string_view, DedupMethod>{"semantic", DedupMethod::semantic}};
 /// What exact compares: bytes, comparable_text or the document's address (comparable_url; without one: no partner).
 enum class Normalization : uint8_t { none, text, url };
 /// datatrove: 14 bands of 8 over words; nemo: 20 of 13 over characters; kedge: 20 of 5 over words, to be verified.
@@ -52,6 +53,8 @@ struct DedupOptions {
   std::optional<size_t> words_min,
       sentences_min;  // what a text that was cut must have left; sentence: 50 and 3, else 1
   BloomOptions bloom;
+  SemanticOptions semantic;
+  SemanticSource embeddings;    // semantic, in pipelines
   std::filesystem::path index;  // exact, fuzzy: a folder with the keys of earlier runs, to which this one's are added
   bool on_disk = false;         // deduplicate: keys are kept in files beside the output
   uint64_t memory_bytes = uint64_t{1} << 30;  // of records held before they are spilled

@@ -1,5 +1,7 @@
 #include "curate/dedup/repeats.h"
 
+#include <fmt/format.h>
+
 #include "curate/dedup/finders.h"
 
 namespace kedge::curate {
@@ -35,6 +37,20 @@ bool fit(std::span<const ByteSpan> cuts, std::string_view text) {
     last = cut.end;
   }
   return true;
+}
+
+std::string spans_json(std::string_view text, std::span<const ByteSpan> cuts) {
+  std::string json = "[";
+  size_t at = 0, codes = 0;
+  const auto codes_to = [&](size_t end) {
+    for (; at < end; ++at) codes += (text[at] & 0xC0) == 0x80 ? 0 : 1;
+    return codes;
+  };
+  for (const ByteSpan& cut : cuts) {
+    const size_t begin = codes_to(cut.begin);
+    json += fmt::format("{}[{},{}]", json.size() > 1 ? "," : "", begin, codes_to(cut.end));
+  }
+  return json + "]";
 }
 
 bool too_little_left(std::string_view text, const DedupOptions& options) {

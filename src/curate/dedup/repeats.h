@@ -55,6 +55,8 @@ Result<std::unique_ptr<RepeatFinder>> make_repeat_finder(const DedupOptions& opt
 std::string without(std::string_view text, std::span<const ByteSpan> cuts);
 /// Ascending, apart, within the text and through none of its characters.
 bool fit(std::span<const ByteSpan> cuts, std::string_view text);
+/// [[start,end],...] in code points. REQUIRES: fit(cuts, text).
+std::string spans_json(std::string_view text, std::span<const ByteSpan> cuts);
 /// Fewer words or sentences than the options ask of a text that was cut.
 bool too_little_left(std::string_view text, const DedupOptions& options);
 

@@ -109,7 +109,20 @@ TEST_F(Repeats, sentences_go_three_at_a_time) {
   EXPECT_EQ(left[0], texts[0]);
   EXPECT_EQ(left[1], "New. Last one. Four ends it.");
   EXPECT_EQ(left[2], texts[2]);  // only two of them
-  EXPECT_EQ(kept(texts, {.method = DedupMethod::sentence, .sentences = 2})[2], " Other.");
+  EXPECT_EQ(kept(texts, {.method = DedupMethod::sentence, .sentences = 2})[2], "Other.");
+}
+
+// What DataTrove 0.10.1's three steps made of these, with min_doc_words and min_num_sentences 0.
+TEST_F(Repeats, sentences_leave_the_bytes_that_datatrove_leaves) {
+  const std::vector<std::string> texts = {
+      "One is here. Two is there! Three is 7. Four ends it.",
+      "  One is here. Two is there. Three is 7.  \n\nBegin of mine. And an end ",
+      "My own. One is here. Two is there. Three is 7. \n",
+      "\nMine here. One is here. Two is there. Three is 7. Four ends it. Mine again.\n\n",
+      "One is here. Two is there. Three is 7. \u3000Tail  "};
+  const auto left = kept(texts, {.method = DedupMethod::sentence, .words_min = 0, .sentences_min = 0});
+  EXPECT_EQ(left, (std::vector<std::string>{texts[0], "Begin of mine. And an end", "My own. \n",
+                                            "Mine here. Mine again.\n\n", "Tail  "}));
 }
 
 TEST_F(Repeats, paragraphs_are_compared_as_ccnet_does) {

@@ -1,6 +1,8 @@
 // Embeddings out of lines of JSON, and what they say of the documents.
 #include <fmt/format.h>
-#include <simdjson.h>
+
+#include <algorithm>
+#include <functional>
 
 #include "core/file.h"
 #include "curate/dedup/semantic.h"
@@ -9,81 +11,131 @@
 namespace kedge::curate {
 namespace {
 
-constexpr size_t kDimensionsMax = 1 << 16;
-
-/// Empty: there is none.
-std::vector<float> vector_of(std::string_view line, const std::string& field) {
-  thread_local simdjson::dom::parser parser;
-  simdjson::dom::element root;
-  simdjson::dom::array numbers;
-  std::vector<float> vector;
-  if (parser.parse(line.data(), line.size()).get(root) != simdjson::SUCCESS) return vector;
-  if (root[field].get(numbers) != simdjson::SUCCESS) return vector;
-  for (const simdjson::dom::element& number : numbers) {
-    double value = 0;
-    if (number.get(value) != simdjson::SUCCESS || vector.size() == kDimensionsMax) return {};
-    vector.push_back(static_cast<float>(value));
+/// The files of embeddings, which go with this object.
+class VectorFolder {
+ public:
+  explicit VectorFolder(std::filesystem::path path) : path_(std::move(path)) {
+    std::error_code code;
+    std::filesystem::create_directories(path_, code);
   }
-  return vector;
-}
+  VectorFolder(const VectorFolder&) = delete;
+  VectorFolder& operator=(const VectorFolder&) = delete;
+  ~VectorFolder() {
+    std::error_code code;
+    std::filesystem::remove_all(path_, code);
+  }
+  [[nodiscard]] std::filesystem::path shard() const { return path_ / "shard-00000.jsonl"; }
+
+ private:
+  std::filesystem::path path_;
+};
 
 struct Embedded {
   std::vector<std::string> ids;
   std::vector<float> vectors;
   size_t dimensions = 0;
 
-  Status add(std::string id, const std::vector<float>& vector, const std::string& field) {
-    if (vector.empty()) {
-      return Error{ErrorKind::invalid_input,
-                   fmt::format("id {}: found no numbers in '{}', expected an embedding in each line of JSON (kedge "
-                               "embed makes them); name its member with --vector-field",
-                               id, field)};
-    }
+  Status add(const std::vector<float>& vector, const std::string& id) {
     if (dimensions == 0) dimensions = vector.size();
     if (vector.size() != dimensions || ids.size() == UINT32_MAX) {
-      return Error{ErrorKind::invalid_input, fmt::format("id {}: found {} numbers in '{}', expected {} as before", id,
-                                                         vector.size(), field, dimensions)};
+      return Error{
+          ErrorKind::invalid_input,
+          fmt::format("id {}: found an embedding of {} numbers, expected {} as before", id, vector.size(), dimensions)};
     }
-    ids.push_back(std::move(id));
+    ids.push_back(id);
     vectors.insert(vectors.end(), vector.begin(), vector.end());
     return Done{};
   }
 };
 
-}  // namespace
+using TakeVector = std::function<Status(const std::vector<float>& vector, const std::string& id)>;
 
-Result<Counts> deduplicate_by_vectors(const Job& job, const VectorSource& source, const SemanticOptions& options,
-                                      WorkerPool& pool, const Events& events, const std::stop_token& stop) {
-  Embedded embedded;
+Result<Counts> visit_vectors(const Job& job, const VectorSource& source, const TakeVector& take, WorkerPool& pool,
+                             const Events& events, const std::stop_token& stop) {
   std::vector<Result<std::vector<float>>> slots;
   Visitor visitor;
   visitor.takes_text = false;
   visitor.begin_batch = [&](size_t count) { slots.assign(count, std::vector<float>()); };
   visitor.work = [&](const data::Document& document, size_t slot) {
-    slots[slot] = source.model != nullptr ? source.model->embedding(document.text)
-                                          : Result<std::vector<float>>(vector_of(document.line, source.field));
+    slots[slot] = source.vector_of(document.text, document.line);
   };
-  visitor.take = [&](size_t slot, data::Document& document) {
-    if (!slots[slot].ok()) return Status(slots[slot].error());
-    return embedded.add(std::move(document.id_json), slots[slot].value(), source.field);
-  };
-  KEDGE_ASSIGN(const Counts counts, visit(job, visitor, pool, events, stop));
-  KEDGE_ASSIGN(const auto matches,
-               find_semantic_duplicates(embedded.vectors, embedded.dimensions, options, pool, stop));
-  KEDGE_ASSIGN(AtomicFile file, AtomicFile::create(job.output));
-  std::string lines;
-  for (size_t i = 0; i < matches.size(); ++i) {
-    lines += "{\"id\":" + embedded.ids[i] + ",\"keep\":" + (matches[i] ? "false" : "true");
-    lines += ",\"of\":" + (matches[i] ? embedded.ids[matches[i]->of] : "null") + ",\"cosine\":";
-    if (matches[i]) {
-      data::append_json_number(lines, matches[i]->cosine);
-    } else {
-      lines += "null";
+  visitor.take = [&](size_t slot, data::Document& document) -> Status {
+    if (!slots[slot].ok()) return slots[slot].error();
+    std::vector<float>& vector = slots[slot].value();
+    if (vector.empty()) {
+      return Error{ErrorKind::invalid_input,
+                   fmt::format("id {}: found no numbers in '{}', expected an embedding in each line of JSON (kedge "
+                               "embed makes them); name its member with --vector-field",
+                               document.id_json, source.field)};
     }
-    lines += "}\n";
+    if (!normalize(vector)) {
+      return Error{ErrorKind::invalid_input,
+                   fmt::format("id {}: found an embedding whose length is 0 or not finite, expected a finite one "
+                               "above 0",
+                               document.id_json)};
+    }
+    return take(vector, document.id_json);
+  };
+  return visit(job, visitor, pool, events, stop);
+}
+
+std::string decision(std::string_view id, const std::optional<SemanticMatch>& match, const std::string& of) {
+  std::string line = fmt::format("{{\"id\":{},\"keep\":{},\"of\":{},\"cosine\":", id, !match, match ? of : "null");
+  if (match) {
+    data::append_json_number(line, match->cosine);
+  } else {
+    line += "null";
   }
-  KEDGE_TRY(file.write(lines));
-  KEDGE_TRY(file.commit());
+  return line + "}\n";
+}
+
+Status write_decisions(const Job& job, const Embedded& embedded, const SemanticMatches& matches) {
+  KEDGE_ASSIGN(data::LineFile file, data::LineFile::create(job.output));
+  for (size_t i = 0; i < matches.size(); ++i) {
+    KEDGE_TRY(file.write(decision(embedded.ids[i], matches[i], matches[i] ? embedded.ids[matches[i]->of] : "")));
+  }
+  return file.commit();
+}
+
+Status write_decisions(const Job& job, const MappedVectors& vectors, const SemanticMatches& matches) {
+  std::vector<bool> wanted(matches.size());
+  for (const auto& match : matches) {
+    if (match) wanted[match->of] = true;
+  }
+  KEDGE_ASSIGN(const Ids ids, vectors.ids_of(wanted));
+  KEDGE_ASSIGN(data::LineFile file, data::LineFile::create(job.output));
+  KEDGE_TRY(vectors.each_id([&](uint32_t i, std::string_view id) {
+    return file.write(decision(id, matches[i], matches[i] ? ids.at(matches[i]->of) : ""));
+  }));
+  return file.commit();
+}
+
+}  // namespace
+
+Result<Counts> deduplicate_by_vectors(const Job& job, const VectorSource& source, const SemanticOptions& options,
+                                      bool on_disk, WorkerPool& pool, const Events& events,
+                                      const std::stop_token& stop) {
+  if (!on_disk) {
+    Embedded embedded;
+    const TakeVector take = [&](const std::vector<float>& vector, const std::string& id) {
+      return embedded.add(vector, id);
+    };
+    KEDGE_ASSIGN(const Counts counts, visit_vectors(job, source, take, pool, events, stop));
+    const MemoryVectors vectors(embedded.vectors, std::max<size_t>(embedded.dimensions, 1));
+    KEDGE_ASSIGN(const auto matches, find_semantic_duplicates(vectors, options, pool, stop));
+    KEDGE_TRY(write_decisions(job, embedded, matches));
+    return counts;
+  }
+  const VectorFolder folder(job.output.string() + ".tmp-vectors");
+  KEDGE_ASSIGN(VectorWriter writer, VectorWriter::create(folder.shard()));
+  const TakeVector take = [&](const std::vector<float>& vector, const std::string& id) {
+    return writer.add(vector, id);
+  };
+  KEDGE_ASSIGN(const Counts counts, visit_vectors(job, source, take, pool, events, stop));
+  KEDGE_TRY(writer.commit());
+  KEDGE_ASSIGN(const auto vectors, MappedVectors::open({folder.shard()}));
+  KEDGE_ASSIGN(const auto matches, find_semantic_duplicates(*vectors, options, pool, stop));
+  KEDGE_TRY(write_decisions(job, *vectors, matches));
   return counts;
 }
 

@@ -2,11 +2,45 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
+
 #include "curate/dedup/finders.h"
 #include "curate/normal_forms.h"
 
 namespace kedge::curate {
 namespace {
+
+/// Bytes of the white space that a text begins with.
+size_t space_at_begin(std::string_view text) {
+  const std::u32string codes = to_codes(text);
+  return to_utf8(CodeView(codes).substr(0, codes.size() - strip_left(codes).size())).size();
+}
+
+/// DataTrove's: what is left is stripped at its beginning, and a lone space behind the last sentence is no part of it
+/// (spaCy's spans end before it). REQUIRES: there are cuts.
+void trim_as_datatrove(std::string_view text, std::vector<ByteSpan>& cuts) {
+  size_t at = 0, next = 0;
+  for (bool more = true; more;) {
+    if (next < cuts.size() && cuts[next].begin <= at) {
+      at = std::max<size_t>(at, cuts[next++].end);
+      continue;
+    }
+    const size_t limit = next < cuts.size() ? cuts[next].begin : text.size();
+    at += space_at_begin(text.substr(at, limit - at));
+    more = at == limit && at < text.size();
+  }
+  cuts.erase(cuts.begin(), cuts.begin() + static_cast<std::ptrdiff_t>(next));
+  if (at > 0) cuts.insert(cuts.begin(), ByteSpan{0, static_cast<uint32_t>(at)});
+  if (!text.ends_with(' ') || (!cuts.empty() && cuts.back().end == text.size())) return;
+  const std::u32string end = to_codes(text.substr(text.size() - std::min<size_t>(text.size(), 8)));
+  if (strip_right(end).size() + 1 != end.size()) return;
+  const auto last = static_cast<uint32_t>(text.size());
+  if (!cuts.empty() && cuts.back().end == last - 1) {
+    cuts.back().end = last;
+  } else {
+    cuts.push_back({last - 1, last});
+  }
+}
 
 class UnitFinder final : public RepeatFinder {
  public:
@@ -49,6 +83,7 @@ class UnitFinder final : public RepeatFinder {
         }
       }
     }
+    if (!paragraphs && !edit.cuts.empty()) trim_as_datatrove(text, edit.cuts);
     return edit;
   }
 

@@ -45,7 +45,7 @@ std::vector<Unit> sentences_of(std::string_view text) {
   const std::u32string codes = to_codes(text);
   const std::vector<size_t> begins = sentence_begins(codes);
   std::vector<Unit> units;
-  uint32_t at = 0, last_end = 0;
+  uint32_t at = 0, last_end = 0, tail = 0;
   for (size_t i = 0; i + 1 < begins.size(); ++i) {
     const CodeView whole = CodeView(codes).substr(begins[i], begins[i + 1] - begins[i]);
     const CodeView trimmed = strip_right(whole);
@@ -57,9 +57,12 @@ std::vector<Unit> sentences_of(std::string_view text) {
       units.push_back({{last_end, end}, std::u32string(strip(trimmed))});
       last_end = end;
     }
+    tail = is_blank(trimmed) ? last_end : next;
     at = next;
   }
-  if (!units.empty()) units.back().bytes.end = at;  // and what white space follows the last one
+  // With the white space behind the last one, but for what is a sentence of its own: spaCy's sentencizer begins one
+  // behind a full stop.
+  if (!units.empty()) units.back().bytes.end = tail;
   return units;
 }
 

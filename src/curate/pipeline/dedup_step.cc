@@ -31,17 +31,30 @@ void read_cutting(OptionReader& options, DedupOptions& dedup, const std::filesys
   if (sentences >= 0) dedup.sentences_min = static_cast<size_t>(sentences);
 }
 
-}  // namespace
+void read_semantic(OptionReader& options, DedupOptions& dedup) {
+  SemanticOptions& semantic = dedup.semantic;
+  semantic.clusters = static_cast<size_t>(options.whole("n_clusters", 100, 1, 1'000'000));
+  semantic.iterations_max = static_cast<size_t>(options.whole("max_iter", 300, 1, 100'000));
+  semantic.eps = options.number("eps", 0.01, 0, 2);
+  const std::string keep = options.choice("which_to_keep", "hard", {"hard", "easy", "random"});
+  semantic.keep = keep == "hard" ? SemanticKeep::hard : keep == "easy" ? SemanticKeep::easy : SemanticKeep::random;
+  const std::string metric = options.choice("metric", "cosine", {"cosine", "l2"});
+  semantic.metric = metric == "l2" ? SemanticMetric::l2 : SemanticMetric::cosine;
+  semantic.seed = static_cast<uint64_t>(options.whole("seed", 42, 0, INT64_MAX));
+  dedup.embeddings.field = options.text("vector_field", "embedding");
+  dedup.embeddings.model = options.text("model", "");
+}
 
-OperatorInfo dedup_operator() {
+OperatorInfo plain_operator() {
   return {
       "dedup",
       "keeps the first of documents, or of parts of them, that are equal or nearly so, across all inputs",
       "MinHash: Broder 1997; parameters of DataTrove 0.10 and NeMo Curator 1.4; url: RFC 3986, 6.2; "
       "sentence: DataTrove's SentenceDedup; paragraph: CCNet (Wenzek et al. 2020); substring: Lee et al. 2022; "
-      "bloom: DataTrove's SingleBloomFilter, Dolma",
+      "bloom: DataTrove's SingleBloomFilter, Dolma; semantic: SemDeDup (Abbas et al. 2023), NeMo Curator",
       {{"method", "fuzzy",
-        "exact, fuzzy or bloom: documents; sentence, paragraph or substring: what stood before is cut out of texts"},
+        "exact, fuzzy, bloom or semantic: documents; sentence, paragraph or substring: what stood before is cut out of "
+        "texts"},
        {"normalize", "none",
         "exact: none (bytes), text (normal form, case and white space do not count) or url (of the page)"},
        {"params", "kedge",
@@ -66,6 +79,25 @@ OperatorInfo dedup_operator() {
       nullptr};
 }
 
+std::vector<OperatorInfo::Option> semantic_options() {
+  return {{"n_clusters", "100", "semantic: of k-means"},
+          {"max_iter", "300", "semantic: rounds of k-means at most"},
+          {"eps", "0.01", "semantic: removed from a cosine of 1 - eps on"},
+          {"which_to_keep", "hard", "semantic: hard (far from the cluster's middle), easy or random"},
+          {"metric", "cosine", "semantic: of k-means: cosine, or l2"},
+          {"seed", "42", "semantic: another one begins with other clusters"},
+          {"vector_field", "embedding", "semantic: member with the embedding, as `embed` writes it"},
+          {"model", "", "semantic: an encoder's folder, in place of given embeddings"}};
+}
+
+}  // namespace
+
+OperatorInfo dedup_operator() {
+  OperatorInfo info = plain_operator();
+  for (const OperatorInfo::Option& option : semantic_options()) info.options.push_back(option);
+  return info;
+}
+
 Result<DedupOptions> read_dedup(OptionReader& options, const std::filesystem::path& folder) {
   DedupOptions dedup;
   std::vector<std::string> methods;
@@ -83,10 +115,13 @@ Result<DedupOptions> read_dedup(OptionReader& options, const std::filesystem::pa
   dedup.verify = options.flag("verify", true) && dedup.method == DedupMethod::fuzzy;
   dedup.jaccard_min = options.number("min_jaccard", 0.7, 0, 1);
   read_cutting(options, dedup, folder);
+  read_semantic(options, dedup);
   const std::string index = options.text("index", "");
   if (!index.empty()) dedup.index = folder / index;
-  if (!index.empty() && cuts_texts(dedup.method)) options.fail("index", index, "none: only exact and fuzzy have one");
+  const bool has_index = dedup.method == DedupMethod::exact || dedup.method == DedupMethod::fuzzy;
+  if (!index.empty() && !has_index) options.fail("index", index, "none: only exact and fuzzy have one");
   dedup.memory_bytes = static_cast<uint64_t>(options.whole("memory_mb", 1024, 1, kMemoryMegabytesMax)) << 20;
+  dedup.semantic.memory_bytes = dedup.memory_bytes;
   KEDGE_TRY(options.finish());
   return dedup;
 }

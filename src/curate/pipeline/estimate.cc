@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "curate/pipeline/estimate_dedup.h"
+
 namespace kedge::curate {
 namespace {
 
@@ -13,7 +15,7 @@ namespace fs = std::filesystem;
 
 constexpr double kShareOfZstd = 0.35;  // of a line's bytes, in its file
 constexpr uint64_t kSampleRecords = 2000;
-constexpr uint64_t kUnionBytes = 4, kBandBytes = 16, kHashBytes = 24;
+constexpr double kWordBytes = 6;
 
 /// A folder that goes with this object.
 class TemporaryFolder {
@@ -42,11 +44,9 @@ struct SampleRun {
 
 /// The first stage over the beginning of one input.
 Result<SampleRun> sample_run(const Pipeline& pipeline, const Stages& stages, const data::Input& input,
-                             WorkerPool& pool) {
-  const TemporaryFolder folder;
-  if (folder.path().empty()) return Error{ErrorKind::unavailable, "no temporary folder can be made"};
+                             const fs::path& output, WorkerPool& pool) {
   ShardJob job{.inputs = {input},
-               .output = folder.path() / "sample.jsonl.zst",
+               .output = output,
                .rejects = {},
                .fields = input_fields(pipeline, stages),
                .text_field = pipeline.fields.text,
@@ -85,7 +85,10 @@ Result<Estimate> estimate_run(const Pipeline& pipeline, const std::vector<data::
   }
   if (stop.stop_requested()) return Error{ErrorKind::cancelled, "stopped"};
   if (sampled == nullptr) return estimate;
-  KEDGE_ASSIGN(const SampleRun run, sample_run(pipeline, stages, *sampled, pool));
+  const TemporaryFolder folder;
+  if (folder.path().empty()) return Error{ErrorKind::unavailable, "no temporary folder can be made"};
+  const fs::path output = folder.path() / "sample.jsonl.zst";
+  KEDGE_ASSIGN(const SampleRun run, sample_run(pipeline, stages, *sampled, output, pool));
   const StageStatistics& seen = run.result.statistics;
   const double factor = static_cast<double>(estimate.input_bytes) / (static_cast<double>(sampled_bytes) * run.share);
   estimate.sampled_documents = seen.in;
@@ -93,17 +96,16 @@ Result<Estimate> estimate_run(const Pipeline& pipeline, const std::vector<data::
   estimate.documents = static_cast<double>(seen.in) * factor;
   estimate.seconds = run.seconds * factor;
   estimate.output_bytes = static_cast<uint64_t>(static_cast<double>(run.result.bytes()) * factor);
+  const uint64_t stage_bytes = estimate.output_bytes;
   if (pipeline.format == "jsonl") {
     estimate.output_bytes = static_cast<uint64_t>(static_cast<double>(estimate.output_bytes) / kShareOfZstd);
   }
-  const double kept = static_cast<double>(seen.kept) * factor;
+  const SampledStage stage{output, pipeline.fields, static_cast<double>(seen.kept) * factor,
+                           static_cast<double>(seen.bytes_kept) * factor / kWordBytes, factor};
   for (const DedupOptions& dedup : stages.dedups) {
-    const size_t bands = KeyMaker(dedup).bands();
-    const double words = static_cast<double>(seen.bytes_kept) * factor / 6;  // a shingle for each word
-    const double keys = kept * static_cast<double>(bands == 0 ? 16 : 8 * bands) + (dedup.verify ? 8 * words : 0);
-    estimate.work_bytes += static_cast<uint64_t>(static_cast<double>(run.result.bytes()) * factor + keys);
-    estimate.memory_bytes = std::max(
-        estimate.memory_bytes, static_cast<uint64_t>(kept) * (kUnionBytes + (bands == 0 ? kHashBytes : kBandBytes)));
+    KEDGE_ASSIGN(const DedupNeed need, estimate_dedup(stage, dedup, pool, stop));
+    estimate.work_bytes += stage_bytes + need.disk_bytes;
+    estimate.memory_bytes = std::max(estimate.memory_bytes, need.memory_bytes);
   }
   return estimate;
 }

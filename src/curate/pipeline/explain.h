@@ -18,9 +18,10 @@ struct ExplainOptions {
   std::string id;                // a string's content, or a number
 };
 
-/// {"id","file","kept":true|false|null,"steps":[{"step","keep","reason","changed","details"},...],"text"}: null where
-/// deduplication is to decide and there is no run to ask. `text` is what is left of it. Fails with not_found (no such
-/// document) too.
+/// {"id","file","kept":true|false|null,"steps":[{"step","keep","reason","changed","details","pieces"},...],"text"}:
+/// null where deduplication is to decide and there is no run to ask. `text` is what is left of it; `pieces` are the
+/// places of the text before the step that it cut, replaced or objects to, `{"start","end","text"}` in code points,
+/// where it names any. Fails with not_found (no such document) too.
 Result<Json> explain(const Pipeline& pipeline, const ExplainOptions& options, WorkerPool& pool,
                      const std::stop_token& stop);
 

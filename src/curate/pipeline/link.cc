@@ -24,6 +24,20 @@ Status write_duplicates(const std::filesystem::path& path, const ShardKeys& shar
   return file.commit();
 }
 
+/// The next line of `text`, taken off it.
+std::string_view next_line(std::string_view& text) {
+  const size_t newline = std::min(text.find('\n'), text.size());
+  const std::string_view line = text.substr(0, newline);
+  text.remove_prefix(std::min(newline + 1, text.size()));
+  return line;
+}
+
+std::string_view text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+}  // namespace
+
 std::optional<Removal> read_removal(const Json& entry) {
   if (!entry.is_object() || !entry.contains("record") || !entry["record"].is_number_unsigned()) return std::nullopt;
   Removal removal;
@@ -54,12 +68,11 @@ Json summary_of(const Clusters& clusters, uint32_t documents) {
   return {{"documents", documents}, {"clusters", clusters.size()}, {"duplicates", duplicates}, {"sizes", by_size}};
 }
 
-}  // namespace
-
 Result<Json> link_shards(const LinkJob& job, const DedupOptions& options, WorkerPool& pool,
                          const std::stop_token& stop) {
+  if (options.method == DedupMethod::semantic) return link_vectors(job, options, pool, stop);
   if (cuts_texts(options.method)) return cut_shards(job, options, pool, stop);
-  KEDGE_ASSIGN(KeyLinks links, link_key_files(job.outputs, options, {job.clusters.parent_path(), job.identity}, stop));
+  KEDGE_ASSIGN(KeyLinks links, link_key_files(job.outputs, options, {job.spill, job.identity}, stop));
   const uint32_t documents = links.keys->documents();
   const Clusters clusters = clusters_of(links.sets, documents, links.first_new);
   KEDGE_ASSIGN(const Ids ids, links.keys->ids_of(clusters));
@@ -76,16 +89,32 @@ Result<Json> link_shards(const LinkJob& job, const DedupOptions& options, Worker
 Result<Duplicates> read_duplicates(const std::filesystem::path& path) {
   KEDGE_ASSIGN(const auto file, MappedFile::open(path));
   Duplicates duplicates;
-  std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
-  while (!text.empty()) {
-    const size_t newline = std::min(text.find('\n'), text.size());
-    KEDGE_ASSIGN(const Json entry, parse_json(text.substr(0, newline), path.string()));
+  for (std::string_view text = text_of(*file); !text.empty();) {
+    KEDGE_ASSIGN(const Json entry, parse_json(next_line(text), path.string()));
     std::optional<Removal> removal = read_removal(entry);
     if (!removal) return Error{ErrorKind::corrupt_data, path.string() + ": not a list of duplicates"};
     duplicates.emplace(entry["record"].get<uint64_t>(), std::move(*removal));
-    text.remove_prefix(std::min(newline + 1, text.size()));
   }
   return duplicates;
+}
+
+std::filesystem::path removed_ids_of(const std::filesystem::path& duplicates) {
+  std::filesystem::path path = duplicates;
+  return path.replace_extension(".ids");
+}
+
+Result<std::optional<Json>> find_duplicate(const std::filesystem::path& path, const std::string& id_json) {
+  KEDGE_ASSIGN(const auto file, MappedFile::open(path));
+  KEDGE_ASSIGN(const auto ids_file, MappedFile::open(removed_ids_of(path)));
+  std::string_view text = text_of(*file);
+  for (std::string_view ids = text_of(*ids_file); !ids.empty();) {
+    const std::string_view line = next_line(text);
+    if (next_line(ids) != id_json) continue;
+    KEDGE_ASSIGN(Json entry, parse_json(line, path.string()));
+    if (!read_removal(entry)) return Error{ErrorKind::corrupt_data, path.string() + ": not a list of duplicates"};
+    return std::optional(std::move(entry));
+  }
+  return std::optional<Json>();
 }
 
 }  // namespace kedge::curate

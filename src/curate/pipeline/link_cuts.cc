@@ -34,9 +34,16 @@ class Cutting {
   Status write_lists() {
     for (size_t i = 0; i < job_.outputs.size(); ++i) {
       KEDGE_ASSIGN(data::LineFile file, data::LineFile::create(job_.duplicates[i]));
+      KEDGE_ASSIGN(data::LineFile ids, data::LineFile::create(removed_ids_of(job_.duplicates[i])));
       Visitor visitor;
-      visitor.take = [&](size_t, data::Document& seen) { return write(file, seen); };
+      visitor.take = [&](size_t, data::Document& seen) -> Status {
+        const std::string line = line_of(seen);
+        if (line.empty()) return Done{};
+        KEDGE_TRY(ids.write(seen.id_json + "\n"));
+        return file.write(line);
+      };
       KEDGE_TRY(visit(walk_of(job_.outputs[i]), visitor, pool_, {}, stop_));
+      KEDGE_TRY(ids.commit());
       KEDGE_TRY(file.commit());
     }
     return Done{};
@@ -50,20 +57,21 @@ class Cutting {
  private:
   [[nodiscard]] Job walk_of(const std::filesystem::path& output) const { return {{output}, {}, job_.fields, true}; }
 
-  Status write(data::LineFile& file, const data::Document& seen) {
+  /// Empty where nothing of it goes.
+  std::string line_of(const data::Document& seen) {
     const Edit edit = finder_.edit_of(documents_++, seen.text);
     if (edit.drop) {
       ++dropped_;
-      return file.write(fmt::format("{{\"record\":{},\"of\":null}}\n", seen.number));
+      return fmt::format("{{\"record\":{},\"of\":null}}\n", seen.number);
     }
-    if (edit.cuts.empty()) return Done{};
+    if (edit.cuts.empty()) return {};
     ++cut_;
     std::string spans;
     for (const ByteSpan& cut : edit.cuts) {
       cut_bytes_ += cut.end - cut.begin;
       spans += fmt::format("{}[{},{}]", spans.empty() ? "" : ",", cut.begin, cut.end);
     }
-    return file.write(fmt::format("{{\"record\":{},\"cut\":[{}]}}\n", seen.number, spans));
+    return fmt::format("{{\"record\":{},\"cut\":[{}]}}\n", seen.number, spans);
   }
 
   const LinkJob& job_;
@@ -78,7 +86,7 @@ class Cutting {
 
 Result<Json> cut_shards(const LinkJob& job, const DedupOptions& options, WorkerPool& pool,
                         const std::stop_token& stop) {
-  KEDGE_ASSIGN(const auto finder, make_repeat_finder(options, job.clusters.parent_path()));
+  KEDGE_ASSIGN(const auto finder, make_repeat_finder(options, job.spill));
   Cutting cutting(job, *finder, pool, stop);
   for (size_t pass = 0; pass < finder->passes(); ++pass) KEDGE_TRY(cutting.learn(pass));
   KEDGE_TRY(cutting.write_lists());

@@ -38,6 +38,7 @@ Result<Pipeline> read_own(const Json& json, const std::string& name) {
   Pipeline pipeline;
   OptionReader options(json, name);
   pipeline.inputs = options.texts("input");
+  pipeline.include_text = options.flag("include_text", false);
   pipeline.output = options.text("output", "");
   pipeline.format = options.choice("format", "jsonl.zst", {"jsonl", "jsonl.gz", "jsonl.zst", "parquet"});
   pipeline.shard_bytes = static_cast<uint64_t>(options.whole("shard_bytes", 0, 0, INT64_MAX));

@@ -23,6 +23,7 @@ struct StepConfig {
 
 struct Pipeline {
   std::vector<std::string> inputs;  // files, folders, patterns; relative to `folder`
+  bool include_text = false;        // of folders documents beside files of records too
   std::string output;               // folder; may be empty
   std::string format = "jsonl.zst";
   data::Fields fields;

@@ -1,11 +1,17 @@
 #include "curate/pipeline/rows.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
 #include <optional>
 
+#include "curate/dedup/index.h"
+#include "curate/dedup/key_files.h"
 #include "curate/dedup/memory_keys.h"
 #include "curate/dedup/repeats.h"
+#include "curate/dedup/semantic.h"
+#include "data/line_file.h"
 
 namespace kedge::curate {
 namespace {
@@ -104,6 +110,8 @@ class RowsRun {
   Status link(size_t stage) {
     removals_.clear();
     const DedupOptions& dedup = stages_.dedups[stage];
+    if (dedup.method == DedupMethod::semantic) return compare(stage);
+    if (!dedup.index.empty()) return compare_with_index(stage);
     return cuts_texts(dedup.method) ? cut(dedup) : cluster(stage);
   }
 
@@ -123,6 +131,76 @@ class RowsRun {
     for (uint32_t i = 0; i < keys.documents(); ++i) {
       const uint32_t first = sets.find(i);
       if (first != i) removals_.emplace(rows[i], Removal{keys.ids()[first], {}});
+    }
+    return Done{};
+  }
+
+  /// Of unit length; empty where there is none.
+  Result<std::vector<float>> embedding_of(const VectorSource& source, size_t row) const {
+    std::vector<float> vector;
+    if (source.model != nullptr) {
+      const Result<std::vector<float>> made = source.model->embedding(text_of(row));
+      if (made.ok()) vector = made.value();
+    } else {
+      KEDGE_ASSIGN(vector, rows_.vector(row, source.field));
+    }
+    if (!normalize(vector)) vector.clear();
+    return vector;
+  }
+
+  Status compare(size_t stage) {
+    std::vector<size_t> rows;
+    std::vector<float> all;
+    size_t dimensions = 0;
+    for (size_t row = 0; row < rows_.count(); ++row) {
+      if (!is_kept(row)) continue;
+      KEDGE_ASSIGN(const std::vector<float> vector, embedding_of(*stages_.stages[stage].vectors, row));
+      if (vector.empty()) continue;
+      if (dimensions == 0) dimensions = vector.size();
+      if (vector.size() != dimensions || rows.size() == UINT32_MAX) {
+        return Error{ErrorKind::invalid_input, fmt::format("row {}: found an embedding of {} numbers, expected {} as "
+                                                           "before",
+                                                           row, vector.size(), dimensions)};
+      }
+      rows.push_back(row);
+      all.insert(all.end(), vector.begin(), vector.end());
+    }
+    if (rows.empty()) return Done{};
+    const MemoryVectors vectors(all, dimensions);
+    KEDGE_ASSIGN(const auto matches, find_semantic_duplicates(vectors, stages_.dedups[stage].semantic, pool_, stop_));
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (!matches[i]) continue;
+      KEDGE_ASSIGN(const data::Document of, rows_.read(rows[matches[i]->of]));
+      removals_.emplace(rows[i], Removal{of.id_json, {}});
+    }
+    return Done{};
+  }
+
+  Status compare_with_index(size_t stage) {
+    const std::filesystem::path shard = options_.spill / "shard-00000.jsonl";
+    KEDGE_ASSIGN(KeyWriter writer, KeyWriter::create(shard));
+    std::vector<size_t> rows;
+    for (size_t row = 0; row < rows_.count(); ++row) {
+      if (!is_kept(row)) continue;
+      KEDGE_ASSIGN(const data::Document document, rows_.read(row));
+      KEDGE_TRY(writer.add(keys_[row], document.id_json));
+      rows.push_back(row);
+    }
+    KEDGE_TRY(writer.commit());
+    const KeyFiles files = key_files_of(shard);
+    KEDGE_ASSIGN(const uint64_t keys, data::file_checksum(files.keys));
+    KEDGE_ASSIGN(const uint64_t ids, data::file_checksum(files.ids));
+    const std::string identity = fmt::format("table {:016x} {:016x}", keys, ids);
+    KEDGE_ASSIGN(KeyLinks links, link_key_files({shard}, stages_.dedups[stage], {options_.spill, identity}, stop_));
+    KEDGE_ASSIGN(const Ids names,
+                 links.keys->ids_of(clusters_of(links.sets, links.keys->documents(), links.first_new)));
+    for (uint32_t i = 0; i < rows.size(); ++i) {
+      const uint32_t first = links.sets.find(links.first_new + i);
+      if (first != links.first_new + i) removals_.emplace(rows[i], Removal{names.at(first), {}});
+    }
+    std::error_code code;
+    for (const auto& path : {files.keys, files.offsets, files.shingles, files.ids}) {
+      std::filesystem::remove(path, code);
     }
     return Done{};
   }
@@ -178,11 +256,6 @@ class RowsRun {
 
 Result<std::vector<RowOutcome>> run_rows(const Stages& stages, const Rows& rows, const RowsOptions& options,
                                          WorkerPool& pool, const std::stop_token& stop) {
-  for (const DedupOptions& dedup : stages.dedups) {
-    if (dedup.index.empty()) continue;
-    return Error{ErrorKind::unsupported,
-                 "dedup.index: a table has no index of earlier runs; run the pipeline on files"};
-  }
   return RowsRun(stages, rows, options, pool, stop).run();
 }
 

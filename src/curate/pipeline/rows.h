@@ -27,6 +27,10 @@ class Rows {
   [[nodiscard]] virtual size_t count() const = 0;
   /// Fails where the row holds no document.
   [[nodiscard]] virtual Result<data::Document> read(size_t row) const = 0;
+  /// The embedding in a column; empty: there is none. Fails with invalid_input: no such column, or one of another type.
+  [[nodiscard]] virtual Result<std::vector<float>> vector(size_t /*row*/, const std::string& column) const {
+    return Error{ErrorKind::invalid_input, "the table has no column '" + column + "' of embeddings"};
+  }
 };
 
 /// What became of one row.
@@ -48,8 +52,8 @@ struct RowsOptions {
 };
 
 /// The decisions, texts and members of run_pipeline over one input with these documents, in order. Held in memory: the
-/// changed texts and the keys of a deduplication. Fails with unsupported (an index of earlier runs), cancelled, or as
-/// spilling does.
+/// changed texts and the keys or embeddings of a deduplication. An index of earlier runs knows a table by its keys and
+/// ids: the same table again is the same run. Fails with cancelled, invalid_input (no embeddings), or as spilling does.
 Result<std::vector<RowOutcome>> run_rows(const Stages& stages, const Rows& rows, const RowsOptions& options,
                                          WorkerPool& pool, const std::stop_token& stop);
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <optional>
 
 #include "curate/pipeline/link.h"
@@ -38,16 +39,22 @@ Status write_whole(const fs::path& path, std::string_view text) {
 class FolderLock {
  public:
   explicit FolderLock(const fs::path& path) : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-    if (file_ >= 0) ::flock(file_, LOCK_EX);
+    while (file_ >= 0 && !held_) {
+      held_ = ::flock(file_, LOCK_EX) == 0;
+      if (!held_ && errno != EINTR) break;
+    }
   }
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;
   ~FolderLock() {
     if (file_ >= 0) ::close(file_);
   }
+  /// False where the file system knows no locks.
+  [[nodiscard]] bool held() const { return held_; }
 
  private:
   int file_;
+  bool held_ = false;
 };
 
 /// Where things lie in a run's folder.
@@ -65,6 +72,10 @@ class Layout {
   }
   [[nodiscard]] fs::path duplicates(size_t stage, size_t shard) const {
     return dedup_folder(stage) / (name(shard) + ".jsonl");
+  }
+  /// Of the process that does this part: what it leaves when it is killed, its next run removes.
+  [[nodiscard]] fs::path spill(size_t stage, size_t part) const {
+    return dedup_folder(stage) / fmt::format("part-{:05}.tmp-spill", part);
   }
   [[nodiscard]] fs::path clusters(size_t stage) const { return dedup_folder(stage) / "clusters.jsonl"; }
   [[nodiscard]] fs::path linked(size_t stage) const { return dedup_folder(stage) / "linked.json"; }
@@ -149,18 +160,33 @@ class Run {
                              options_.output.string())};
   }
 
-  /// Files that a killed process of this part was writing.
+  /// Files that a killed process of this part was writing. A deduplication's folder is of whoever links there.
   void remove_torn() const {
     std::error_code code;
+    std::vector<fs::path> torn;
     for (auto entry = fs::recursive_directory_iterator(options_.output, code); !code && entry != fs::end(entry);
          entry.increment(code)) {
       const std::string name = entry->path().filename().string();
-      const bool torn = name.find(".tmp-") != std::string::npos;
-      const bool own = options_.parts == 1 || std::ranges::any_of(mine_, [&](size_t shard) {
+      const bool own = options_.parts == 1 || name.starts_with(layout_->spill(0, options_.part).filename().string()) ||
+                       (!is_links(entry->path()) && std::ranges::any_of(mine_, [&](size_t shard) {
                          return name.starts_with(Layout::name(shard) + ".");
-                       });
-      if (torn && own) fs::remove(entry->path(), code);
+                       }));
+      if (own && name.find(".tmp-") != std::string::npos) torn.push_back(entry->path());
     }
+    for (const fs::path& path : torn) fs::remove_all(path, code);
+  }
+  static bool is_links(const fs::path& path) { return path.parent_path().filename().string().starts_with("dedup-"); }
+
+  /// Files that a killed process was writing while it linked. REQUIRES: the folder's lock is held.
+  void remove_torn_links(size_t stage) const {
+    std::error_code code;
+    std::vector<fs::path> torn;
+    for (const auto& entry : fs::directory_iterator(layout_->dedup_folder(stage), code)) {
+      const bool written = entry.path().filename().string().find(".tmp-") != std::string::npos;
+      if (written && entry.is_regular_file(code)) torn.push_back(entry.path());
+    }
+    torn.push_back(layout_->spill(stage, options_.part));
+    for (const fs::path& path : torn) fs::remove_all(path, code);
   }
 
   /// A shard's marker, if it and what it speaks of are there and whole.
@@ -172,6 +198,8 @@ class Run {
     std::error_code code;
     const fs::path data = layout_->data(stage, shard);
     if (stage < last() && !fs::exists(key_files_of(data).ids, code)) return std::nullopt;
+    const bool embeds = stages_.stages[stage].vectors.has_value();
+    if (embeds && !fs::exists(vector_files_of(data).vectors, code)) return std::nullopt;
     if (!marker.contains("files")) return is_whole(data, marker, check_bytes) ? std::optional(marker) : std::nullopt;
     for (const Json& file : marker["files"]) {
       if (!file.contains("name") || !file["name"].is_string()) return std::nullopt;
@@ -272,7 +300,10 @@ class Run {
   Status link(size_t stage) {
     const FolderLock lock(layout_->dedup_folder(stage) / "lock");
     if (read_json_file(layout_->linked(stage)).ok() && links_are_there(stage)) return Done{};
+    if (lock.held()) remove_torn_links(stage);
     LinkJob job;
+    job.spill = layout_->spill(stage, options_.part);
+    KEDGE_TRY(make_folder(job.spill));
     job.clusters = layout_->clusters(stage);
     job.fields = pipeline_.fields;
     job.identity = identity_ + fmt::format(" {}", stage);
@@ -280,8 +311,11 @@ class Run {
       job.outputs.push_back(layout_->data(stage, shard));
       job.duplicates.push_back(layout_->duplicates(stage, shard));
     }
-    KEDGE_ASSIGN(const Json summary, link_shards(job, stages_.dedups[stage], pool_, stop_));
-    return write_whole(layout_->linked(stage), to_text(summary));
+    const Result<Json> summary = link_shards(job, stages_.dedups[stage], pool_, stop_);
+    std::error_code code;
+    fs::remove_all(job.spill, code);
+    if (!summary.ok()) return summary.error();
+    return write_whole(layout_->linked(stage), to_text(summary.value()));
   }
   [[nodiscard]] bool links_are_there(size_t stage) const {
     std::error_code code;
@@ -311,6 +345,8 @@ class Run {
       report.dedups.push_back(std::move(linked));
     }
     report.inputs = options_.inputs.size();
+    report.passed_over = options_.choice.passed_over;
+    report.passed_over_example = options_.choice.example.string();
     const Json json = report.to_json();
     if (report.stages.front().in > 0 && report.stages.front().in == report.stages.front().rejected) {
       return Error{ErrorKind::corrupt_data,
@@ -329,7 +365,10 @@ class Run {
       for (size_t shard = 0; shard < shards(); ++shard) {
         const fs::path data = layout_->data(stage, shard);
         const KeyFiles keys = key_files_of(data);
-        for (const fs::path& path : {data, keys.keys, keys.offsets, keys.shingles, keys.ids}) fs::remove(path, code);
+        for (const fs::path& path :
+             {data, keys.keys, keys.offsets, keys.shingles, keys.ids, vector_files_of(data).vectors}) {
+          fs::remove(path, code);
+        }
       }
     }
   }
@@ -356,8 +395,8 @@ bool holds_records(const fs::path& path) {
   return std::ranges::any_of(kEndings, [&](std::string_view ending) { return name.ends_with(ending); });
 }
 
-/// Files of a folder and of those in it, sorted: of records, or where there is none, documents.
-std::vector<data::Input> files_in(const fs::path& folder) {
+/// Files of a folder and of those in it, sorted: of records, or where there is none, documents; or both.
+std::vector<data::Input> files_in(const fs::path& folder, InputChoice& choice) {
   std::vector<fs::path> records, documents;
   std::error_code code;
   for (auto entry = fs::recursive_directory_iterator(folder, code); !code && entry != fs::end(entry);
@@ -366,9 +405,15 @@ std::vector<data::Input> files_in(const fs::path& folder) {
     if (holds_records(entry->path())) records.push_back(entry->path());
     if (data::is_document_name(entry->path())) documents.push_back(entry->path());
   }
-  std::vector<fs::path>& files = records.empty() ? documents : records;
-  std::ranges::sort(files);
-  std::vector<data::Input> inputs(files.begin(), files.end());
+  std::ranges::sort(documents);
+  if (records.empty() || choice.include_text) {
+    records.insert(records.end(), documents.begin(), documents.end());
+  } else if (!documents.empty()) {
+    if (choice.passed_over == 0) choice.example = documents.front();
+    choice.passed_over += documents.size();
+  }
+  std::ranges::sort(records);
+  std::vector<data::Input> inputs(records.begin(), records.end());
   for (data::Input& input : inputs) input.id = input.path.lexically_relative(folder).string();
   return inputs;
 }
@@ -385,7 +430,19 @@ std::vector<fs::path> files_like(const fs::path& pattern) {
 
 }  // namespace
 
+std::string InputChoice::note() const {
+  if (passed_over == 0) return {};
+  return fmt::format("{} files of text beside files of records are left out, such as {}; --include-text takes them",
+                     passed_over, example.string());
+}
+
 Result<std::vector<data::Input>> expand_inputs(const std::vector<std::string>& inputs, const fs::path& folder) {
+  InputChoice choice;
+  return expand_inputs(inputs, folder, choice);
+}
+
+Result<std::vector<data::Input>> expand_inputs(const std::vector<std::string>& inputs, const fs::path& folder,
+                                               InputChoice& choice) {
   std::vector<data::Input> files;
   for (const std::string& input : inputs) {
     if (input == data::kStandardInput) {
@@ -397,7 +454,7 @@ Result<std::vector<data::Input>> expand_inputs(const std::vector<std::string>& i
     std::error_code code;
     std::vector<data::Input> found;
     if (fs::is_directory(path, code)) {
-      found = files_in(path);
+      found = files_in(path, choice);
     } else if (fs::exists(path, code)) {
       found = {path};
     } else {

@@ -19,8 +19,18 @@
 
 namespace kedge::curate {
 
+/// Which files of folders are inputs.
+struct InputChoice {
+  bool include_text = false;      // documents (Markdown, plain text, PDF) that lie beside files of records too
+  uint64_t passed_over = 0;       // of those, where they are not; counted here
+  std::filesystem::path example;  // the first one
+  /// What there is to say of it; empty: nothing.
+  [[nodiscard]] std::string note() const;
+};
+
 struct RunOptions {
   std::vector<data::Input> inputs;  // shards as data::group_inputs makes them, in this order
+  InputChoice choice;               // for the report
   std::filesystem::path output;     // folder; made where it is not there
   uint32_t part = 0, parts = 1;     // of the shards this process does those whose number % parts is part
   bool keep_work = false;           // files between stages stay when all is done
@@ -39,8 +49,10 @@ struct RunEvents {
 };
 
 /// Input files: patterns and folders become the files in them that hold records by their names, sorted; a folder
-/// without such files its documents, their ids the paths in it; "-" standard input, which is read to its end. Fails
-/// with not_found, naming what there is none of.
+/// without such files (or by `choice`) its documents, their ids the paths in it; "-" standard input, which is read to
+/// its end. Fails with not_found, naming what there is none of.
+Result<std::vector<data::Input>> expand_inputs(const std::vector<std::string>& inputs,
+                                               const std::filesystem::path& folder, InputChoice& choice);
 Result<std::vector<data::Input>> expand_inputs(const std::vector<std::string>& inputs,
                                                const std::filesystem::path& folder);
 

@@ -22,6 +22,7 @@ struct Slot {
   std::string text;                  // of a dropped one, its beginning
   std::string line;
   DocumentKeys keys;
+  std::vector<float> vector;  // of unit length; empty: there is none
 };
 
 class ShardRun {
@@ -37,6 +38,10 @@ class ShardRun {
     if (stage_.keys != nullptr) {
       KEDGE_ASSIGN(KeyWriter keys, KeyWriter::create(job_.output));
       keys_.emplace(std::move(keys));
+    }
+    if (stage_.vectors) {
+      KEDGE_ASSIGN(VectorWriter vectors, VectorWriter::create(job_.output));
+      vectors_.emplace(std::move(vectors));
     }
     if (!job_.rejects.empty()) {
       KEDGE_ASSIGN(data::LineFile rejects, data::LineFile::create(job_.rejects));
@@ -63,6 +68,7 @@ class ShardRun {
     if (!slot.kept) return;
     slot.line = output_line(document, job_, changed, stage_.extracts, members);
     if (stage_.keys != nullptr) slot.keys = stage_.keys->keys_of(document);
+    if (stage_.vectors) slot.vector = unit_vector(*stage_.vectors, document.text, slot.line);
     slot.kept_bytes = document.text.size();
   }
 
@@ -83,6 +89,7 @@ class ShardRun {
       statistics_.kept_samples.push_back(sample_of(document, slot, {}));
     }
     if (keys_) KEDGE_TRY(keys_->add(slot.keys, document.id_json));
+    if (vectors_) KEDGE_TRY(vectors_->add(slot.vector, document.id_json));
     return output_->write(slot.line);
   }
 
@@ -100,6 +107,7 @@ class ShardRun {
     statistics_.rejected = counts.rejected;
     if (rejects_) KEDGE_TRY(rejects_->commit());
     if (keys_) KEDGE_TRY(keys_->commit());
+    if (vectors_) KEDGE_TRY(vectors_->commit());
     KEDGE_TRY(output_->commit());
     return ShardResult{std::move(statistics_), output_->written()};
   }
@@ -125,9 +133,16 @@ class ShardRun {
   std::unique_ptr<data::DocumentFile> output_;
   std::optional<data::LineFile> rejects_;
   std::optional<KeyWriter> keys_;
+  std::optional<VectorWriter> vectors_;
 };
 
 }  // namespace
+
+std::vector<float> unit_vector(const VectorSource& source, std::string_view text, std::string_view line) {
+  Result<std::vector<float>> found = source.vector_of(text, line);
+  if (!found.ok() || !normalize(found.value())) return {};
+  return std::move(found).value();
+}
 
 Outcome remove_duplicate(data::Document& document, const Removal* removal, const DedupOptions& dedup) {
   Outcome outcome;
@@ -138,10 +153,15 @@ Outcome remove_duplicate(data::Document& document, const Removal* removal, const
   } else if (!fit(removal->cuts, document.text)) {
     outcome.reason = "cuts of another text";
   } else {
-    document.text = without(document.text, removal->cuts);
-    outcome.changed = true;
+    std::string left = without(document.text, removal->cuts);
     outcome.labels.emplace_back("cut");
-    if (too_little_left(document.text, dedup)) outcome.reason = "too little left";
+    outcome.details = "{\"cut\":" + spans_json(document.text, removal->cuts) + "}";
+    outcome.changed = true;
+    if (too_little_left(left, dedup)) {
+      outcome.reason = "too little left";
+    } else {
+      document.text = std::move(left);
+    }
   }
   outcome.keep = outcome.reason.empty();
   return outcome;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "curate/dedup/key_files.h"
 #include "curate/dedup/keys.h"
 #include "curate/dedup/units.h"
+#include "curate/dedup/vectors.h"
 #include "curate/pipeline/statistics.h"
 #include "curate/pipeline/step.h"
 #include "data/document_file.h"
@@ -30,10 +32,11 @@ using Duplicates = std::unordered_map<uint64_t, Removal>;
 
 struct Stage {
   std::vector<std::unique_ptr<Step>> steps;
-  std::unique_ptr<KeyMaker> keys;  // of the deduplication that follows; null: there is none
-  bool after_dedup = false;        // it begins by removing duplicates: step 0 of its statistics
-  DedupOptions before;             // of that deduplication
-  bool extracts = false;           // its first step reads pages
+  std::unique_ptr<KeyMaker> keys;       // of the deduplication that follows; null: there is none, or it is semantic
+  std::optional<VectorSource> vectors;  // of a semantic one
+  bool after_dedup = false;             // it begins by removing duplicates: step 0 of its statistics
+  DedupOptions before;                  // of that deduplication
+  bool extracts = false;                // its first step reads pages
 };
 
 struct ShardJob {
@@ -60,8 +63,12 @@ struct ShardResult {
 Result<ShardResult> run_shard(const Stage& stage, const ShardJob& job, WorkerPool& pool, const Events& events,
                               const std::stop_token& stop);
 
-/// What deduplication with these options does to one document; null: nothing.
+/// What deduplication with these options does to one document; null: nothing. Its details say what is cut, in code
+/// points of the text as it came; a text of which too little is left stays as it is.
 Outcome remove_duplicate(data::Document& document, const Removal* removal, const DedupOptions& dedup);
+
+/// Of unit length; empty where there is none, or none of a finite length above 0.
+std::vector<float> unit_vector(const VectorSource& source, std::string_view text, std::string_view line);
 
 /// A kept document as a line, with its newline: the line that it was read from, the text and the members that steps set
 /// replaced, or a new one.

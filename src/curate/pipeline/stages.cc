@@ -3,6 +3,20 @@
 #include "curate/pipeline/run.h"
 
 namespace kedge::curate {
+namespace {
+
+Result<std::optional<VectorSource>> open_vector_source(const SemanticSource& source,
+                                                       const std::filesystem::path& folder) {
+  VectorSource opened;
+  opened.field = source.field;
+  if (!source.model.empty()) {
+    KEDGE_ASSIGN(opened.model, open_text_model(source.model, folder));
+  }
+  return std::optional(std::move(opened));
+}
+
+}  // namespace
+
 Result<Stages> make_stages(const Pipeline& pipeline) {
   Stages all;
   all.stages.emplace_back();
@@ -18,7 +32,11 @@ Result<Stages> make_stages(const Pipeline& pipeline) {
     }
     KEDGE_ASSIGN(const DedupOptions dedup, read_dedup(options, pipeline.folder));
     all.labels.push_back(label_of(dedup));
-    all.stages.back().keys = std::make_unique<KeyMaker>(dedup);
+    if (dedup.method == DedupMethod::semantic) {
+      KEDGE_ASSIGN(all.stages.back().vectors, open_vector_source(dedup.embeddings, pipeline.folder));
+    } else {
+      all.stages.back().keys = std::make_unique<KeyMaker>(dedup);
+    }
     all.dedups.push_back(dedup);
     all.stages.emplace_back();
     all.stages.back().after_dedup = true;

@@ -1,4 +1,6 @@
 // The step with the peers' heuristic filters.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "curate/filters/profiles.h"
@@ -119,8 +121,32 @@ class ProfileStep final : public Step {
   bool code_;
 };
 
+/// Dolma's taggers, which say and drop nothing.
+class DolmaStep final : public Step {
+ public:
+  explicit DolmaStep(std::unique_ptr<Operator> op) : Step("filter dolma"), op_(std::move(op)) {}
+
+  [[nodiscard]] Outcome apply(data::Document& document) const override {
+    const Annotation said(*op_, document);
+    Outcome outcome;
+    outcome.details = said.json();
+    std::string taggers;
+    for (const char* name : {"gopher_v1", "gopher_v2_lines", "c4"}) {
+      simdjson::dom::element tagger;
+      if (said.root()[name].get(tagger) != simdjson::SUCCESS) continue;
+      taggers += fmt::format("{}\"{}\":{}", taggers.empty() ? "" : ",", name, std::string(simdjson::minify(tagger)));
+    }
+    outcome.members.emplace_back("dolma", "{" + taggers + "}");
+    return outcome;
+  }
+  [[nodiscard]] std::vector<MemberInfo> members() const override { return {{"dolma", MemberInfo::Kind::json}}; }
+
+ private:
+  std::unique_ptr<Operator> op_;
+};
+
 MadeStep make_filter(OptionReader& options, const Folder&) {
-  const std::string profile = options.choice("profile", "nemo", {"nemo", "nemo-code", "datatrove"});
+  const std::string profile = options.choice("profile", "nemo", {"nemo", "nemo-code", "datatrove", "dolma"});
   const std::string label = "filter " + profile;
   if (profile == "nemo") {
     KEDGE_ASSIGN(auto limits, read_limits(options));
@@ -130,6 +156,7 @@ MadeStep make_filter(OptionReader& options, const Folder&) {
   }
   KEDGE_TRY(options.finish());
   KEDGE_ASSIGN(auto op, make_profile(profile));
+  if (profile == "dolma") return std::unique_ptr<Step>(std::make_unique<DolmaStep>(std::move(op)));
   return std::unique_ptr<Step>(std::make_unique<ProfileStep>(label, std::move(op), profile == "nemo-code"));
 }
 
@@ -138,8 +165,9 @@ MadeStep make_filter(OptionReader& options, const Folder&) {
 OperatorInfo filter_operator() {
   return {"filter",
           "a peer's heuristic filters, with that peer's own numbers",
-          "NeMo Curator 1.4; DataTrove 0.10 (Gopher, C4, FineWeb)",
-          {{"profile", "nemo", "nemo, nemo-code or datatrove"},
+          "NeMo Curator 1.4; DataTrove 0.10 (Gopher, C4, FineWeb); Dolma 1.0 (Gopher, C4)",
+          {{"profile", "nemo",
+            "nemo, nemo-code, datatrove, or dolma, whose taggers drop nothing and are written as `dolma`"},
            {"only", "", "nemo: these filters, in this order"},
            {"limits", "", "nemo: by filter's name, min or max in place of NeMo's"},
            {"scores", "false", "nemo: write all scores beside the text"}},
