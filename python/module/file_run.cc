@@ -104,10 +104,15 @@ class FileRun {
   }
   Rejects run_shard(size_t stage, size_t shard) {
     check(stage, shard);
-    rejects_.clear();
-    const auto work = [&](curate::RunParts& run) { return run.finish_shard(stage, shard); };
+    Rejects rejects;
+    const auto work = [&](curate::RunParts& run) {  // one call at a time
+      rejects_.clear();
+      Status done = run.finish_shard(stage, shard);
+      rejects = std::move(rejects_);
+      return done;
+    };
     value_or_raise(unlocked([&] { return parts(work); }));
-    return rejects_;
+    return rejects;
   }
   void link(size_t stage) {
     check(stage + 1, 0);

@@ -76,15 +76,16 @@ Status run(const RunCommand& command) {
   curate::RunOptions options;
   KEDGE_TRY(read_shard(command.shard, options));
   const bool given = !command.inputs.empty();
+  options.output = command.output.empty() && !pipeline.output.empty() ? pipeline.folder / pipeline.output
+                                                                      : std::filesystem::path(command.output);
   options.choice.include_text = command.include_text || pipeline.include_text;
+  options.choice.output = options.output;
   KEDGE_ASSIGN(options.inputs, expand_and_tell(given ? command.inputs : pipeline.inputs,
                                                given ? std::filesystem::path() : pipeline.folder, options.choice));
   if (options.inputs.empty()) {
     return Error{ErrorKind::invalid_input,
                  fmt::format("no input: `input` in {} or --input names files, folders or patterns", command.pipeline)};
   }
-  options.output = command.output.empty() && !pipeline.output.empty() ? pipeline.folder / pipeline.output
-                                                                      : std::filesystem::path(command.output);
   options.keep_work = command.keep_work;
   WorkerPool pool(command.threads);
   const InterruptStop interrupt;

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 
 #include "cli/command.h"
 #include "cli/standard_io.h"
@@ -66,5 +67,10 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return run(argc, argv);
+  try {
+    return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    kedge::cli::say("kedge: the system gave no more memory");
+    return kedge::codes_of(kedge::ErrorKind::out_of_memory).exit_code;
+  }
 }

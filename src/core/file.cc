@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <random>
 #include <utility>
 
 namespace kedge {
@@ -103,11 +104,14 @@ void MappedFile::forget(std::span<const std::byte> part) const {
 }
 
 Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
-  std::string temporary = path.string() + ".tmp-XXXXXX";
-  const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
-  if (fd < 0) return system_error(path, "create", errno);
-  ::fchmod(fd, 0644);
-  return AtomicFile(path, temporary, fd);
+  std::random_device random;
+  for (int attempt = 0; attempt < 100; ++attempt) {  // mkstemp would not heed the umask
+    const std::string temporary = path.string() + fmt::format(".tmp-{:08x}", random());
+    const int fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0) return AtomicFile(path, temporary, fd);
+    if (errno != EEXIST) break;
+  }
+  return system_error(path, "create", errno);
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept

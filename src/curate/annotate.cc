@@ -57,6 +57,12 @@ class Visit {
       return;
     }
     if (visitor_.work) visitor_.work(document, slot);
+    if (visitor_.attempt) {
+      if (Status done = visitor_.attempt(document, slot); !done.ok()) {
+        parsed.error = std::move(done).error();
+        return;
+      }
+    }
     if (visitor_.takes_text) return;
     parsed.document.id_json = std::move(document.id_json);
     if (document.text.capacity() > kKeptTextBytes) document = {};

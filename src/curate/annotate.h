@@ -37,6 +37,7 @@ struct Job {
 struct Visitor {
   std::function<Result<data::Document>(const data::Record&)> read_page;  // of web archives, where pages are taken
   std::function<void(data::Document& document, size_t slot)> work;       // any thread; slot: index in the batch
+  std::function<Status(data::Document& document, size_t slot)> attempt;  // in its place; a failure rejects the document
   std::function<Status(size_t slot, data::Document& document)> take;     // the caller's thread, documents only
   std::function<void(size_t slots)> begin_batch;
   bool takes_text = true;  // false: `take` sees the id alone, and texts stay in the caches of who worked on them

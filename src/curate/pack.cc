@@ -5,7 +5,6 @@
 #include <array>
 #include <cstring>
 #include <limits>
-#include <optional>
 
 #include "data/line_file.h"
 
@@ -120,22 +119,20 @@ Result<PackCounts> pack_tokens(const Job& job, const Tokenizer& tokenizer, const
   KEDGE_ASSIGN(data::LineFile file, data::LineFile::create(prefix + ".bin"));
   TokenWriter writer(std::move(file), narrow);
   Sequences sequences(writer, options.length);
-  std::vector<std::optional<std::vector<TokenId>>> slots;  // nothing: too long
+  std::vector<std::vector<TokenId>> slots;
   Visitor visitor;
-  visitor.begin_batch = [&](size_t count) { slots.assign(count, std::nullopt); };
-  visitor.work = [&](const data::Document& document, size_t slot) {
-    auto tokens = tokenizer.encode(document.text, {.parse_special = false});
-    if (!tokens.ok()) return;
-    slots[slot] = std::move(tokens).value();
-    if (options.end_token >= 0) slots[slot]->push_back(options.end_token);
-  };
+  visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
   visitor.takes_text = false;
-  visitor.take = [&](size_t slot, data::Document& document) -> Status {
-    if (!slots[slot] || slots[slot]->size() > std::numeric_limits<int32_t>::max()) {
+  visitor.attempt = [&](const data::Document& document, size_t slot) -> Status {
+    auto tokens = tokenizer.encode(document.text, {.parse_special = false});
+    if (!tokens.ok() || tokens.value().size() >= std::numeric_limits<int32_t>::max()) {
       return Error{ErrorKind::unsupported, fmt::format("document {}: too long to be tokenized", document.id_json)};
     }
-    return sequences.add(*slots[slot]);
+    slots[slot] = std::move(tokens).value();
+    if (options.end_token >= 0) slots[slot].push_back(options.end_token);
+    return Done{};
   };
+  visitor.take = [&](size_t slot, data::Document&) { return sequences.add(slots[slot]); };
   PackCounts counts;
   KEDGE_ASSIGN(counts.documents, visit(job, visitor, pool, events, stop));
   KEDGE_TRY(writer.commit());

@@ -47,12 +47,12 @@ void widen_members(ColumnType& type, const simdjson::dom::object& object, size_t
   for (const auto& [key, value] : object) {
     auto found = static_cast<size_t>(std::ranges::find(type.names, key) - type.names.begin());
     if (found == type.names.size()) {
+      if (found == kMembersMax) return make_json(type);
       type.names.emplace_back(key);
       type.children.emplace_back();
     }
     widen(type.children[found], value, depth + 1);
   }
-  if (type.names.size() > kMembersMax) make_json(type);
 }
 
 void widen(ColumnType& type, const simdjson::dom::element& value, size_t depth) {

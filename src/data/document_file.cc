@@ -196,18 +196,23 @@ class Parts final : public DocumentFile {
   }
   Status commit() override {
     if (first_ + written_.size() == 0 && file_ == nullptr) KEDGE_TRY(begin());  // at least one, as without parts
-    return end();
+    KEDGE_TRY(end());
+    std::error_code code;  // an earlier run may have left more of them
+    for (size_t i = first_ + written_.size(); fs::remove(part(i), code); ++i) continue;
+    return Done{};
   }
   [[nodiscard]] std::vector<WrittenFile> written() const override { return written_; }
 
  private:
   Status begin() {
-    const std::string name = path_.filename().string();
-    const size_t dot = std::min(name.find('.'), name.size());
-    const std::string part = fmt::format("{}-{:05}{}", name.substr(0, dot), first_ + written_.size(), name.substr(dot));
-    KEDGE_ASSIGN(file_, create_one(path_.parent_path() / part, parquet_));
+    KEDGE_ASSIGN(file_, create_one(part(first_ + written_.size()), parquet_));
     bytes_ = 0;
     return Done{};
+  }
+  [[nodiscard]] fs::path part(size_t index) const {
+    const std::string name = path_.filename().string();
+    const size_t dot = std::min(name.find('.'), name.size());
+    return path_.parent_path() / fmt::format("{}-{:05}{}", name.substr(0, dot), index, name.substr(dot));
   }
   Status end() {
     if (file_ == nullptr) return Done{};

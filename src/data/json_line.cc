@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "data/json_text.h"
+
 namespace kedge::data {
 namespace {
 
@@ -43,43 +45,47 @@ struct Extent {
   size_t begin = 0, end = 0;
 };
 
-/// Where the last member `key` and its value stand.
-std::optional<Extent> find_member(std::string_view line, std::string_view key) {
+/// Where the last member of this name, as JSON writes it with its quotation marks, and its value stand.
+std::optional<Extent> find_member(std::string_view line, std::string_view quoted) {
   std::optional<Extent> found;
   size_t at = after_space(line, 0) + 1;  // behind the brace
   for (;;) {
     at = after_space(line, at);
     if (at >= line.size() || line[at] != '"') return found;
-    const size_t name = at + 1;
+    const size_t name = at;
     at = after_string(line, at);
-    const bool same = line.substr(name, at - 1 - name) == key;
+    const bool same = line.substr(name, at - name) == quoted;
     const size_t colon = after_space(line, at);
     const size_t begin = after_space(line, colon + 1);
     at = after_value(line, begin);
-    if (same) found = Extent{name - 1, begin, at};
+    if (same) found = Extent{name, begin, at};
     at = after_space(line, at);
     if (at < line.size() && line[at] == ',') ++at;
   }
 }
 
+std::string quoted(std::string_view key) {
+  std::string text;
+  append_json_string(text, key);
+  return text;
+}
+
 }  // namespace
 
 void set_member(std::string& line, std::string_view key, std::string_view value) {
-  if (const auto extent = find_member(line, key)) {
+  const std::string name = quoted(key);
+  if (const auto extent = find_member(line, name)) {
     line.replace(extent->begin, extent->end - extent->begin, value);
     return;
   }
   const size_t brace = line.rfind('}');
   const bool empty = line.find_last_not_of(kSpace, brace - 1) == line.find('{');
-  std::string member = empty ? "\"" : ",\"";
-  member += key;
-  member += "\":";
-  member += value;
-  line.insert(brace, member);
+  line.insert(brace, (empty ? "" : ",") + name + ":" + std::string(value));
 }
 
 void remove_member(std::string& line, std::string_view key) {
-  while (const auto extent = find_member(line, key)) {
+  const std::string name = quoted(key);
+  while (const auto extent = find_member(line, name)) {
     const size_t comma = after_space(line, extent->end);
     if (comma < line.size() && line[comma] == ',') {
       line.erase(extent->name, comma + 1 - extent->name);

@@ -31,8 +31,8 @@ class JsonlSource final : public Source {
     size_t last = std::string::npos;  // of the newline that ends the last whole line
     while (!ended_ && (block.size < bytes || last == std::string::npos)) {
       KEDGE_TRY(grow(block));
-      const size_t found = block.view().rfind('\n');
-      if (found != std::string::npos && found >= scanned) last = found;
+      const size_t found = block.view().substr(std::min(scanned, block.size)).rfind('\n');
+      if (found != std::string::npos) last = scanned + found;
       scanned = block.size;
       if (last == std::string::npos && block.size > kRecordBytesMax) {
         KEDGE_TRY(skip_line(batch, block));

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "core/json.h"
 #include "curate/dedup/keys.h"
@@ -22,8 +24,12 @@ class IndexLock {
  public:
   explicit IndexLock(const fs::path& folder)
       : file_(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-    if (file_ >= 0) ::flock(file_, LOCK_EX);
+    while (file_ >= 0 && !held_) {
+      held_ = ::flock(file_, LOCK_EX) == 0;
+      if (!held_ && errno != EINTR) break;
+    }
   }
+  [[nodiscard]] bool held() const { return held_; }
   IndexLock(const IndexLock&) = delete;
   IndexLock& operator=(const IndexLock&) = delete;
   ~IndexLock() {
@@ -32,6 +38,7 @@ class IndexLock {
 
  private:
   int file_;
+  bool held_ = false;
 };
 
 std::vector<fs::path> paths_of(const KeyFiles& files) {
@@ -55,8 +62,6 @@ class Index {
   static Result<Index> open(const DedupOptions& options, std::string identity) {
     Index index(options.index, parameters_of(options), std::move(identity));
     std::error_code code;
-    fs::create_directories(index.folder_, code);
-    if (code) return Error{ErrorKind::unavailable, index.folder_.string() + ": cannot be made: " + code.message()};
     for (; index.run_ < kRunsMax && fs::exists(index.manifest_path(), code); ++index.run_) {
       KEDGE_ASSIGN(const Json json, read_json_file(index.manifest_path()));
       KEDGE_ASSIGN(const bool own, index.take(json));
@@ -158,7 +163,13 @@ Result<KeyLinks> link_key_files(const std::vector<fs::path>& outputs, const Dedu
   if (options.index.empty()) return link_files(outputs, 0, options, place, stop);
   std::error_code code;
   fs::create_directories(options.index, code);
+  if (code) return Error{ErrorKind::unavailable, options.index.string() + ": cannot be made: " + code.message()};
   const IndexLock lock(options.index);
+  if (!lock.held()) {
+    return Error{ErrorKind::unavailable,
+                 fmt::format("{}: cannot be locked: {}; two runs at once would spoil the index", options.index.string(),
+                             std::strerror(errno))};
+  }
   KEDGE_ASSIGN(const Index index, Index::open(options, place.identity));
   std::vector<fs::path> files = index.earlier();
   files.insert(files.end(), outputs.begin(), outputs.end());

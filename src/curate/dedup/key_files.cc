@@ -53,7 +53,7 @@ Result<KeyWriter> KeyWriter::create(const std::filesystem::path& output) {
   KEDGE_ASSIGN(data::LineFile offsets, data::LineFile::create(files.offsets));
   KEDGE_ASSIGN(data::LineFile shingles, data::LineFile::create(files.shingles));
   KEDGE_ASSIGN(data::LineFile ids, data::LineFile::create(files.ids));
-  return KeyWriter(std::move(keys), std::move(offsets), std::move(shingles), std::move(ids));
+  return KeyWriter(files, std::move(keys), std::move(offsets), std::move(shingles), std::move(ids));
 }
 
 Status KeyWriter::add(const DocumentKeys& keys, const std::string& id_json) {
@@ -64,9 +64,18 @@ Status KeyWriter::add(const DocumentKeys& keys, const std::string& id_json) {
   return ids_.write(id_json + "\n");
 }
 
-Status KeyWriter::commit() {
-  for (data::LineFile* file : {&keys_, &offsets_, &shingles_, &ids_}) KEDGE_TRY(file->commit());
-  return Done{};
+Result<std::vector<data::WrittenFile>> KeyWriter::commit() {
+  std::vector<data::WrittenFile> written;
+  const auto commit = [&](data::LineFile& file, const std::filesystem::path& path) -> Status {
+    KEDGE_TRY(file.commit());
+    written.push_back({path.filename().string(), file.bytes(), file.checksum()});
+    return Done{};
+  };
+  KEDGE_TRY(commit(keys_, files_.keys));
+  KEDGE_TRY(commit(offsets_, files_.offsets));
+  KEDGE_TRY(commit(shingles_, files_.shingles));
+  KEDGE_TRY(commit(ids_, files_.ids));
+  return written;
 }
 
 Result<std::unique_ptr<MappedKeys>> MappedKeys::open(const std::vector<std::filesystem::path>& outputs, size_t words) {

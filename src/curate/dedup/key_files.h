@@ -12,6 +12,7 @@
 
 #include "core/file.h"
 #include "curate/dedup/links.h"
+#include "data/document_file.h"
 #include "data/line_file.h"
 #include "kedge/result.h"
 
@@ -29,12 +30,14 @@ class KeyWriter {
  public:
   static Result<KeyWriter> create(const std::filesystem::path& output);
   Status add(const DocumentKeys& keys, const std::string& id_json);
-  Status commit();
+  /// The files, by their names.
+  Result<std::vector<data::WrittenFile>> commit();
 
  private:
-  KeyWriter(data::LineFile keys, data::LineFile offsets, data::LineFile shingles, data::LineFile ids)
-      : keys_(std::move(keys)), offsets_(std::move(offsets)), shingles_(std::move(shingles)), ids_(std::move(ids)) {}
+  KeyWriter(KeyFiles files, data::LineFile keys, data::LineFile offsets, data::LineFile shingles, data::LineFile ids)
+      : files_(std::move(files)), keys_(std::move(keys)), offsets_(std::move(offsets)), shingles_(std::move(shingles)), ids_(std::move(ids)) {}
 
+  KeyFiles files_;
   data::LineFile keys_, offsets_, shingles_, ids_;
   uint64_t shingle_count_ = 0;
 };

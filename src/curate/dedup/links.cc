@@ -10,6 +10,7 @@ namespace kedge::curate {
 namespace {
 
 constexpr size_t kComparedBetween = 1 << 10;  // comparisons between two calls of let_go
+constexpr size_t kComparedMax = 1 << 20;      // pairs that are remembered
 constexpr size_t kAllPairsMax = 256;          // a larger bucket is compared along its order, not each with each
 
 void link_equal(const KeyStore& store, UnionFind& sets) {
@@ -62,6 +63,7 @@ class Linker {
  private:
   void compare(uint32_t a, uint32_t b) {
     if (sets_.find(a) == sets_.find(b)) return;
+    if (compared_.size() >= kComparedMax) compared_.clear();  // comparing again changes nothing
     if (!compared_.insert(uint64_t{a} << 32 | b).second) return;
     if (compared_.size() % kComparedBetween == 0) store_.let_go();
     const auto first = store_.shingles(a), second = store_.shingles(b);

@@ -21,7 +21,8 @@ constexpr double kWordBytes = 6;
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern = (fs::temp_directory_path() / "kedge-estimate-XXXXXX").string();
+    std::error_code code;
+    std::string pattern = (fs::temp_directory_path(code) / "kedge-estimate-XXXXXX").string();
     if (::mkdtemp(pattern.data()) != nullptr) path_ = pattern;
   }
   TemporaryFolder(const TemporaryFolder&) = delete;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <fstream>
 #include <random>
@@ -154,6 +155,10 @@ TEST(JsonLine, members_are_set_and_removed_and_the_rest_stays) {
   EXPECT_EQ(parse_json(empty, "line").value(), Json({{"a", 1}}));
   data::remove_member(empty, "a");
   EXPECT_TRUE(parse_json(empty, "line").value().empty());
+  std::string odd = "{}";
+  data::set_member(odd, "a\"\\b", "1");
+  data::set_member(odd, "a\"\\b", "2");
+  EXPECT_EQ(parse_json(odd, "line").value(), Json({{"a\"\\b", 2}}));
 }
 
 /// A folder of made-up documents in several files, with duplicates across them.
@@ -274,6 +279,53 @@ TEST_F(RunTest, refuses_a_folder_that_holds_another_run) {
   ASSERT_TRUE(run(folder_ / "out", 2).ok());
   std::ofstream(folder_ / "in" / "part-0.jsonl", std::ios::app) << "{}\n";
   EXPECT_NE(run(folder_ / "out", 2).error().message.find("holds another run"), std::string::npos);
+}
+
+TEST_F(RunTest, a_changed_input_of_the_same_size_is_another_run) {
+  ASSERT_TRUE(run(folder_ / "out", 2).ok());
+  const fs::path changed = folder_ / "in" / "part-0.jsonl";
+  fs::last_write_time(changed, fs::last_write_time(changed) + std::chrono::seconds(5));
+  EXPECT_NE(run(folder_ / "out", 2).error().message.find("holds another run"), std::string::npos);
+}
+
+TEST_F(RunTest, only_files_of_its_own_are_taken_for_torn_ones) {
+  const fs::path out = folder_ / "out";
+  fs::create_directories(out / "deep");
+  const auto touch = [](const fs::path& path) { std::ofstream(path) << "x"; };
+  ASSERT_TRUE(run(out, 2).ok());
+  for (const char* name : {"notes.tmp-2024.txt", "deep/shard-00000.jsonl.zst.tmp-abc"}) touch(out / name);
+  touch(out / "shard-00001.jsonl.zst.tmp-abcdef");
+  touch(out / "work" / "stage-0" / "shard-00001.keys.tmp-abcdef");
+  ASSERT_TRUE(run(out, 2).ok());
+  EXPECT_TRUE(fs::exists(out / "notes.tmp-2024.txt"));
+  EXPECT_TRUE(fs::exists(out / "deep" / "shard-00000.jsonl.zst.tmp-abc"));
+  EXPECT_FALSE(fs::exists(out / "shard-00001.jsonl.zst.tmp-abcdef"));
+  EXPECT_FALSE(fs::exists(out / "work" / "stage-0" / "shard-00001.keys.tmp-abcdef"));
+}
+
+TEST_F(RunTest, damaged_keys_are_made_again) {
+  std::stop_source stop;
+  ASSERT_TRUE(run(folder_ / "whole", 2).ok());
+  // One of two processes: its shards of the first stage stay.
+  EXPECT_EQ(run(folder_ / "out", 2, 0, 2).value()["complete"], false);
+  const fs::path keys = folder_ / "out" / "work" / "stage-0" / "shard-00000.keys";
+  std::string bytes = read_file(keys, 1 << 20).value();
+  bytes[100] = static_cast<char>(bytes[100] ^ 1);
+  std::ofstream(keys, std::ios::binary) << bytes;
+  ASSERT_TRUE(run(folder_ / "out", 2).ok());
+  EXPECT_EQ(bytes_of(folder_ / "whole"), bytes_of(folder_ / "out"));
+}
+
+TEST_F(RunTest, files_that_lie_in_a_folder_and_are_named_are_read_once) {
+  const std::string in = (folder_ / "in").string();
+  const auto count = [](const std::vector<std::string>& inputs) { return expand_inputs(inputs, {}).value().size(); };
+  EXPECT_EQ(count({in, in + "/part-1.jsonl"}), 3U);
+  EXPECT_EQ(count({in + "/part-1.jsonl", in + "/part-1.jsonl"}), 2U);  // as often as it is named
+  EXPECT_EQ(count({in + "/part-1.jsonl", in, in + "/*.jsonl"}), 3U);
+  InputChoice choice;
+  choice.output = folder_ / "in" / "out";
+  ASSERT_TRUE(run(choice.output, 1).ok());
+  EXPECT_EQ(expand_inputs({in}, {}, choice).value().size(), 3U);
 }
 
 TEST_F(RunTest, explains_a_duplicate_and_keeps_other_members) {

@@ -37,13 +37,15 @@ Json Report::to_json() const {
       steps.push_back(std::move(json));
     }
   }
+  uint64_t rejected = 0;
+  for (const StageStatistics& stage : stages) rejected += stage.rejected;
   Json all = {{"complete", true},
               {"inputs", inputs},
               {"counts",
                {{"in", first.in},
                 {"kept", last.kept},
-                {"dropped", first.in - first.rejected - last.kept},
-                {"rejected", first.rejected}}},
+                {"dropped", first.in - rejected - last.kept},
+                {"rejected", rejected}}},
               {"text_bytes", {{"in", first.bytes_in}, {"kept", last.bytes_kept}}},
               {"lengths", {{"in", first.lengths_in.to_json()}, {"kept", last.lengths_kept.to_json()}}},
               {"steps", steps},

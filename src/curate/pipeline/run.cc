@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <optional>
+#include <unordered_map>
 
 #include "curate/pipeline/link.h"
 #include "curate/pipeline/report.h"
@@ -66,7 +68,10 @@ class Layout {
   [[nodiscard]] fs::path identity() const { return output_ / "work" / "run.json"; }
   [[nodiscard]] fs::path stage_folder(size_t stage) const { return output_ / "work" / fmt::format("stage-{}", stage); }
   [[nodiscard]] fs::path dedup_folder(size_t stage) const { return output_ / "work" / fmt::format("dedup-{}", stage); }
-  [[nodiscard]] fs::path rejects(size_t shard) const { return output_ / "rejects" / (name(shard) + ".jsonl"); }
+  [[nodiscard]] fs::path rejects(size_t stage, size_t shard) const {
+    const std::string later = stage == 0 ? std::string() : fmt::format(".stage-{}", stage);
+    return output_ / "rejects" / (name(shard) + later + ".jsonl");
+  }
   [[nodiscard]] fs::path marker(size_t stage, size_t shard) const {
     return stage_folder(stage) / (name(shard) + ".json");
   }
@@ -126,17 +131,35 @@ class Run {
     layout_.emplace(options_.output, pipeline_.format, stages_.stages.size());
     for (size_t shard = options_.part; shard < shards(); shard += options_.parts) mine_.push_back(shard);
     done_.resize(stages_.stages.size());
-    files_ = {{"pipeline", pipeline_.fingerprint()}, {"inputs", Json::array()}};
+    files_ = {{"pipeline", pipeline_.fingerprint()}, {"inputs", Json::array()}, {"models", Json::array()}};
     for (const data::Input& input : options_.inputs) {
       std::error_code code;
       const auto size = fs::file_size(input.path, code);
       if (code) return Error{ErrorKind::not_found, fmt::format("{}: {}", input.path.string(), code.message())};
       const bool stream = input.id == data::kStandardInput;
-      files_["inputs"].push_back({stream ? input.id : input.path.string(), size});
+      files_["inputs"].push_back(stream ? Json({input.id, size}) : state_of(input.path));
     }
+    for (const StepConfig& step : pipeline_.steps) add_files(step.options);
     std::error_code code;
     identity_ = fs::absolute(options_.output, code).lexically_normal().string() + " " + to_text(files_);
     return Done{};
+  }
+
+  /// What tells a file from another of its name.
+  static Json state_of(const fs::path& path) {
+    std::error_code code;
+    const auto changed = fs::last_write_time(path, code).time_since_epoch();
+    return {path.string(), fs::file_size(path, code), std::chrono::duration_cast<std::chrono::seconds>(changed).count()};
+  }
+  /// Files that a step's options name: models, lists, patterns.
+  void add_files(const Json& options) {
+    if (options.is_structured()) {
+      for (const Json& option : options) add_files(option);
+    }
+    if (!options.is_string()) return;
+    const fs::path path = pipeline_.folder / options.get<std::string>();
+    std::error_code code;
+    if (fs::is_regular_file(path, code)) files_["models"].push_back(state_of(path));
   }
 
   /// The folders, and that it is this run which is in them.
@@ -146,9 +169,12 @@ class Run {
       if (stage < last()) KEDGE_TRY(make_folder(layout_->dedup_folder(stage)));
     }
     KEDGE_TRY(make_folder(options_.output / "rejects"));
-    remove_torn();
     if (!read_json_file(layout_->identity()).ok()) return write_whole(layout_->identity(), to_text(files_));
-    return check_identity();
+    KEDGE_TRY(check_identity());
+    for (const fs::path& folder : {options_.output, options_.output / "rejects", options_.output / "work"}) {
+      remove_torn(folder);
+    }
+    return Done{};
   }
 
   [[nodiscard]] Status check_identity() const {
@@ -160,17 +186,22 @@ class Run {
                              options_.output.string())};
   }
 
-  /// Files that a killed process of this part was writing. A deduplication's folder is of whoever links there.
-  void remove_torn() const {
+  /// Files that a killed process of this part was writing, in one folder of the run (the output's: only in itself). A
+  /// deduplication's folder is of whoever links there.
+  void remove_torn(const fs::path& folder) const {
     std::error_code code;
     std::vector<fs::path> torn;
-    for (auto entry = fs::recursive_directory_iterator(options_.output, code); !code && entry != fs::end(entry);
+    for (auto entry = fs::recursive_directory_iterator(folder, code); !code && entry != fs::end(entry);
          entry.increment(code)) {
+      if (folder == options_.output) entry.disable_recursion_pending();
       const std::string name = entry->path().filename().string();
-      const bool own = options_.parts == 1 || name.starts_with(layout_->spill(0, options_.part).filename().string()) ||
-                       (!is_links(entry->path()) && std::ranges::any_of(mine_, [&](size_t shard) {
-                         return name.starts_with(Layout::name(shard) + ".");
-                       }));
+      const bool of_report = name.starts_with("report.") && options_.parts == 1;
+      const bool of_part = name.starts_with(layout_->spill(0, options_.part).filename().string());
+      const bool of_shard = !is_links(entry->path()) && std::ranges::any_of(mine_, [&](size_t shard) {
+        return name.starts_with(Layout::name(shard) + ".");
+      });
+      const bool of_run = options_.parts == 1 && folder != options_.output;
+      const bool own = of_report || of_part || of_shard || of_run;
       if (own && name.find(".tmp-") != std::string::npos) torn.push_back(entry->path());
     }
     for (const fs::path& path : torn) fs::remove_all(path, code);
@@ -197,15 +228,19 @@ class Run {
     if (!marker.contains("statistics")) return std::nullopt;
     std::error_code code;
     const fs::path data = layout_->data(stage, shard);
-    if (stage < last() && !fs::exists(key_files_of(data).ids, code)) return std::nullopt;
+    for (const char* files : {"keys", "files"}) {
+      if (!are_whole(data.parent_path(), marker.value(files, Json::array()), check_bytes)) return std::nullopt;
+    }
     const bool embeds = stages_.stages[stage].vectors.has_value();
     if (embeds && !fs::exists(vector_files_of(data).vectors, code)) return std::nullopt;
-    if (!marker.contains("files")) return is_whole(data, marker, check_bytes) ? std::optional(marker) : std::nullopt;
-    for (const Json& file : marker["files"]) {
-      if (!file.contains("name") || !file["name"].is_string()) return std::nullopt;
-      if (!is_whole(data.parent_path() / file["name"].get<std::string>(), file, check_bytes)) return std::nullopt;
-    }
-    return marker;
+    const bool whole = marker.contains("files") || is_whole(data, marker, check_bytes);
+    return whole ? std::optional(marker) : std::nullopt;
+  }
+  static bool are_whole(const fs::path& folder, const Json& files, bool check_bytes) {
+    return std::ranges::all_of(files, [&](const Json& file) {
+      return file.contains("name") && file["name"].is_string() &&
+             is_whole(folder / file["name"].get<std::string>(), file, check_bytes);
+    });
   }
   static bool is_whole(const fs::path& path, const Json& said, bool check_bytes) {
     if (!said.contains("bytes") || !said.contains("checksum")) return false;
@@ -235,7 +270,7 @@ class Run {
       job.inputs = {layout_->data(stage - 1, shard)};
     }
     job.output = layout_->data(stage, shard);
-    if (stage == 0) job.rejects = layout_->rejects(shard);
+    job.rejects = layout_->rejects(stage, shard);
     job.fields = stage == 0 ? input_fields(pipeline_, stages_) : pipeline_.fields;
     job.text_field = pipeline_.fields.text;
     if (pipeline_.format == "parquet") prepare_parquet(job, stage, shards_[shard].front().path);
@@ -252,15 +287,19 @@ class Run {
       to["bytes"] = file.bytes;
       to["checksum"] = fmt::format("{:016x}", file.checksum);
     };
+    const auto list = [&](const char* name, const std::vector<data::WrittenFile>& files) {
+      marker[name] = Json::array();
+      for (const data::WrittenFile& file : files) {
+        marker[name].push_back({{"name", file.name}});
+        add(marker[name].back(), file);
+      }
+    };
     if (job.output_bytes == 0) {
       add(marker, result.output.front());
     } else {
-      marker["files"] = Json::array();
-      for (const data::WrittenFile& file : result.output) {
-        marker["files"].push_back({{"name", file.name}});
-        add(marker["files"].back(), file);
-      }
+      list("files", result.output);
     }
+    if (!result.keys.empty()) list("keys", result.keys);
     marker["statistics"] = result.statistics.to_json();
     return write_whole(layout_->marker(stage, shard), to_text(marker));
   }
@@ -395,16 +434,21 @@ bool holds_records(const fs::path& path) {
   return std::ranges::any_of(kEndings, [&](std::string_view ending) { return name.ends_with(ending); });
 }
 
-/// Files of a folder and of those in it, sorted: of records, or where there is none, documents; or both.
-std::vector<data::Input> files_in(const fs::path& folder, InputChoice& choice) {
+/// Files of a folder and of those in it, sorted: of records, or where there is none, documents; or both. Fails when a
+/// folder cannot be read.
+Result<std::vector<data::Input>> files_in(const fs::path& folder, InputChoice& choice) {
   std::vector<fs::path> records, documents;
-  std::error_code code;
+  std::error_code code, ignored;
+  fs::path last = folder;
   for (auto entry = fs::recursive_directory_iterator(folder, code); !code && entry != fs::end(entry);
        entry.increment(code)) {
-    if (!entry->is_regular_file(code)) continue;
-    if (holds_records(entry->path())) records.push_back(entry->path());
-    if (data::is_document_name(entry->path())) documents.push_back(entry->path());
+    last = entry->path();
+    if (entry->is_directory(ignored) && fs::equivalent(last, choice.output, ignored)) entry.disable_recursion_pending();
+    if (!entry->is_regular_file(ignored)) continue;
+    if (holds_records(last)) records.push_back(last);
+    if (data::is_document_name(last)) documents.push_back(last);
   }
+  if (code) return Error{ErrorKind::unavailable, fmt::format("{}: cannot be read: {}", last.string(), code.message())};
   std::ranges::sort(documents);
   if (records.empty() || choice.include_text) {
     records.insert(records.end(), documents.begin(), documents.end());
@@ -444,6 +488,7 @@ Result<std::vector<data::Input>> expand_inputs(const std::vector<std::string>& i
 Result<std::vector<data::Input>> expand_inputs(const std::vector<std::string>& inputs, const fs::path& folder,
                                                InputChoice& choice) {
   std::vector<data::Input> files;
+  std::unordered_map<std::string, bool> seen;  // by path: whether it was named itself
   for (const std::string& input : inputs) {
     if (input == data::kStandardInput) {
       KEDGE_ASSIGN(data::Input stream, data::keep_stream(STDIN_FILENO));
@@ -454,17 +499,21 @@ Result<std::vector<data::Input>> expand_inputs(const std::vector<std::string>& i
     std::error_code code;
     std::vector<data::Input> found;
     if (fs::is_directory(path, code)) {
-      found = files_in(path, choice);
+      KEDGE_ASSIGN(found, files_in(path, choice));
     } else if (fs::exists(path, code)) {
       found = {path};
     } else {
       for (fs::path& file : files_like(path)) found.emplace_back(std::move(file));
     }
+    const bool named = found.size() == 1 && found.front().path == path;
     if (found.empty()) {
       return Error{ErrorKind::not_found,
                    fmt::format("{}: found no file of records, expected JSONL, Parquet or WARC files", path.string())};
     }
-    files.insert(files.end(), found.begin(), found.end());
+    for (data::Input& file : found) {  // once, unless it is named twice
+      const auto [known, fresh] = seen.emplace(fs::weakly_canonical(file.path, code).string(), named);
+      if (fresh || (named && known->second)) files.push_back(std::move(file));
+    }
   }
   return files;
 }

@@ -24,6 +24,7 @@ struct InputChoice {
   bool include_text = false;      // documents (Markdown, plain text, PDF) that lie beside files of records too
   uint64_t passed_over = 0;       // of those, where they are not; counted here
   std::filesystem::path example;  // the first one
+  std::filesystem::path output;   // a folder below an input's folder that is none itself
   /// What there is to say of it; empty: nothing.
   [[nodiscard]] std::string note() const;
 };

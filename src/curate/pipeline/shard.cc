@@ -43,11 +43,7 @@ class ShardRun {
       KEDGE_ASSIGN(VectorWriter vectors, VectorWriter::create(job_.output));
       vectors_.emplace(std::move(vectors));
     }
-    if (!job_.rejects.empty()) {
-      KEDGE_ASSIGN(data::LineFile rejects, data::LineFile::create(job_.rejects));
-      rejects_.emplace(std::move(rejects));
-    }
-    return Done{};
+    return job_.rejects.empty() || stage_.after_dedup ? Status(Done{}) : open_rejects();
   }
 
   void begin(size_t slots) { slots_.assign(slots, {}); }
@@ -94,7 +90,8 @@ class ShardRun {
   }
 
   Status reject(const data::Reject& reject) {
-    if (!rejects_) return Done{};
+    if (job_.rejects.empty()) return Done{};
+    if (!rejects_) KEDGE_TRY(open_rejects());  // of what an earlier stage wrote: hardly ever
     std::string line = "{\"where\":";
     data::append_json_string(line, reject.where);
     line += ",\"reason\":";
@@ -106,13 +103,22 @@ class ShardRun {
     statistics_.in = counts.in;
     statistics_.rejected = counts.rejected;
     if (rejects_) KEDGE_TRY(rejects_->commit());
-    if (keys_) KEDGE_TRY(keys_->commit());
+    std::vector<data::WrittenFile> keys;
+    if (keys_) {
+      KEDGE_ASSIGN(keys, keys_->commit());
+    }
     if (vectors_) KEDGE_TRY(vectors_->commit());
     KEDGE_TRY(output_->commit());
-    return ShardResult{std::move(statistics_), output_->written()};
+    return ShardResult{std::move(statistics_), output_->written(), std::move(keys)};
   }
 
  private:
+  Status open_rejects() {
+    KEDGE_ASSIGN(data::LineFile rejects, data::LineFile::create(job_.rejects));
+    rejects_.emplace(std::move(rejects));
+    return Done{};
+  }
+
   [[nodiscard]] static bool still_kept(const Slot& slot) { return slot.outcomes.empty() || slot.outcomes.back().keep; }
 
   Outcome remove_duplicates(data::Document& document) const {

@@ -55,7 +55,8 @@ struct ShardJob {
 struct ShardResult {
   StageStatistics statistics;
   std::vector<data::WrittenFile> output;  // its files, in order
-  [[nodiscard]] uint64_t bytes() const;   // of all of them
+  std::vector<data::WrittenFile> keys{};  // those of a deduplication behind it
+  [[nodiscard]] uint64_t bytes() const;   // of its output
 };
 
 /// Output and keys appear whole or not at all. Fails with cancelled, or what writing returns; an input that cannot be
