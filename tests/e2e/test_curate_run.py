@@ -123,8 +123,8 @@ steps:
         (self.folder / "p.yaml").write_text("format: jsonl\nsteps: [pii]\n")
         counts = []
         for number, more in enumerate(([], ["--include-text"])):
-            done = self.call("run", self.folder / "p.yaml", "--input", self.folder / "in", "--json", "--quiet", "--output",
-                             self.folder / f"out-{number}", *more)
+            done = self.call("run", self.folder / "p.yaml", "--input", self.folder / "in", "--json", "--quiet",
+                             "--output", self.folder / f"out-{number}", *more)
             self.assertEqual(done.returncode, 0, done.stderr)
             report = json.loads(done.stdout)
             counts.append(report["counts"]["in"])
@@ -145,9 +145,8 @@ steps:
         self.assertEqual(process.returncode, 5, errors)
         self.assertFalse((self.folder / "out" / "report.json").exists())
         left = [path.name for path in (self.folder / "out").rglob("*") if path.is_file()]
-        self.assertTrue(all(name.endswith((".json", ".jsonl", ".zst", ".keys", ".ids", ".offsets", ".shingles", ".vectors",
-                                            "lock"))
-                            for name in left), left)
+        endings = (".json", ".jsonl", ".zst", ".keys", ".ids", ".offsets", ".shingles", ".vectors", "lock")
+        self.assertTrue(all(name.endswith(endings) for name in left), left)
 
     def test_odd_input_gets_one_clear_message(self):
         (self.folder / "bad.yaml").write_text("steps: [{filter: {profile: magic}}]")

@@ -71,10 +71,11 @@ class Semantic {
       if (has_embedding(i)) order.push_back(i);
     }
     clusters_ = std::min(options_.clusters, order.size());
+    centroids_.resize(clusters_ * dimensions_);
     std::mt19937_64 random(options_.seed);
     for (size_t i = 0; i < clusters_; ++i) {  // Fisher and Yates
       std::swap(order[i], order[i + random() % (order.size() - i)]);
-      centroids_.insert(centroids_.end(), vectors_.row(order[i]), vectors_.row(order[i]) + dimensions_);
+      vectors_.copy(order[i], centroids_.data() + i * dimensions_);
     }
     set_offsets();
   }
@@ -167,9 +168,8 @@ class Semantic {
   void gather(std::span<const uint32_t> members, std::vector<float>& rows) const {
     rows.resize(members.size() * dimensions_);
     for (size_t i = 0; i < members.size(); ++i) {
-      std::copy_n(vectors_.row(members[i]), dimensions_, rows.data() + i * dimensions_);
+      vectors_.copy(members[i], rows.data() + i * dimensions_);
     }
-    vectors_.let_go();
   }
 
   void compare(std::span<const uint32_t> later, std::span<const uint32_t> earlier, bool same, SemanticMatches& found) {

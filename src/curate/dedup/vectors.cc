@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <simdjson.h>
+#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -122,6 +123,7 @@ Result<MappedVectors::Shard> open_vectors(const std::filesystem::path& path) {
   if (checksum_of(*shard.vectors, bytes.first(bytes.size() - sizeof footer)) != sum) {
     return damaged(path, "is not what was written there");
   }
+  if (std::FILE* const stream = std::fopen(path.c_str(), "rbe")) shard.stream = {stream, std::fclose};
   shard.dimensions = dimensions;
   shard.count = static_cast<uint32_t>(count);
   return shard;
@@ -151,13 +153,27 @@ Result<std::unique_ptr<MappedVectors>> MappedVectors::open(const std::vector<std
   return all;
 }
 
-const float* MappedVectors::row(uint32_t document) const {
+const MappedVectors::Shard& MappedVectors::shard_of(uint32_t document) const {
   const auto after = std::upper_bound(shards_.begin(), shards_.end(), document,
                                       [](uint32_t d, const Shard& shard) { return d < shard.first; });
   auto found = std::prev(after);
   while (document - found->first >= found->count) --found;  // shards without documents
-  if (found->dimensions == 0) return zeros_.data();
-  return reinterpret_cast<const float*>(found->vectors->bytes().data()) + (document - found->first) * dimensions_;
+  return *found;
+}
+
+const float* MappedVectors::row(uint32_t document) const {
+  const Shard& shard = shard_of(document);
+  if (shard.dimensions == 0) return zeros_.data();
+  return reinterpret_cast<const float*>(shard.vectors->bytes().data()) + (document - shard.first) * dimensions_;
+}
+
+void MappedVectors::copy(uint32_t document, float* to) const {
+  const Shard& shard = shard_of(document);
+  const size_t bytes = dimensions_ * sizeof(float);
+  const auto at = static_cast<off_t>((document - shard.first) * bytes);
+  const bool read = shard.dimensions > 0 && shard.stream != nullptr &&
+                    ::pread(::fileno(shard.stream.get()), to, bytes, at) == static_cast<ssize_t>(bytes);
+  if (!read) std::copy_n(row(document), dimensions_, to);
 }
 
 void MappedVectors::let_go() const {

@@ -1,7 +1,9 @@
 #pragma once
 // Embeddings of documents, in memory or in files: written shard by shard, read where they lie.
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -31,6 +33,8 @@ class VectorStore {
   [[nodiscard]] virtual uint32_t count() const = 0;
   [[nodiscard]] virtual size_t dimensions() const = 0;  // 0: no document has an embedding
   [[nodiscard]] virtual const float* row(uint32_t document) const = 0;
+  /// One row, for those that lie far from each other: nothing around it comes to memory.
+  virtual void copy(uint32_t document, float* to) const { std::copy_n(row(document), dimensions(), to); }
   /// Called now and then: memory that only mirrors files may go.
   virtual void let_go() const {}
 };
@@ -91,10 +95,12 @@ class MappedVectors final : public VectorStore {
   [[nodiscard]] uint32_t count() const override { return count_; }
   [[nodiscard]] size_t dimensions() const override { return dimensions_; }
   [[nodiscard]] const float* row(uint32_t document) const override;
+  void copy(uint32_t document, float* to) const override;
   void let_go() const override;
 
   struct Shard {
     std::shared_ptr<const MappedFile> vectors, ids;
+    std::shared_ptr<std::FILE> stream;  // of the vectors
     size_t dimensions = 0;
     uint32_t first = 0, count = 0;
   };
@@ -106,6 +112,8 @@ class MappedVectors final : public VectorStore {
   [[nodiscard]] Result<Ids> ids_of(const std::vector<bool>& wanted) const;
 
  private:
+  [[nodiscard]] const Shard& shard_of(uint32_t document) const;
+
   std::vector<Shard> shards_;
   std::vector<float> zeros_;
   size_t dimensions_ = 0;
