@@ -120,7 +120,8 @@ class ProfileStep final : public Step {
 };
 
 MadeStep make_filter(OptionReader& options, const Folder&) {
-  const std::string profile = options.choice("profile", "nemo", {"nemo", "nemo-code", "datatrove"});
+  const std::string profile = options.choice("profile", "nemo", {"nemo", "nemo-code", "datatrove", "data-juicer"});
+  if (profile == "data-juicer") return make_juicer_filter(options);
   const std::string label = "filter " + profile;
   if (profile == "nemo") {
     KEDGE_ASSIGN(auto limits, read_limits(options));
@@ -136,14 +137,18 @@ MadeStep make_filter(OptionReader& options, const Folder&) {
 }  // namespace
 
 OperatorInfo filter_operator() {
-  return {"filter",
-          "a peer's heuristic filters, with that peer's own numbers",
-          "NeMo Curator 1.4; DataTrove 0.10 (Gopher, C4, FineWeb)",
-          {{"profile", "nemo", "nemo, nemo-code or datatrove"},
-           {"only", "", "nemo: these filters, in this order"},
-           {"limits", "", "nemo: by filter's name, min or max in place of NeMo's"},
-           {"scores", "false", "nemo: write all scores beside the text"}},
-          make_filter};
+  return {
+      "filter",
+      "a peer's heuristic filters, with that peer's own numbers",
+      "NeMo Curator 1.4; DataTrove 0.10 (Gopher, C4, FineWeb); data-juicer 1.6",
+      {{"profile", "nemo", "nemo, nemo-code, datatrove or data-juicer"},
+       {"only", "", "nemo: these filters, in this order"},
+       {"limits", "",
+        "nemo: by filter's name, min or max in place of NeMo's; data-juicer: those of alnum_ratio, avg_line_length, "
+        "char_rep_ratio, max_line_length, num_words, text_len that count, each with min or max"},
+       {"rep_len", "10", "data-juicer: of char_rep_ratio's runs, in characters"},
+       {"scores", "false", "nemo: write all scores beside the text"}},
+      make_filter};
 }
 
 }  // namespace kedge::curate
