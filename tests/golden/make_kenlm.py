@@ -31,7 +31,8 @@ KINDS = {
 
 
 def write_arpa(path: Path, sentences: list, order: int, chance: random.Random):
-    runs = {n: Counter(tuple(s[i:i + n]) for s in sentences for i in range(len(s) - n + 1)) for n in range(1, order + 1)}
+    runs = {n: Counter(tuple(s[i:i + n]) for s in sentences for i in range(len(s) - n + 1))
+            for n in range(1, order + 1)}
     total = sum(runs[1].values())
     with open(path, "w", encoding="utf-8") as out:
         print("\\data\\", *(f"ngram {n}={len(runs[n]) + (n == 1)}" for n in runs), sep="\n", file=out)
@@ -69,8 +70,8 @@ def write_pieces(folder: Path, build_binary: str, sentences: list, chance: rando
     arpa.unlink()
     model, cases = kenlm.Model(str(path)), []
     for i in range(24):
-        text = texts[i] if i % 2 else " ".join(chance.choice([*WORDS, "Unseen", "H\xe9r\xe9\u2019s", "1924", "\u65e5\u672c"])
-                                               for _ in range(i))
+        odd = [*WORDS, "Unseen", "H\xe9r\xe9\u2019s", "1924", "\u65e5\u672c"]
+        text = texts[i] if i % 2 else " ".join(chance.choice(odd) for _ in range(i))
         text = text.replace(" a ", "\n")
         line = " ".join(processor.encode_as_pieces(normalized(text)))
         cases.append({"text": text, "perplexity": 10 ** (-model.score(line) / (len(line.split()) + 1))})

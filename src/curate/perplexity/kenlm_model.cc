@@ -120,9 +120,8 @@ Result<Header> read_header(std::string_view bytes, const std::string& name) {
   const auto order = static_cast<uint8_t>(bytes[kOrderAt]);
   const auto kind = load<uint32_t>(bytes, kKindAt);
   if (kind >= kKinds.size()) {
-    return Error{ErrorKind::unsupported,
-                 fmt::format("{}: KenLM's model type {}, expected 0 to {} (probing or trie)", name, kind,
-                             kKinds.size() - 1)};
+    return Error{ErrorKind::unsupported, fmt::format("{}: KenLM's model type {}, expected 0 to {} (probing or trie)",
+                                                     name, kind, kKinds.size() - 1)};
   }
   const uint32_t expected_version = kind >= static_cast<uint32_t>(Kind::trie) ? 1 : 0;
   if (const auto version = load<uint32_t>(bytes, kVersionAt); version != expected_version) {

@@ -31,8 +31,8 @@ unsigned chopped_bits(uint64_t entries, uint64_t most, unsigned chopped_max) {
   unsigned best = 0;
   int64_t least = std::numeric_limits<int64_t>::max();
   for (unsigned chop = 0; chop <= std::min(required, chopped_max); ++chop) {
-    const int64_t change =
-        static_cast<int64_t>((most >> (required - chop)) * 64) - static_cast<int64_t>(entries) * static_cast<int64_t>(chop);
+    const int64_t change = static_cast<int64_t>((most >> (required - chop)) * 64) -
+                           static_cast<int64_t>(entries) * static_cast<int64_t>(chop);
     if (change >= least) continue;
     least = change;
     best = chop;

@@ -1,6 +1,6 @@
 // Goal: probabilities by runs of words are KenLM's, and broken models are refused by line.
-// Method: a small ARPA file and KenLM's scores of sentences with known and unknown words (tests/golden/make_arpa.py), and
-// the same of binaries of each type (make_kenlm.py).
+// Method: a small ARPA file and KenLM's scores of sentences with known and unknown words (tests/golden/make_arpa.py),
+// and the same of binaries of each type (make_kenlm.py).
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

@@ -175,7 +175,8 @@ OperatorInfo perplexity_operator() {
             "white space cuts them"},
            {"min", "0", "drop below this perplexity"},
            {"max", "1500", "and above this one"},
-           {"normalize", "ccnet", "runs of words: ccnet: lower case, no accents, digits 0, ASCII punctuation; none: as it is"},
+           {"normalize", "ccnet",
+            "runs of words: ccnet: lower case, no accents, digits 0, ASCII punctuation; none: as it is"},
            {"member", "perplexity", "where it is written; empty: nowhere"}},
           make_perplexity};
 }
