@@ -65,8 +65,9 @@ class Curate(unittest.TestCase):
         self.assertEqual(made[0], made[1])
         self.assertNotEqual(made[0], made[2])
         self.assertRegex(made[0], r"^mail [^ ]*@example\.[a-z]*, pay 0x[0-9a-fA-F]{40}, id [0-9]{11}$")
-        _, _, errors = self.run_command([source], "pii", "--replace", "hash", code=3)
-        self.assertIn("salt", errors)
+        refused = self.call("pii", "--replace", "hash", "--input", source, "--output", self.path("none.jsonl"))
+        self.assertEqual(refused.returncode, 3)
+        self.assertIn("salt", refused.stderr)
 
     def test_bad_records_are_named_and_counted(self):
         source = self.write("bad.jsonl", [{"id": 1, "text": "x"}, "not JSON\n", {"id": 2}, {"id": 3, "text": "y"}])
