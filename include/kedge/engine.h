@@ -180,9 +180,11 @@ struct ModelInfo {
   std::string kv_cache;  // as compute, or "int4"; empty: the model keeps none
   std::string isa;
   unsigned thread_count = 0;
-  int64_t sequences_max = 1;       // that run together
-  bool packed_from_cache = false;  // packed_bytes of the plan are mapped from the cache
-  std::string packed_not_stored;   // why they could not be kept there; empty: they could, or need not
+  std::vector<std::string> labels;  // of a classification head, where it names them
+  bool multi_label = false;         // any of them may hold at once: sigmoids, else a softmax
+  int64_t sequences_max = 1;        // that run together
+  bool packed_from_cache = false;   // packed_bytes of the plan are mapped from the cache
+  std::string packed_not_stored;    // why they could not be kept there; empty: they could, or need not
 };
 
 struct EngineOptions {
@@ -365,8 +367,12 @@ class Engine {
   virtual Result<std::vector<std::vector<float>>> embed(std::span<const std::vector<TokenId>> sequences,
                                                         const EmbedOptions& options) = 0;
 
-  /// Raw scores (no sigmoid) of complete pair sequences. Fails with unsupported unless kind is reranker.
+  /// Raw scores (no sigmoid) of complete pair sequences. Fails with unsupported unless kind is reranker and its head
+  /// has one label.
   virtual Result<std::vector<float>> rerank(std::span<const std::vector<TokenId>> sequences) = 0;
+  /// What a classification head says of each complete sequence, raw: one number a label of info(), or one alone. Fails
+  /// with unsupported unless kind is reranker.
+  virtual Result<std::vector<std::vector<float>>> classify(std::span<const std::vector<TokenId>> sequences);
 
   /// Ids of a text as the encoder wants them: special tokens added, cut to the model's max_seq_length with the final
   /// special token kept.

@@ -42,6 +42,8 @@ void register_curate_extract(Commands& commands, CLI::App& curate) {
       ->capture_default_str();
   command->add_option("--language", options->settings.language, "justext: the stop words' language")
       ->capture_default_str();
+  command->add_option("--stop-list", options->settings.stop_list,
+                      "justext: a file of stop words, one a line, in place of the language's");
   command->add_flag("--markdown", options->settings.markdown, "precision, recall: tables and code as Markdown");
   options->common.add_to(*command);
 }

@@ -57,6 +57,14 @@ class EngineModel final : public curate::TextModel {
     return static_cast<double>(scores.front());
   }
 
+  [[nodiscard]] Head head() const override { return {engine_->info().labels, engine_->info().multi_label}; }
+
+  [[nodiscard]] Result<std::vector<float>> logits(std::string_view text) const override {
+    KEDGE_ASSIGN(const std::vector<TokenId> ids, engine_->encode_for_embedding(text));
+    KEDGE_ASSIGN(auto scores, engine_->classify({&ids, 1}));
+    return std::move(scores.front());
+  }
+
  private:
   std::unique_ptr<Engine> engine_;
 };

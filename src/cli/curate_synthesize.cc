@@ -22,6 +22,7 @@ struct SynthesizeCommand {
   std::string endpoint, task = "diverse_qa";
   curate::SynthesisOptions settings;
   int new_tokens_max = 0;  // 0: the task's
+  std::string tokenizer;
   double temperature = 0.5, top_p = 0.9;
   unsigned retries = 4;
   int64_t seed = 0;
@@ -50,9 +51,10 @@ class Endpoint {
       if (!again) return answer.ok() ? text_of(answer.value()) : Result<std::string>(answer.error());
       if (tries >= command_.retries || stop_.stop_requested()) {
         return Error{ErrorKind::unavailable,
-                     answer.ok() ? fmt::format("{} answered {} {} times; the same command goes on from here",
-                                               command_.endpoint, answer.value().response.status, tries + 1)
-                                 : answer.error().message};
+                     fmt::format("{}: {} ({} tries); the same command goes on from here", command_.endpoint,
+                                 answer.ok() ? fmt::format("answered {}", answer.value().response.status)
+                                             : answer.error().message,
+                                 tries + 1)};
       }
       std::this_thread::sleep_for(pause);
       pause = std::min(pause * 2, std::chrono::milliseconds(20'000));
@@ -101,6 +103,10 @@ Status synthesize(SynthesizeCommand& command) {
   for (const curate::SynthesisTask& task : curate::synthesis_tasks()) {
     if (task.name == command.task) command.settings.task = &task;
   }
+  command.settings.seed = static_cast<uint64_t>(command.seed);
+  if (!command.tokenizer.empty()) {
+    KEDGE_ASSIGN(command.settings.tokenizer, Tokenizer::open(command.tokenizer));
+  }
   return run_curate(command.common, [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
                                         const std::stop_token& stop) {
     const Endpoint endpoint(std::move(url), command, stop);
@@ -109,6 +115,16 @@ Status synthesize(SynthesizeCommand& command) {
     };
     return curate::synthesize(job, command.settings, complete, pool, events, stop);
   });
+}
+
+void add_post_processing(CLI::App& command, SynthesizeCommand& options) {
+  command.add_flag("--post-process", options.settings.post_process,
+                   "diverse_qa: the text and some of the questions; knowledge_list: without bullets; malformed answers "
+                   "are left out (NeMo Curator's)");
+  command.add_option("--max-pairs", options.settings.pairs_max, "questions of a text at most")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command.add_option("--tokenizer", options.tokenizer, "texts get --max-pairs for each 150 of its tokens");
 }
 
 }  // namespace
@@ -147,6 +163,7 @@ void register_curate_synthesize(Commands& commands, CLI::App& curate) {
   command->add_option("--retries", options->retries, "after no answer, 408, 429 or 5xx, with longer pauses each time")
       ->check(CLI::Range(0, 20))
       ->capture_default_str();
+  add_post_processing(*command, *options);
   options->common.add_to(*command);
 }
 

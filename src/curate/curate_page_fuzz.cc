@@ -22,6 +22,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   KEDGE_CHECK(kedge::text::is_valid_utf8(extract_main_text(html, ExtractionMode::precision)));
   KEDGE_CHECK(kedge::text::is_valid_utf8(extract_main_text(html, ExtractionMode::recall)));
   KEDGE_CHECK(kedge::text::is_valid_utf8(extract_main_text(html, ExtractionMode::recall, true)));
-  KEDGE_CHECK(kedge::text::is_valid_utf8(extract_justext(html, *StopWords::of("en").value())));
+  KEDGE_CHECK(kedge::text::is_valid_utf8(extract_justext(html, StopWords::of("en").value().get())));
   return 0;
 }

@@ -1,4 +1,5 @@
-// Any bytes as an ARPA file, or a list of words and counts: refused with a reason, or used without harm.
+// Any bytes as an ARPA file, a binary of KenLM's, or a list of words and counts: refused with a reason, or used without
+// harm.
 #include <cstdint>
 #include <string_view>
 

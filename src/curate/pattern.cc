@@ -1,7 +1,11 @@
 #include "curate/pattern.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <fmt/format.h>
 #include <pcre2.h>
+
+#include <array>
+#include <utility>
 
 #include "core/check.h"
 
@@ -23,16 +27,30 @@ struct Pattern::Code {
   std::unique_ptr<pcre2_code, void (*)(pcre2_code*)> code{nullptr, pcre2_code_free};
 };
 
-Pattern::Pattern(std::string_view pattern, Unit unit) : code_(std::make_unique<Code>()) {
+Result<Pattern> Pattern::compile(std::string_view pattern, Unit unit) {
   int error = 0;
   PCRE2_SIZE offset = 0;
   const uint32_t options = unit == Unit::characters ? PCRE2_UTF | PCRE2_UCP : 0;
-  code_->code.reset(
+  auto code = std::make_unique<Code>();
+  code->code.reset(
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), options, &error, &offset, nullptr));
-  KEDGE_CHECK(code_->code != nullptr);
-  pcre2_jit_compile(code_->code.get(), PCRE2_JIT_COMPLETE);
+  if (code->code == nullptr) {
+    std::array<PCRE2_UCHAR, 256> message{};
+    pcre2_get_error_message(error, message.data(), message.size());
+    return Error{ErrorKind::invalid_input, fmt::format("found '{}', expected a regular expression (PCRE2): {} at {}",
+                                                       pattern, reinterpret_cast<const char*>(message.data()), offset)};
+  }
+  pcre2_jit_compile(code->code.get(), PCRE2_JIT_COMPLETE);
+  return Pattern(std::move(code));
 }
 
+Pattern::Pattern(std::string_view pattern, Unit unit) {
+  Result<Pattern> compiled = compile(pattern, unit);
+  KEDGE_CHECK(compiled.ok());
+  code_ = std::move(compiled.value().code_);
+}
+
+Pattern::Pattern(std::unique_ptr<Code> code) : code_(std::move(code)) {}
 Pattern::Pattern(Pattern&&) noexcept = default;
 Pattern::~Pattern() = default;
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "kedge/result.h"
+
 namespace kedge::curate {
 
 /// Immutable; safe from any thread. A pattern that does not compile is our own mistake and ends the program.
@@ -14,6 +16,8 @@ class Pattern {
   enum class Unit : uint8_t { characters, bytes };
   /// characters: UTF-8 with Unicode classes; bytes: any bytes.
   Pattern(std::string_view pattern, Unit unit);
+  /// Of a user's; fails with invalid_input.
+  static Result<Pattern> compile(std::string_view pattern, Unit unit);
   Pattern(Pattern&&) noexcept;
   Pattern& operator=(Pattern&&) = delete;
   ~Pattern();
@@ -26,6 +30,7 @@ class Pattern {
 
  private:
   struct Code;
+  explicit Pattern(std::unique_ptr<Code> code);
   std::unique_ptr<Code> code_;
 };
 

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -10,6 +13,7 @@
 
 #include "core/file.h"
 #include "core/json.h"
+#include "curate/synthesis_answers.h"
 #include "data/json_text.h"
 #include "data/line_file.h"
 
@@ -185,12 +189,32 @@ class Synthesis {
         asked.lines.clear();
         return;
       }
+      const std::string text = document_of(asked, i, segments[i], answer.value());
+      if (text.empty()) continue;
       asked.lines += fmt::format("{{\"id\":{},\"segment\":{},\"task\":\"{}\",\"model\":", asked.id_json, i, task.name);
       data::append_json_string(asked.lines, options_.model);
       asked.lines += ",\"text\":";
-      data::append_json_string(asked.lines, answer.value());
+      data::append_json_string(asked.lines, text);
       asked.lines += "}\n";
     }
+    if (asked.failure.ok() && asked.lines.empty()) {
+      asked.failure = Error{ErrorKind::invalid_input, "the model's answer is malformed: nothing of it can be used"};
+    }
+  }
+
+  [[nodiscard]] std::string document_of(const Asked& asked, size_t segment, std::string_view text,
+                                        const std::string& answer) const {
+    if (!options_.post_process) return answer;
+    if (options_.task->name == "knowledge_list") return plain_list(answer);
+    if (options_.task->name != "diverse_qa") return answer;
+    QuestionSampling sampling{.pairs_max = options_.pairs_max};
+    const std::string key = fmt::format("{}:{}", asked.id_json, segment);
+    sampling.seed = XXH3_64bits_withSeed(key.data(), key.size(), options_.seed);
+    if (options_.tokenizer != nullptr) {
+      const auto ids = options_.tokenizer->encode(text, {.parse_special = false});
+      if (ids.ok()) sampling.text_tokens = std::ssize(ids.value());
+    }
+    return with_questions(text, answer, sampling);
   }
 
   const Job& job_;

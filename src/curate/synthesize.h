@@ -3,10 +3,12 @@
 
 #include <array>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "curate/annotate.h"
+#include "kedge/tokenizer.h"
 
 namespace kedge::curate {
 
@@ -27,6 +29,12 @@ struct SynthesisOptions {
   std::string model;            // named in each line
   unsigned concurrency = 8;     // requests at once
   size_t segment_bytes = 8000;  // longer texts are asked about in parts, cut at line ends
+  /// diverse_qa, knowledge_list: answers become what synthesis_answers.h makes of them; those that become nothing are
+  /// left out, and a document without any other is rejected.
+  bool post_process = false;
+  size_t pairs_max = 10;
+  std::shared_ptr<const Tokenizer> tokenizer = nullptr;  // short texts get fewer pairs by its tokens; may be null
+  uint64_t seed = 0;
 };
 
 /// The model's answer to a system's and a user's message. Called by several threads. What fails with unavailable ends

@@ -14,6 +14,10 @@ ModelOpener& opener_in_use() {
 
 }  // namespace
 
+Result<std::vector<float>> TextModel::logits(std::string_view) const {
+  return Error{ErrorKind::unsupported, "the model has no classification head"};
+}
+
 void set_model_opener(ModelOpener opener) {
   opener_in_use() = std::move(opener);
 }

@@ -34,6 +34,15 @@ class TextModel {
 
   /// What a classification head with one label says, raw. Fails with unsupported where there is none.
   [[nodiscard]] virtual Result<double> score(std::string_view text) const = 0;
+
+  /// The labels of a classification head; none without one. `multi_label`: any of them may hold.
+  struct Head {
+    std::vector<std::string> labels;
+    bool multi_label = false;
+  };
+  [[nodiscard]] virtual Head head() const { return {}; }
+  /// What the head says, raw: one number a label. Fails with unsupported where there is none.
+  [[nodiscard]] virtual Result<std::vector<float>> logits(std::string_view text) const;
 };
 
 using ModelOpener = std::function<Result<std::shared_ptr<const TextModel>>(const std::string& name)>;

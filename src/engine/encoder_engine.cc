@@ -137,17 +137,29 @@ std::vector<float> EncoderEngine::embed_now(std::span<const TokenId> tokens, con
 }
 
 Result<std::vector<float>> EncoderEngine::rerank(std::span<const std::vector<TokenId>> sequences) {
+  const size_t labels = model_.info.labels.size();
+  if (model_.info.kind != ModelKind::reranker || labels > 1) {
+    return Error{ErrorKind::unsupported,
+                 fmt::format("{}: {} is no reranker{}, expected a classification head with one label", model_.info.name,
+                             model_.info.architecture, labels > 1 ? fmt::format(": it has {} labels", labels) : "")};
+  }
+  KEDGE_ASSIGN(const auto all, classify(sequences));
+  std::vector<float> scores;
+  for (const std::vector<float>& of_one : all) scores.push_back(of_one.front());
+  return scores;
+}
+
+Result<std::vector<std::vector<float>>> EncoderEngine::classify(std::span<const std::vector<TokenId>> sequences) {
   if (model_.info.kind != ModelKind::reranker) {
     return Error{ErrorKind::unsupported,
-                 fmt::format("{}: {} is no reranker, expected a classification head with one label", model_.info.name,
-                             model_.info.architecture)};
+                 fmt::format("{}: {} has no classification head", model_.info.name, model_.info.architecture)};
   }
   for (const std::vector<TokenId>& sequence : sequences) KEDGE_TRY(check_sequence(sequence));
-  return jobs_->run_and_wait([&]() -> Result<std::vector<float>> {
-    std::vector<float> scores;
+  return jobs_->run_and_wait([&]() -> Result<std::vector<std::vector<float>>> {
+    std::vector<std::vector<float>> scores;
     for (const std::vector<TokenId>& sequence : sequences) {
       encoder_->forward(*workers_, sequence, token_types(sequence));
-      scores.push_back(encoder_->rerank_score(*workers_));
+      scores.push_back(encoder_->head_scores(*workers_));
     }
     return scores;
   });

@@ -33,6 +33,7 @@ class EncoderEngine final : public Engine {
   Result<std::vector<std::vector<float>>> embed(std::span<const std::vector<TokenId>> sequences,
                                                 const EmbedOptions& options) override;
   Result<std::vector<float>> rerank(std::span<const std::vector<TokenId>> sequences) override;
+  Result<std::vector<std::vector<float>>> classify(std::span<const std::vector<TokenId>> sequences) override;
   [[nodiscard]] Result<std::vector<TokenId>> encode_for_embedding(std::string_view text) const override;
   [[nodiscard]] Result<std::vector<TokenId>> encode_for_rerank(std::string_view query,
                                                                std::string_view passage) const override;

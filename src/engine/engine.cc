@@ -1,5 +1,7 @@
 #include "kedge/engine.h"
 
+#include <fmt/format.h>
+
 #include "engine/decoder_engine.h"
 #include "engine/encoder_engine.h"
 #include "engine/loader.h"
@@ -20,6 +22,11 @@ Error no_slots(const Engine& engine) {
 }
 
 }  // namespace
+
+Result<std::vector<std::vector<float>>> Engine::classify(std::span<const std::vector<TokenId>>) {
+  return Error{ErrorKind::unsupported,
+               fmt::format("{}: {} has no classification head", info().name, info().architecture)};
+}
 
 Result<SlotTransfer> Engine::save_slot(size_t, const std::filesystem::path&) {
   return no_slots(*this);

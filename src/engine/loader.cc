@@ -87,6 +87,8 @@ void describe_network(const models::ModelSpec& spec, ModelInfo& info) {
   }
   const auto& encoder = std::get<models::EncoderSpec>(spec.network);
   info.kind = encoder.head == models::EncoderHead::rerank ? ModelKind::reranker : ModelKind::embedder;
+  info.labels = encoder.labels;
+  info.multi_label = encoder.multi_label;
   info.context_tokens = encoder.context_tokens();
   info.vocabulary_size = encoder.vocabulary_size;
   info.hidden_size = encoder.hidden_size;

@@ -162,7 +162,7 @@ Status Encoder::load_head() {
   const std::string dense = spec_.roberta_head ? "classifier.dense" : spec_.prefix + "pooler.dense";
   const std::string out = spec_.roberta_head ? "classifier.out_proj" : "classifier";
   KEDGE_ASSIGN(head_dense_, linear(dense, hidden, hidden));
-  KEDGE_ASSIGN(head_out_, linear(out, 1, hidden));
+  KEDGE_ASSIGN(head_out_, linear(out, std::max<int64_t>(std::ssize(spec_.labels), 1), hidden));
   return Done{};
 }
 
@@ -249,14 +249,14 @@ std::span<const float> Encoder::forward(WorkerPool& pool, std::span<const int32_
   return hidden_.first(static_cast<size_t>(count * spec_.hidden_size));
 }
 
-float Encoder::rerank_score(WorkerPool& pool) {
+std::vector<float> Encoder::head_scores(WorkerPool& pool) {
   KEDGE_CHECK(spec_.head == EncoderHead::rerank);
   const std::span<float> dense = qkv_.first(static_cast<size_t>(spec_.hidden_size));
   matmul(pool, head_dense_, hidden_.data(), 1, {dense.data(), spec_.hidden_size});
   for (float& value : dense) value = std::tanh(value);
-  float score = 0;
-  matmul(pool, head_out_, dense.data(), 1, {&score, 1});
-  return score;
+  std::vector<float> scores(std::max<size_t>(spec_.labels.size(), 1));
+  matmul(pool, head_out_, dense.data(), 1, {scores.data(), std::ssize(scores)});
+  return scores;
 }
 
 }  // namespace kedge::models

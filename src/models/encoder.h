@@ -41,8 +41,9 @@ class Encoder {
   std::span<const float> forward(WorkerPool& pool, std::span<const int32_t> tokens,
                                  std::span<const int32_t> token_types = {});
 
-  /// The raw score of the sequence of the last forward pass. REQUIRES: spec().head is rerank.
-  float rerank_score(WorkerPool& pool);
+  /// What the head says of the sequence of the last forward pass, raw: one number a label. REQUIRES: spec().head is
+  /// rerank.
+  std::vector<float> head_scores(WorkerPool& pool);
 
   [[nodiscard]] const EncoderSpec& spec() const { return spec_; }
 

@@ -69,8 +69,10 @@ struct EncoderSpec {
   float norm_epsilon = 1e-12F;
   cpu::Activation activation = cpu::Activation::gelu_erf;
   EncoderHead head = EncoderHead::embed;
-  bool roberta_head = true;  // dense, tanh, out_proj on the first token; else BERT's pooler, then classifier
-  std::string prefix;        // of the body's tensor names ("roberta.", "bert.", "")
+  std::vector<std::string> labels;  // of the head's outputs; empty: it has one, and no name for it
+  bool multi_label = false;         // any of them may hold: a sigmoid for each, else a softmax over all
+  bool roberta_head = true;         // dense, tanh, out_proj on the first token; else BERT's pooler, then classifier
+  std::string prefix;               // of the body's tensor names ("roberta.", "bert.", "")
 
   [[nodiscard]] int64_t context_tokens() const { return positions - first_position; }
 };

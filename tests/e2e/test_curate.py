@@ -51,6 +51,24 @@ class Curate(unittest.TestCase):
             self.assertEqual(counts, {"in": 3, "out": 3, "rejected": 0})
             self.assertEqual([row["id"] for row in rows], ["x", 2, "y"])
 
+    def test_personal_data_is_replaced_as_pipelines_do(self):
+        text = "mail a@b.cd, pay 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed, id 86095742719"
+        source = self.write("pii.jsonl", [{"id": 1, "text": text}])
+        patterns = self.write("patterns.yaml", ['- {name: DE_TAX_ID, regex: "[1-9][0-9]{10}", check: mod11_10}\n'])
+        all_of_them = ("--types", "EMAIL,CRYPTO_ADDRESS", "--patterns", patterns)
+        _, rows, _ = self.run_command([source], "pii", "--replace", "mask", *all_of_them)
+        self.assertEqual(rows[0]["text"], "mail [EMAIL], pay [CRYPTO_ADDRESS], id [DE_TAX_ID]")
+        _, rows, _ = self.run_command([source], "pii", "--replace", "hash", "--salt", "salt", "--types", "EMAIL")
+        self.assertEqual(rows[0]["text"], text.replace("a@b.cd", "[EMAIL:54c627d41c1f3657]"))
+        made = [self.run_command([source], "pii", "--replace", "surrogate", "--seed", seed, *all_of_them)[1][0]["text"]
+                for seed in ("1", "1", "2")]
+        self.assertEqual(made[0], made[1])
+        self.assertNotEqual(made[0], made[2])
+        self.assertRegex(made[0], r"^mail [^ ]*@example\.[a-z]*, pay 0x[0-9a-fA-F]{40}, id [0-9]{11}$")
+        refused = self.call("pii", "--replace", "hash", "--input", source, "--output", self.path("none.jsonl"))
+        self.assertEqual(refused.returncode, 3)
+        self.assertIn("salt", refused.stderr)
+
     def test_bad_records_are_named_and_counted(self):
         source = self.write("bad.jsonl", [{"id": 1, "text": "x"}, "not JSON\n", {"id": 2}, {"id": 3, "text": "y"}])
         counts, rows, errors = self.run_command([source], "pii", "--detect", "--ip", "all")

@@ -65,6 +65,28 @@ class CurateModels(unittest.TestCase):
         kept = self.pipeline(f"  - score: {{model: {self.ranker}, min: {middle}}}\n")
         self.assertEqual([d["score"] for d in kept], [score for score in scores if score >= middle])
 
+    def test_a_head_of_several_labels_keeps_by_label(self):
+        labels = ("High", "Medium", "Low")
+        model = tiny_encoders.write_encoder(self.folder / "classes", ranks=True, labels=labels)
+        all_of_them = self.pipeline(f"  - classify: {{model: {model}}}\n")
+        self.assertEqual(len(all_of_them), len(TEXTS))
+        for document in all_of_them:
+            self.assertIn(document["class"], labels)
+            self.assertGreater(document["class_score"], 1 / 3)
+            self.assertLessEqual(document["class_score"], 1)
+        (self.folder / "out").rename(self.folder / "all")
+        wanted = all_of_them[0]["class"]
+        kept = self.pipeline(f"  - classify: {{model: {model}, keep: [{wanted}]}}\n")
+        self.assertEqual([d["id"] for d in kept], [d["id"] for d in all_of_them if d["class"] == wanted])
+        (self.folder / "out").rename(self.folder / "some")
+        shares = []
+        for label in labels:
+            documents = self.pipeline(f"  - classify: {{model: {model}, label: {label}}}\n")
+            shares.append(documents[0]["class_score"])
+            (self.folder / "out").rename(self.folder / label)
+        self.assertAlmostEqual(sum(shares), 1, 6)
+        self.assertAlmostEqual(max(shares), all_of_them[0]["class_score"], 6)
+
     def test_perplexity_of_a_language_model(self):
         documents = self.pipeline("  - perplexity: {model: demo, max: 1.0e9}\n")
         self.assertEqual(len(documents), len(TEXTS))

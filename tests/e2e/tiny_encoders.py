@@ -15,7 +15,7 @@ SYMBOLS = string.ascii_lowercase + string.digits + string.punctuation
 VOCABULARY = [*SPECIAL, *SYMBOLS, *("##" + symbol for symbol in SYMBOLS)]
 
 
-def tensors(prefix: str, ranks: bool) -> dict:
+def tensors(prefix: str, labels: int) -> dict:
     """Name -> shape."""
     def norm(name):
         return {f"{name}.weight": [HIDDEN], f"{name}.bias": [HIDDEN]}
@@ -36,7 +36,7 @@ def tensors(prefix: str, ranks: bool) -> dict:
                    **norm(f"{layer}.attention.output.LayerNorm"),
                    **dense(f"{layer}.intermediate.dense", FEED_FORWARD, HIDDEN),
                    **dense(f"{layer}.output.dense", HIDDEN, FEED_FORWARD), **norm(f"{layer}.output.LayerNorm")}
-    return shapes | (dense("classifier", 1, HIDDEN) if ranks else {})
+    return shapes | (dense("classifier", labels, HIDDEN) if labels else {})
 
 
 def write_safetensors(path: pathlib.Path, shapes: dict, seed: int) -> None:
@@ -76,18 +76,20 @@ def tokenizer() -> dict:
                       "vocab": {token: index for index, token in enumerate(VOCABULARY)}}}
 
 
-def write_encoder(folder: pathlib.Path, ranks: bool) -> pathlib.Path:
-    """A ranking model, or an embedding model, in `folder`, which is made."""
+def write_encoder(folder: pathlib.Path, ranks: bool, labels: tuple = ("LABEL_0",)) -> pathlib.Path:
+    """A ranking model (with several labels, a classifier), or an embedding model, in `folder`, which is made."""
     folder.mkdir(parents=True)
     config = {"architectures": ["BertForSequenceClassification" if ranks else "BertModel"], "model_type": "bert",
               "vocab_size": len(VOCABULARY), "hidden_size": HIDDEN, "intermediate_size": FEED_FORWARD,
               "num_hidden_layers": LAYERS, "num_attention_heads": 4, "hidden_act": "gelu",
               "max_position_embeddings": POSITIONS, "type_vocab_size": 2, "layer_norm_eps": 1e-12, "pad_token_id": 0,
-              "position_embedding_type": "absolute", "id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}
+              "position_embedding_type": "absolute", "id2label": {str(i): label for i, label in enumerate(labels)},
+              "label2id": {label: i for i, label in enumerate(labels)}}
     names = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": POSITIONS,
              "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]",
              "mask_token": "[MASK]"}
     for name, content in (("config.json", config), ("tokenizer.json", tokenizer()), ("tokenizer_config.json", names)):
         (folder / name).write_text(json.dumps(content), encoding="utf-8")
-    write_safetensors(folder / "model.safetensors", tensors("bert." if ranks else "", ranks), seed=1)
+    shapes = tensors("bert." if ranks else "", len(labels) if ranks else 0)
+    write_safetensors(folder / "model.safetensors", shapes, seed=1)
     return folder

@@ -211,6 +211,40 @@ std::u32string with_plain_blanks(CodeView text) {
   return out;
 }
 
+std::u32string without_copyright(CodeView text) {
+  const size_t begin = text.find(U"/*");
+  const size_t end = begin == CodeView::npos ? begin : text.find(U"*/", begin + 2);
+  if (end != CodeView::npos) {
+    const std::u32string comment = to_lower(text.substr(begin, end + 2 - begin));
+    if (!contains(comment, U"copyright")) return std::u32string(text);
+    return std::u32string(text.substr(0, begin)).append(text.substr(end + 2));
+  }
+  while (!text.empty()) {
+    if (!text.starts_with(U"//") && !text.starts_with(U'#') && !text.starts_with(U"--") && !text.starts_with(U'\n')) {
+      break;
+    }
+    text.remove_prefix(std::min(text.find(U'\n'), text.size() - 1) + 1);
+  }
+  return std::u32string(text);
+}
+
+std::u32string with_replaced(CodeView text, const Pattern& pattern, std::string_view in_place) {
+  const std::string utf8 = to_utf8(text);
+  std::string out;
+  size_t at = 0, from = 0;
+  while (from <= utf8.size()) {
+    const auto match = pattern.find(utf8, from);
+    if (!match) break;
+    out.append(utf8, at, match->begin - at).append(in_place);
+    at = from = match->end;
+    if (match->begin != match->end) continue;
+    do {
+      ++from;  // an empty match: on by a character
+    } while (from < utf8.size() && (static_cast<unsigned char>(utf8[from]) & 0xC0U) == 0x80U);
+  }
+  return to_codes(out.append(utf8, at));
+}
+
 std::u32string slice_of(CodeView text, const Slice& slice) {
   size_t left = 0, right = text.size();
   if (const auto* index = std::get_if<int64_t>(&slice.left)) left = index_in(text, *index);

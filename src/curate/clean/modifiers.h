@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "curate/code_text.h"
+#include "curate/pattern.h"
 
 namespace kedge::curate {
 
@@ -32,6 +33,12 @@ std::u32string without_boilerplate(CodeView text, bool everywhere);
 std::u32string without_symbol_lines(CodeView text, CodeView in_place);
 /// data-juicer's whitespace_normalization_mapper: trimmed, and each white space a blank (newlines stay).
 std::u32string with_plain_blanks(CodeView text);
+
+/// data-juicer's clean_copyright_mapper: without the first comment of C's, where it speaks of copyright; where there is
+/// no such comment, without the lines of comments and empty ones that the text begins with.
+std::u32string without_copyright(CodeView text);
+/// `in_place` for each match, as re.sub does.
+std::u32string with_replaced(CodeView text, const Pattern& pattern, std::string_view in_place);
 
 /// NeMo's Slicer.
 struct Slice {

@@ -166,9 +166,8 @@ Result<KeyLinks> link_key_files(const std::vector<fs::path>& outputs, const Dedu
   if (code) return Error{ErrorKind::unavailable, options.index.string() + ": cannot be made: " + code.message()};
   const IndexLock lock(options.index);
   if (!lock.held()) {
-    return Error{ErrorKind::unavailable,
-                 fmt::format("{}: cannot be locked: {}; two runs at once would spoil the index", options.index.string(),
-                             std::strerror(errno))};
+    return Error{ErrorKind::unavailable, fmt::format("{}: cannot be locked: {}; two runs at once would spoil the index",
+                                                     options.index.string(), std::strerror(errno))};
   }
   KEDGE_ASSIGN(const Index index, Index::open(options, place.identity));
   std::vector<fs::path> files = index.earlier();

@@ -35,7 +35,11 @@ class KeyWriter {
 
  private:
   KeyWriter(KeyFiles files, data::LineFile keys, data::LineFile offsets, data::LineFile shingles, data::LineFile ids)
-      : files_(std::move(files)), keys_(std::move(keys)), offsets_(std::move(offsets)), shingles_(std::move(shingles)), ids_(std::move(ids)) {}
+      : files_(std::move(files)),
+        keys_(std::move(keys)),
+        offsets_(std::move(offsets)),
+        shingles_(std::move(shingles)),
+        ids_(std::move(ids)) {}
 
   KeyFiles files_;
   data::LineFile keys_, offsets_, shingles_, ids_;

@@ -47,11 +47,13 @@ class MainText final : public Extractor {
 
 class Justext final : public Extractor {
  public:
-  explicit Justext(const StopWords& stop_words) : stop_words_(stop_words) {}
+  explicit Justext(std::shared_ptr<const StopWords> stop_words) : stop_words_(std::move(stop_words)) {}
 
  private:
-  [[nodiscard]] std::string text_of(std::string_view html) const override { return extract_justext(html, stop_words_); }
-  const StopWords& stop_words_;
+  [[nodiscard]] std::string text_of(std::string_view html) const override {
+    return extract_justext(html, stop_words_.get());
+  }
+  std::shared_ptr<const StopWords> stop_words_;  // null: none are needed
 };
 
 }  // namespace
@@ -68,8 +70,13 @@ Result<std::unique_ptr<Operator>> make_extractor(const ExtractOptions& options) 
   if (options.markdown) {
     return Error{ErrorKind::invalid_input, "--markdown: only the modes precision and recall keep tables and code"};
   }
-  KEDGE_ASSIGN(const StopWords* stop_words, StopWords::of(options.language));
-  return std::unique_ptr<Operator>(std::make_unique<Justext>(*stop_words));
+  std::shared_ptr<const StopWords> stop_words;
+  if (!options.stop_list.empty()) {
+    KEDGE_ASSIGN(stop_words, StopWords::read(options.stop_list));
+  } else if (!is_without_spaces(options.language)) {
+    KEDGE_ASSIGN(stop_words, StopWords::of(options.language));
+  }
+  return std::unique_ptr<Operator>(std::make_unique<Justext>(std::move(stop_words)));
 }
 
 }  // namespace kedge::curate

@@ -1,6 +1,7 @@
 #pragma once
 // The operator that takes the text out of pages.
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,9 +11,10 @@
 namespace kedge::curate {
 
 struct ExtractOptions {
-  std::string mode = "precision";  // recall, justext
-  std::string language = "en";     // justext: of the stop words
-  bool markdown = false;           // precision, recall: tables and code are kept as Markdown
+  std::string mode = "precision";        // recall, justext
+  std::string language = "en";           // justext: of the stop words
+  std::filesystem::path stop_list = {};  // justext: a file of them, in place of the language's
+  bool markdown = false;                 // precision, recall: tables and code are kept as Markdown
 };
 
 /// `{"id","url","text"}`. Fails with invalid_input or unsupported.

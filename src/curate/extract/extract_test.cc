@@ -2,8 +2,13 @@
 // Method: small pages, one habit of the web each.
 #include "curate/extract/extract.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 #include "curate/extract/http_page.h"
 #include "curate/extract/justext.h"
@@ -84,16 +89,16 @@ TEST(MainText, what_a_template_holds_is_not_shown) {
 }
 
 TEST(Justext, short_paragraphs_are_judged_in_one_pass) {
-  const auto* english = StopWords::of("en").value();
-  EXPECT_EQ(extract_justext(repeated("<p>a</p>", 300'000) + repeated("<h1><br></h1>", 300'000), *english), "");
+  const auto english = StopWords::of("en").value();
+  EXPECT_EQ(extract_justext(repeated("<p>a</p>", 300'000) + repeated("<h1><br></h1>", 300'000), english.get()), "");
 }
 
 TEST(Justext, good_paragraphs_take_their_headings_along) {
   const std::string good =
       "It is the kind of paragraph that has many of the words which are in every text, and it is long enough to be "
       "taken for the content of a page by all of the rules that there are in this method, so it is good.";
-  const StopWords* english = StopWords::of("en").value();
-  EXPECT_EQ(extract_justext("<p><a href=1>menu</a></p><h1>Title</h1><p>" + good + "</p><p>Short.</p>", *english),
+  const auto english = StopWords::of("en").value();
+  EXPECT_EQ(extract_justext("<p><a href=1>menu</a></p><h1>Title</h1><p>" + good + "</p><p>Short.</p>", english.get()),
             "Title\n" + good);
   EXPECT_FALSE(StopWords::of("xx").ok());
 }
@@ -115,6 +120,28 @@ TEST(HttpPage, refuses_what_is_no_page) {
   EXPECT_EQ(read_http_page("GET / HTTP/1.1").error().kind, ErrorKind::corrupt_data);
   EXPECT_EQ(read_http_page("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").value(),
             "abc");
+}
+
+TEST(Justext, other_languages_have_stop_lists_or_need_none) {
+  std::string good;
+  for (int i = 0; i < 4; ++i) good += "Das ist ein Text, der in der Sprache des Landes steht und nicht auf Englisch. ";
+  good.pop_back();
+  const std::string page = "<p><a href=1>Speisekarte</a></p><p>" + good + "</p>";
+  EXPECT_EQ(extract_justext(page, StopWords::of("de").value().get()), good);
+  EXPECT_EQ(extract_justext(page, StopWords::of("en").value().get()), "");
+  EXPECT_EQ(extract_justext(page, nullptr), "Speisekarte\n" + good);
+  EXPECT_TRUE(is_without_spaces("ja"));
+  const auto unknown = StopWords::of("xx");
+  EXPECT_NE(unknown.error().message.find("expected one of the stop lists: en, de, es, fr, "), std::string::npos);
+  const auto file = std::filesystem::temp_directory_path() / fmt::format("kedge_stop_{}.txt", ::getpid());
+  std::ofstream(file) << "# of mine\nDAS\r\nein\nder\nin\ndes\nund\n";
+  const auto read = StopWords::read(file);
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_TRUE(read.value()->contains("das"));
+  EXPECT_EQ(extract_justext(page, read.value().get()), good);
+  std::ofstream(file) << "# nothing\n";
+  EXPECT_NE(StopWords::read(file).error().message.find("no words, expected one a line"), std::string::npos);
+  std::filesystem::remove(file);
 }
 
 }  // namespace

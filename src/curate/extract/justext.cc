@@ -6,12 +6,15 @@
 
 #include <algorithm>
 
+#include "core/file.h"
 #include "curate/code_text.h"
 #include "curate/extract/html_tree.h"
+#include "text/unicode/utf8.h"
 
 namespace kedge::curate {
 
 extern const std::string_view kEnglishStopWords;  // src/curate/data/stop_words_en.txt
+extern const std::string_view kStopWords;         // src/curate/data/stop_words.txt
 
 namespace {
 
@@ -218,17 +221,47 @@ class Context {
 StopWords::StopWords(std::string_view list) {
   const std::u32string codes = to_codes(list);
   for (const CodeView line : split_lines(codes)) {
-    if (!line.empty() && !line.starts_with(U"# ")) words_.insert(to_utf8(to_lower(line)));
+    const CodeView word = strip(line);
+    if (!word.empty() && !line.starts_with(U"# ")) words_.insert(to_utf8(to_lower(word)));
   }
 }
 
-Result<const StopWords*> StopWords::of(std::string_view language) {
-  static const StopWords english(kEnglishStopWords);
-  if (language == "en") return &english;
-  return Error{ErrorKind::unsupported, fmt::format("--language: there is a stop list for en, none for '{}'", language)};
+Result<std::shared_ptr<const StopWords>> StopWords::of(std::string_view language) {
+  if (language == "en") return std::shared_ptr<const StopWords>(new StopWords(kEnglishStopWords));
+  std::string known = "en";
+  for (size_t begin = kStopWords.find("\n## "); begin != std::string_view::npos;) {
+    const std::string_view rest = kStopWords.substr(begin + 4);
+    const size_t end = std::min(rest.find('\n'), rest.size()), next = rest.find("\n## ");
+    if (rest.substr(0, end) == language) {
+      const std::string_view list = rest.substr(end, next == std::string_view::npos ? next : next - end);
+      return std::shared_ptr<const StopWords>(new StopWords(list));
+    }
+    known += ", " + std::string(rest.substr(0, end));
+    begin = next == std::string_view::npos ? next : begin + 4 + next;
+  }
+  return Error{ErrorKind::unsupported,
+               fmt::format("--language: found '{}', expected one of the stop lists: {}; or ja, ko, th, zh, which need "
+                           "none; --stop-list FILE takes any",
+                           language, known)};
 }
 
-std::string extract_justext(std::string_view html, const StopWords& stop_words) {
+Result<std::shared_ptr<const StopWords>> StopWords::read(const std::filesystem::path& file) {
+  constexpr size_t kBytesMax = size_t{1} << 20;
+  KEDGE_ASSIGN(std::string bytes, read_file(file, kBytesMax));
+  if (bytes.starts_with("\xEF\xBB\xBF")) bytes.erase(0, 3);
+  if (!text::is_valid_utf8(bytes)) {
+    return Error{ErrorKind::corrupt_data, file.string() + ": not UTF-8, expected one word a line"};
+  }
+  const std::shared_ptr<const StopWords> words(new StopWords(bytes));
+  if (!words->words_.empty()) return words;
+  return Error{ErrorKind::corrupt_data, file.string() + ": no words, expected one a line"};
+}
+
+bool is_without_spaces(std::string_view language) {
+  return language == "ja" || language == "ko" || language == "th" || language == "zh";
+}
+
+std::string extract_justext(std::string_view html, const StopWords* stop_words) {
   const auto tree = HtmlTree::parse(html);
   std::vector<Paragraph> paragraphs;
   if (tree != nullptr) {
@@ -236,11 +269,13 @@ std::string extract_justext(std::string_view html, const StopWords& stop_words) 
   } else {
     paragraphs.emplace_back().text = normalized(strip(to_codes(text_without_tags(html))));
   }
-  for (Paragraph& paragraph : paragraphs) paragraph.context_free = judge(paragraph, stop_words);
-  Context(paragraphs).revise();
+  if (stop_words != nullptr) {
+    for (Paragraph& paragraph : paragraphs) paragraph.context_free = judge(paragraph, *stop_words);
+    Context(paragraphs).revise();
+  }
   std::string text;
   for (const Paragraph& paragraph : paragraphs) {
-    if (paragraph.verdict != Verdict::good) continue;
+    if (stop_words != nullptr && paragraph.verdict != Verdict::good) continue;
     if (!text.empty()) text += '\n';
     append_utf8(text, paragraph.text);
   }

@@ -1,50 +1,15 @@
 #include "curate/perplexity/ngram_model.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "core/file.h"
-#include "core/printable.h"
 #include "curate/normal_forms.h"
+#include "curate/perplexity/arpa_model.h"
+#include "curate/perplexity/kenlm_model.h"
 
 namespace kedge::curate {
 namespace {
-
-constexpr size_t kOrderMax = 10;
-constexpr uint64_t kRunsMax = 4'000'000'000;
-constexpr float kUnknown = -100;  // KenLM's for models without <unk>
-constexpr std::string_view kSpaces(" \t\n\r\v\f\0", 7);
-
-uint64_t hash_of(std::span<const uint32_t> ids) {
-  uint64_t hash = ids.size();
-  for (const uint32_t id : ids) {
-    hash = (hash ^ id) + 0x9E3779B97F4A7C15U;
-    hash = (hash ^ hash >> 30) * 0xBF58476D1CE4E5B9U;
-    hash = (hash ^ hash >> 27) * 0x94D049BB133111EBU;
-    hash ^= hash >> 31;
-  }
-  return hash;
-}
-
-template <typename Use>
-void for_each_word(std::string_view text, const Use& use) {
-  while (true) {
-    const size_t begin = text.find_first_not_of(kSpaces);
-    if (begin == std::string_view::npos) return;
-    const size_t end = std::min(text.find_first_of(kSpaces, begin), text.size());
-    use(text.substr(begin, end - begin));
-    text.remove_prefix(end);
-  }
-}
-
-template <typename Number>
-bool read_number(std::string_view text, Number& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
-}
 
 /// What CCNet puts in place of punctuation beyond ASCII; null for other characters.
 const char32_t* ascii_of(char32_t c) {
@@ -108,176 +73,48 @@ const char32_t* ascii_of(char32_t c) {
   }
 }
 
-}  // namespace
-
-/// Takes an ARPA file apart, line by line.
-class NgramModel::Reader {
+/// A binary and the file that it lies in.
+class MappedModel final : public NgramModel {
  public:
-  Reader(std::string_view text, std::string name, NgramModel& model)
-      : rest_(text), name_(std::move(name)), model_(model) {}
-
-  Status read() {
-    if (rest_.starts_with("mmap lm ")) {
-      return Error{ErrorKind::unsupported, name_ + ": a binary of KenLM's, expected its ARPA text (lmplz writes it)"};
-    }
-    while (next_line() && line_ != "\\data\\") {
-    }
-    KEDGE_TRY(read_counts());
-    model_.order_ = counts_.size();
-    model_.ids_.emplace("<unk>", 0);
-    model_.unigrams_.push_back({kUnknown, 0});
-    for (size_t n = 1; n <= counts_.size(); ++n) KEDGE_TRY(read_section(n));
-    if (line_ != "\\end\\") return broken("\\end\\");
-    for (const auto& [word, id] : {std::pair{"<s>", &model_.begin_}, {"</s>", &model_.end_}}) {
-      const auto found = model_.ids_.find(word);
-      if (found == model_.ids_.end()) {
-        return Error{ErrorKind::corrupt_data, fmt::format("{}: no {} among its words", name_, word)};
-      }
-      *id = found->second;
-    }
-    return Done{};
-  }
+  MappedModel(std::shared_ptr<const MappedFile> file, std::unique_ptr<NgramModel> model)
+      : file_(std::move(file)), model_(std::move(model)) {}
+  using NgramModel::score;
+  [[nodiscard]] Score score(std::span<const std::string_view> words) const override { return model_->score(words); }
 
  private:
-  bool next_line() {
-    do {
-      if (rest_.empty()) {
-        line_ = {};
-        return false;
-      }
-      const size_t end = std::min(rest_.find('\n'), rest_.size());
-      line_ = rest_.substr(0, end);
-      rest_.remove_prefix(std::min(end + 1, rest_.size()));
-      if (line_.ends_with('\r')) line_.remove_suffix(1);
-      ++number_;
-    } while (line_.find_first_not_of(kSpaces) == std::string_view::npos);
-    return true;
-  }
-
-  Error broken(std::string_view expected) const {
-    constexpr size_t kShown = 80;
-    return {ErrorKind::corrupt_data, fmt::format("{}: line {}: found '{}', expected {}", name_, number_,
-                                                 one_line(std::string(line_.substr(0, kShown))), expected)};
-  }
-
-  Status read_counts() {
-    while (next_line() && line_.starts_with("ngram ")) {
-      const size_t equals = line_.find('=');
-      size_t n = 0;
-      uint64_t count = 0;
-      if (equals == std::string_view::npos || !read_number(line_.substr(6, equals - 6), n) ||
-          !read_number(line_.substr(equals + 1), count) || n != counts_.size() + 1 || count > kRunsMax) {
-        return broken("ngram N=COUNT, N from 1 on");
-      }
-      counts_.push_back(count);
-    }
-    if (counts_.empty()) return broken("an ARPA file: \\data\\ and ngram 1=COUNT");
-    if (counts_.size() <= kOrderMax) return Done{};
-    return Error{ErrorKind::unsupported,
-                 fmt::format("{}: runs of {} words, at most {} are read", name_, counts_.size(), kOrderMax)};
-  }
-
-  /// REQUIRES: the line at hand should be the section's title; leaves the line after the section.
-  Status read_section(size_t n) {
-    const std::string title = fmt::format("\\{}-grams:", n);
-    if (line_ != title) return broken(title);
-    uint64_t count = 0;
-    while (next_line() && line_[0] != '\\') {
-      KEDGE_TRY(read_run(n));
-      ++count;
-    }
-    if (count == counts_[n - 1]) return Done{};
-    return Error{ErrorKind::corrupt_data,
-                 fmt::format("{}: {} runs of {} words, expected {} as \\data\\ says", name_, count, n, counts_[n - 1])};
-  }
-
-  Status read_run(size_t n) {
-    fields_.clear();
-    for_each_word(line_, [&](std::string_view field) { fields_.push_back(field); });
-    Weights weights;
-    const bool whole = fields_.size() == n + 1 || (fields_.size() == n + 2 && n < counts_.size());
-    if (!whole || !read_number(fields_[0], weights.probability) || !(weights.probability <= 0) ||
-        (fields_.size() == n + 2 &&
-         !(read_number(fields_[n + 1], weights.backoff) && std::isfinite(weights.backoff)))) {
-      return broken(fmt::format("a log10 probability of 0 at most, {} words, and a back-off weight or none", n));
-    }
-    if (n == 1) {
-      add_word(fields_[1], weights);
-      return Done{};
-    }
-    ids_.clear();
-    for (size_t i = 1; i <= n; ++i) {
-      const auto found = model_.ids_.find(std::string(fields_[i]));
-      if (found == model_.ids_.end()) return broken("words that are among the 1-grams");
-      ids_.push_back(found->second);
-    }
-    model_.runs_.insert_or_assign(hash_of(ids_), weights);
-    return Done{};
-  }
-
-  void add_word(std::string_view word, Weights weights) {
-    if (word == "<UNK>") word = "<unk>";
-    const auto [at, is_new] =
-        model_.ids_.try_emplace(std::string(word), static_cast<uint32_t>(model_.unigrams_.size()));
-    if (is_new) model_.unigrams_.emplace_back();
-    model_.unigrams_[at->second] = weights;
-  }
-
-  std::string_view rest_, line_;
-  std::string name_;
-  NgramModel& model_;
-  uint64_t number_ = 0;
-  std::vector<uint64_t> counts_;
-  std::vector<std::string_view> fields_;
-  std::vector<uint32_t> ids_;
+  std::shared_ptr<const MappedFile> file_;
+  std::unique_ptr<NgramModel> model_;
 };
 
+}  // namespace
+
 Result<std::unique_ptr<NgramModel>> NgramModel::open(const std::filesystem::path& path) {
-  KEDGE_ASSIGN(const auto file, MappedFile::open(path));
-  return parse({reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()}, path.string());
+  KEDGE_ASSIGN(auto file, MappedFile::open(path));
+  const std::string_view bytes(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  KEDGE_ASSIGN(auto model, parse(bytes, path.string()));
+  if (!is_kenlm_binary(bytes)) return model;
+  return std::unique_ptr<NgramModel>(std::make_unique<MappedModel>(std::move(file), std::move(model)));
 }
 
-Result<std::unique_ptr<NgramModel>> NgramModel::parse(std::string_view arpa, const std::string& name) {
-  auto model = std::make_unique<NgramModel>();
-  KEDGE_TRY(Reader(arpa, name, *model).read());
-  return model;
-}
-
-uint32_t NgramModel::id_of(std::string_view word) const {
-  const auto found = ids_.find(std::string(word));
-  return found == ids_.end() ? 0 : found->second;
-}
-
-const NgramModel::Weights* NgramModel::find(std::span<const uint32_t> words) const {
-  if (words.size() == 1) return &unigrams_[words[0]];
-  const auto found = runs_.find(hash_of(words));
-  return found == runs_.end() ? nullptr : &found->second;
-}
-
-double NgramModel::probability(std::span<const uint32_t> context, uint32_t word) const {
-  std::vector<uint32_t> run(context.begin(), context.end());
-  run.push_back(word);
-  double backoff = 0;
-  for (size_t skipped = 0; skipped < run.size(); ++skipped) {
-    const std::span<const uint32_t> left = std::span(run).subspan(skipped);
-    if (const Weights* weights = find(left)) return backoff + double{weights->probability};
-    if (const Weights* weights = find(left.first(left.size() - 1))) backoff += double{weights->backoff};
-  }
-  return backoff + double{kUnknown};
+Result<std::unique_ptr<NgramModel>> NgramModel::parse(std::string_view bytes, const std::string& name) {
+  return is_kenlm_binary(bytes) ? parse_kenlm_binary(bytes, name) : ArpaModel::parse(bytes, name);
 }
 
 NgramModel::Score NgramModel::score(std::string_view sentence) const {
-  Score score;
-  std::vector<uint32_t> context = {begin_};
-  const auto add = [&](uint32_t word) {
-    if (context.size() >= order_) context.erase(context.begin());
-    score.log10 += probability(context, word);
-    ++score.tokens;
-    context.push_back(word);
-  };
-  for_each_word(sentence, [&](std::string_view word) { add(id_of(word)); });
-  add(end_);
-  return score;
+  std::vector<std::string_view> words;
+  split_ascii(sentence, words);
+  return score(words);
+}
+
+void split_ascii(std::string_view text, std::vector<std::string_view>& words) {
+  words.clear();
+  while (true) {
+    const size_t begin = text.find_first_not_of(kAsciiSpaces);
+    if (begin == std::string_view::npos) return;
+    const size_t end = std::min(text.find_first_of(kAsciiSpaces, begin), text.size());
+    words.push_back(text.substr(begin, end - begin));
+    text.remove_prefix(end);
+  }
 }
 
 std::u32string normalize_as_ccnet(CodeView line) {
@@ -307,6 +144,16 @@ double perplexity_of(const NgramModel& model, std::string_view text, bool normal
     text.remove_prefix(end + 1);
   }
   return std::pow(10.0, -sum.log10 / static_cast<double>(sum.tokens));
+}
+
+Result<double> perplexity_of_pieces(const NgramModel& model, const Tokenizer& tokenizer, std::string_view text,
+                                    bool normalize) {
+  const std::string plain = normalize ? to_utf8(normalize_as_ccnet(to_codes(text))) : std::string(text);
+  KEDGE_ASSIGN(const std::vector<TokenId> ids, tokenizer.encode(plain, {.parse_special = false}));
+  std::vector<std::string_view> pieces;
+  for (const TokenId id : ids) pieces.push_back(tokenizer.token_text(id));
+  const NgramModel::Score score = model.score(pieces);
+  return std::pow(10.0, -score.log10 / static_cast<double>(score.tokens));
 }
 
 }  // namespace kedge::curate

@@ -7,6 +7,7 @@
 #include <array>
 #include <optional>
 
+#include "curate/pii/keccak.h"
 #include "curate/pii/numbers.h"
 
 namespace kedge::curate {
@@ -81,6 +82,17 @@ bool is_bech32(std::string_view text) {
   return polymod(text.substr(0, one), data) == bech32_constant(data[0]);
 }
 
+bool is_ethereum(std::string_view text) {
+  constexpr size_t kDigits = 40;
+  if (text.size() != kDigits + 2 || !text.starts_with("0x")) return false;
+  const std::string_view digits = text.substr(2);
+  if (digits.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos) return false;
+  if (digits.find_first_not_of("0123456789") == std::string_view::npos) return false;  // a number written out
+  const bool any_small = digits.find_first_of("abcdef") != std::string_view::npos;
+  const bool any_capital = digits.find_first_of("ABCDEF") != std::string_view::npos;
+  return any_small != any_capital || text == ethereum_address(digits);
+}
+
 std::string digits_of(std::string_view value) {
   std::string digits;
   std::copy_if(value.begin(), value.end(), std::back_inserter(digits), [](char c) { return c >= '0' && c <= '9'; });
@@ -121,7 +133,19 @@ bool passes_verhoeff(std::string_view digits) {
 }  // namespace
 
 bool is_crypto_address(std::string_view text) {
-  return is_base58check(text) || is_bech32(text);
+  return is_ethereum(text) || is_base58check(text) || is_bech32(text);
+}
+
+std::string ethereum_address(std::string_view digits) {
+  std::string address = "0x";
+  for (const char c : digits) address += c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
+  const std::string digest = keccak256(std::string_view(address).substr(2));
+  for (size_t i = 0; i < digits.size(); ++i) {
+    const int nibble = static_cast<unsigned char>(digest[i / 2]) >> (i % 2 == 0 ? 4 : 0) & 15;
+    char& c = address[i + 2];
+    if (nibble >= 8 && c >= 'a') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return address;
 }
 
 char base58_version(std::string_view address) {

@@ -16,8 +16,11 @@ inline constexpr const char* kApiKeys =
     R"(xox[abprs]-[0-9A-Za-z-]{10,120}|hf_[A-Za-z0-9]{34}|npm_[A-Za-z0-9]{36}|)"
     R"(SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43})";
 
-/// Base58Check (Bitcoin, Litecoin, Dogecoin) or Bech32 and Bech32m (BIP 173, BIP 350), checksum and all.
+/// Base58Check (Bitcoin, Litecoin, Dogecoin), Bech32 and Bech32m (BIP 173, BIP 350), or Ethereum's 0x and 40
+/// hexadecimal digits (EIP-55), checksum and all; digits of one case have none.
 bool is_crypto_address(std::string_view text);
+/// 40 hexadecimal digits with EIP-55's capitals, "0x" before them.
+std::string ethereum_address(std::string_view digits);
 /// The address with this version byte (Base58Check) over 20 bytes.
 std::string base58check(std::string_view payload);
 /// hrp, "1", data (0 to 31 each) and its checksum; Bech32m from segregated witness version 1 on.

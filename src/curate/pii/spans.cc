@@ -222,7 +222,8 @@ std::vector<Rule> make_secret_rules(const std::vector<PiiType>& types) {
   }
   if (wanted(PiiType::api_key)) rules.push_back(make_rule(kApiKeys, take_api_key));
   if (wanted(PiiType::crypto_address)) {
-    rules.push_back(make_rule(R"([1-9A-HJ-NP-Za-km-z]{26,35}|(bc|ltc|tb)1[02-9ac-hj-np-z]{11,87})", take_crypto));
+    rules.push_back(
+        make_rule(R"(0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{26,35}|(bc|ltc|tb)1[02-9ac-hj-np-z]{11,87})", take_crypto));
   }
   return rules;
 }

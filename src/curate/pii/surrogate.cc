@@ -119,7 +119,21 @@ std::string ipv6(Draw& draw) {
   return made;
 }
 
+/// With a checksum where the value has one.
+std::string ethereum(Draw& draw, std::string_view value) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string digits = "a";  // so that it is no decimal number
+  while (digits.size() < value.size() - 2) digits += kDigits[draw.below(16)];
+  const bool any_capital = value.find_first_of("ABCDEF") != std::string_view::npos;
+  if (!any_capital) return "0x" + digits;
+  if (value.find_first_of("abcdef") != std::string_view::npos) return ethereum_address(digits);
+  std::transform(digits.begin(), digits.end(), digits.begin(),
+                 [](char c) { return c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c; });
+  return "0x" + digits;
+}
+
 std::string crypto(Draw& draw, std::string_view value) {
+  if (value.starts_with("0x")) return ethereum(draw, value);
   const size_t one = value.find('1');
   const std::string_view hrp = value.substr(0, one);
   if (hrp == "bc" || hrp == "tb" || hrp == "ltc") {

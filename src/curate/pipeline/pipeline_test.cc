@@ -2,6 +2,7 @@
 // where it stopped.
 #include "curate/pipeline/pipeline.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -139,7 +140,41 @@ TEST(Pipeline, reads_nemos_filters_and_recipes_of_data_juicer) {
   const auto juicer = parse_pipeline("dataset_path: a\nprocess: [{words_num_filter: {min_num: 3}}]", "j");
   ASSERT_TRUE(juicer.ok()) << juicer.error().message;
   EXPECT_EQ(juicer.value().steps[0].op, "filter");
-  EXPECT_NE(message_of("process: [image_shape_filter]").find("no counterpart"), std::string::npos);
+  EXPECT_EQ(juicer.value().steps[0].options["limits"]["num_words"]["min"], 3);
+  EXPECT_EQ(
+      message_of("process: [text_lenght_filter]"),
+      "p.yaml.process[0].text_lenght_filter: found 'text_lenght_filter', which has no counterpart; those that have one "
+      "and are spelled most like it are text_length_filter, token_num_filter or words_num_filter");
+  EXPECT_NE(message_of("process: [stopwords_filter]").find("only: [common_english_words]"), std::string::npos);
+}
+
+TEST(Pipeline, data_juicers_operators_do_what_they_do_there) {
+  const auto made_of = [](const std::string& recipe, std::string text) {
+    const auto pipeline = parse_pipeline("process: [" + recipe + "]", "j");
+    EXPECT_TRUE(pipeline.ok()) << pipeline.error().message;
+    const StepConfig& config = pipeline.value().steps[0];
+    OptionReader options(config.options, config.where);
+    const auto step = find_operator(config.op)->make(options, "");
+    EXPECT_TRUE(step.ok()) << step.error().message;
+    data::Document document;
+    document.text = std::move(text);
+    const Outcome outcome = step.value()->apply(document);
+    return outcome.values.empty() ? document.text : fmt::format("{:.6f} {}", outcome.values[0].second, outcome.keep);
+  };
+  // By data-juicer 1.6.1.
+  EXPECT_EQ(made_of("text_length_filter", "\u00e9t\u00e9"), "3.000000 false");
+  EXPECT_EQ(made_of("words_num_filter: {min_num: 3}", "a\u00a0b  c\td\n"), "3.000000 true");
+  EXPECT_EQ(made_of("average_line_length_filter", "abcdef\nghijklm\n\nno"), "4.500000 false");
+  EXPECT_EQ(made_of("maximum_line_length_filter: {min_len: 7}", "abcdef\nghijklm\n\nno"), "7.000000 true");
+  EXPECT_EQ(made_of("alphanumeric_filter", "a_1\u00bd\u4e8c !?"), "0.500000 true");
+  EXPECT_EQ(made_of("character_repetition_filter: {rep_len: 2}", "ababababcdcdxyz"), "0.500000 true");
+  EXPECT_EQ(made_of("character_repetition_filter", "short"), "0.000000 true");
+  EXPECT_EQ(made_of("clean_email_mapper: {repl: MAIL}", "to a.b@c.de, now"), "to MAIL, now");
+  EXPECT_EQ(made_of("clean_ip_mapper", "at 10.0.0.1 and 2001:db8:0:0:0:0:0:1."), "at  and .");
+  EXPECT_EQ(made_of("clean_links_mapper", "see https://a.b/c?d=(e), or www.f.gh/i."), "see , or .");
+  EXPECT_EQ(made_of("clean_copyright_mapper", "x\n/* (C) COPYRIGHT */y/* z */"), "x\ny/* z */");
+  EXPECT_EQ(made_of("clean_copyright_mapper", "# one\n\n// two\ncode\n# three"), "code\n# three");
+  EXPECT_EQ(made_of("replace_content_mapper: {pattern: \"r'o+'\", repl: \"0\"}", "foo bo"), "f0 b0");
 }
 
 TEST(JsonLine, members_are_set_and_removed_and_the_rest_stays) {

@@ -149,7 +149,8 @@ class Run {
   static Json state_of(const fs::path& path) {
     std::error_code code;
     const auto changed = fs::last_write_time(path, code).time_since_epoch();
-    return {path.string(), fs::file_size(path, code), std::chrono::duration_cast<std::chrono::seconds>(changed).count()};
+    return {path.string(), fs::file_size(path, code),
+            std::chrono::duration_cast<std::chrono::seconds>(changed).count()};
   }
   /// Files that a step's options name: models, lists, patterns.
   void add_files(const Json& options) {

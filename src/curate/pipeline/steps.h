@@ -18,6 +18,12 @@ std::string json_number(double value);
 /// Puts `text` in place of the document's, where it is another one.
 void replace_text(data::Document& document, std::string_view text, Outcome& outcome);
 
+/// The step `classify` over an encoder's classification head; takes all options but `model`.
+MadeStep make_head_classify(OptionReader& options, const Folder& folder, const std::string& model);
+
+/// The step `filter` with data-juicer's statistics; takes all options but `profile`.
+MadeStep make_juicer_filter(OptionReader& options);
+
 OperatorInfo extract_operator();
 OperatorInfo clean_operator();
 OperatorInfo language_operator();

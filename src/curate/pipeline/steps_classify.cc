@@ -100,6 +100,7 @@ Result<std::unique_ptr<TextClassifier>> open_model(OptionReader& options, const 
 MadeStep make_classify(OptionReader& options, const Folder& folder) {
   ClassifyStep::Settings settings;
   const std::string file = options.text("model", "");
+  if (std::filesystem::is_directory(folder / file) && !file.empty()) return make_head_classify(options, folder, file);
   settings.pareto = options.choice("rule", "threshold", {"threshold", "pareto"}) == "pareto";
   std::string label = options.text("label", settings.pareto ? "hq" : "");
   settings.keep = options.texts("keep");
@@ -127,10 +128,16 @@ MadeStep make_classify(OptionReader& options, const Folder& folder) {
 OperatorInfo classify_operator() {
   return {"classify",
           "what a classifier says of a text, written beside it; drops by label or probability",
-          "fastText (Joulin et al. 2017); pareto: NeMo Curator 1.4's FastTextQualityFilter, after Brown et al. 2020",
-          {{"model", "", "a fastText model (.bin, .ftz), such as `kedge curate train-classifier` makes"},
+          "fastText (Joulin et al. 2017); pareto: NeMo Curator 1.4's FastTextQualityFilter, after Brown et al. 2020; "
+          "heads: "
+          "its classifiers' filter_by",
+          {{"model", "",
+            "a fastText model (.bin, .ftz), such as `kedge curate train-classifier` makes, or the folder of an encoder "
+            "with a classification head"},
            {"label", "", "whose probability counts; without it the likeliest label's; pareto: hq"},
-           {"keep", "", "labels to keep where they are the likeliest; all without it"},
+           {"keep", "",
+            "labels to keep where they are the likeliest (heads of which several may hold: where one of them has .5 "
+            "or more); all without it"},
            {"min", "0", "drop below this probability"},
            {"max", "1", "and above this one"},
            {"rule", "threshold", "pareto: keep where a number drawn for the id is larger than 1 - probability"},

@@ -109,6 +109,17 @@ TextOp make_boilerplate(OptionReader& options) {
   return [everywhere](CodeView text) { return without_boilerplate(text, everywhere); };
 }
 
+TextOp make_replace(OptionReader& options) {
+  const std::string regex = options.text("pattern", ""), in_place = options.text("with", "");
+  auto compiled = Pattern::compile(regex, Pattern::Unit::characters);
+  if (regex.empty() || !compiled.ok()) {
+    options.fail("pattern", regex, compiled.ok() ? "a regular expression" : compiled.error().message);
+    return {};
+  }
+  const auto pattern = std::make_shared<const Pattern>(std::move(compiled.value()));
+  return [pattern, in_place](CodeView text) { return with_replaced(text, *pattern, in_place); };
+}
+
 struct MadeTextOp {
   std::string_view name;
   TextOp (*make)(OptionReader& options);
@@ -117,6 +128,7 @@ struct MadeTextOp {
 constexpr MadeTextOp kWithSettings[] = {{"ftfy", make_ftfy},
                                         {"slice", make_slice},
                                         {"remove_lines", make_remove_lines},
+                                        {"replace", make_replace},
                                         {"symbol_lines", make_symbol_lines},
                                         {"boilerplate", make_boilerplate},
                                         {"c4_lines", make_c4_lines}};
@@ -137,8 +149,9 @@ Result<TextOp> read_op(const Json& json, OptionReader& options, std::vector<std:
       return made;
     }
   }
-  options.fail("ops", json,
-               text_op_names() + "; with settings ftfy, slice, remove_lines, symbol_lines, boilerplate, c4_lines");
+  options.fail(
+      "ops", json,
+      text_op_names() + "; with settings ftfy, slice, remove_lines, replace, symbol_lines, boilerplate, c4_lines");
   KEDGE_TRY(options.finish());
   return TextOp();
 }
@@ -163,7 +176,8 @@ std::string describe_ops() {
   for (const NamedTextOp& op : text_ops()) text += fmt::format("{}: {}; ", op.name, op.meaning);
   return text +
          "slice: {left, right, include_left, include_right, strip}, from and to an index or a text; remove_lines: "
-         "{patterns}, lines that equal one. Settings are the peers': ftfy's, c4_lines DataTrove's, boilerplate NeMo's";
+         "{patterns}, lines that equal one; replace: {pattern, with}, a regular "
+         "expression (PCRE2). Settings are the peers': ftfy's, c4_lines DataTrove's, boilerplate NeMo's";
 }
 
 }  // namespace

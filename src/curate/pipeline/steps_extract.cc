@@ -27,10 +27,12 @@ class ExtractStep final : public Step {
   std::unique_ptr<Operator> op_;
 };
 
-MadeStep make_extract(OptionReader& options, const Folder&) {
+MadeStep make_extract(OptionReader& options, const Folder& folder) {
   ExtractOptions settings;
   settings.mode = options.choice("mode", settings.mode, {"precision", "recall", "justext"});
   settings.language = options.text("language", settings.language);
+  const std::string stop_list = options.text("stop_list", "");
+  if (!stop_list.empty()) settings.stop_list = folder / stop_list;
   settings.markdown = options.flag("markdown", settings.markdown);
   KEDGE_TRY(options.finish());
   KEDGE_ASSIGN(auto op, make_extractor(settings));
@@ -44,7 +46,8 @@ OperatorInfo extract_operator() {
           "the main text of pages: `html` in JSONL, or responses in web archives",
           "docs/guide/curate.md; jusText: Pomikalek 2011",
           {{"mode", "precision", "precision, recall or justext"},
-           {"language", "en", "justext: of the stop words"},
+           {"language", "en", "justext: of the stop words; ja, ko, th and zh keep every paragraph"},
+           {"stop_list", "", "justext: a file of them, one a line, in place of the language's"},
            {"markdown", "false", "precision, recall: tables and code as Markdown"}},
           make_extract};
 }

@@ -146,7 +146,9 @@ class DolmaStep final : public Step {
 };
 
 MadeStep make_filter(OptionReader& options, const Folder&) {
-  const std::string profile = options.choice("profile", "nemo", {"nemo", "nemo-code", "datatrove", "dolma"});
+  const std::string profile =
+      options.choice("profile", "nemo", {"nemo", "nemo-code", "datatrove", "dolma", "data-juicer"});
+  if (profile == "data-juicer") return make_juicer_filter(options);
   const std::string label = "filter " + profile;
   if (profile == "nemo") {
     KEDGE_ASSIGN(auto limits, read_limits(options));
@@ -163,15 +165,19 @@ MadeStep make_filter(OptionReader& options, const Folder&) {
 }  // namespace
 
 OperatorInfo filter_operator() {
-  return {"filter",
-          "a peer's heuristic filters, with that peer's own numbers",
-          "NeMo Curator 1.4; DataTrove 0.10 (Gopher, C4, FineWeb); Dolma 1.0 (Gopher, C4)",
-          {{"profile", "nemo",
-            "nemo, nemo-code, datatrove, or dolma, whose taggers drop nothing and are written as `dolma`"},
-           {"only", "", "nemo: these filters, in this order"},
-           {"limits", "", "nemo: by filter's name, min or max in place of NeMo's"},
-           {"scores", "false", "nemo: write all scores beside the text"}},
-          make_filter};
+  return {
+      "filter",
+      "a peer's heuristic filters, with that peer's own numbers",
+      "NeMo Curator 1.4; DataTrove 0.10 (Gopher, C4, FineWeb); Dolma 1.0 (Gopher, C4); data-juicer 1.6",
+      {{"profile", "nemo",
+        "nemo, nemo-code, datatrove, data-juicer, or dolma, whose taggers drop nothing and are written as `dolma`"},
+       {"only", "", "nemo: these filters, in this order"},
+       {"limits", "",
+        "nemo: by filter's name, min or max in place of NeMo's; data-juicer: those of alnum_ratio, avg_line_length, "
+        "char_rep_ratio, max_line_length, num_words, text_len that count, each with min or max"},
+       {"rep_len", "10", "data-juicer: of char_rep_ratio's runs, in characters"},
+       {"scores", "false", "nemo: write all scores beside the text"}},
+      make_filter};
 }
 
 }  // namespace kedge::curate

@@ -1,8 +1,10 @@
 // The steps that ask a model: embeddings, and scores of classification heads.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "curate/pipeline/steps.h"
 #include "curate/text_model.h"
@@ -106,7 +108,120 @@ MadeStep make_score(OptionReader& options, const Folder& folder) {
   return std::unique_ptr<Step>(std::make_unique<ScoreStep>(std::move(opened), std::move(settings)));
 }
 
+/// Several labels: a softmax over them, or a sigmoid of each where any may hold.
+class HeadStep final : public Step {
+ public:
+  struct Settings {
+    TextModel::Head head;
+    std::optional<size_t> label;    // whose probability counts; none: the likeliest one's
+    std::vector<std::string> keep;  // empty: all
+    double least = 0, most = 1;
+    std::string member;  // empty: none
+  };
+  HeadStep(std::string label, std::shared_ptr<const TextModel> model, Settings settings)
+      : Step(std::move(label)), model_(std::move(model)), settings_(std::move(settings)) {}
+
+  [[nodiscard]] Outcome apply(data::Document& document) const override {
+    Outcome outcome;
+    const Result<std::vector<float>> logits = model_->logits(document.text);
+    if (!logits.ok()) {
+      refuse(outcome, logits.error());
+      return outcome;
+    }
+    const std::vector<double> shares = probabilities_of(logits.value());
+    const auto best = static_cast<size_t>(std::ranges::max_element(shares) - shares.begin());
+    const double score = shares[settings_.label.value_or(best)];
+    const std::vector<std::string> said = labels_of(shares, best);
+    outcome.labels = said;
+    outcome.values.emplace_back("class_score", score);
+    write(outcome, said, score);
+    const auto is_kept = [&](const std::string& label) {
+      return std::ranges::find(settings_.keep, label) != settings_.keep.end();
+    };
+    if (!settings_.keep.empty() && std::ranges::none_of(said, is_kept)) {
+      outcome.reason = said.empty() ? "no class" : "class " + said.front();
+    } else if (score < settings_.least || score > settings_.most) {
+      outcome.reason = score < settings_.least ? "score below the least" : "score above the most";
+    }
+    outcome.keep = outcome.reason.empty();
+    return outcome;
+  }
+  [[nodiscard]] std::vector<ValueRange> value_ranges() const override {
+    return {{"class_score", 0, 1, settings_.least, settings_.most}};
+  }
+  [[nodiscard]] std::vector<MemberInfo> members() const override {
+    if (settings_.member.empty()) return {};
+    const auto kind = settings_.head.multi_label ? MemberInfo::Kind::json : MemberInfo::Kind::text;
+    return {{settings_.member, kind}, {settings_.member + "_score", MemberInfo::Kind::number}};
+  }
+
+ private:
+  [[nodiscard]] std::vector<double> probabilities_of(const std::vector<float>& logits) const {
+    const double most = *std::ranges::max_element(logits);
+    std::vector<double> shares;
+    double sum = 0;
+    for (const float logit : logits) {
+      shares.push_back(settings_.head.multi_label ? 1 / (1 + std::exp(-double{logit})) : std::exp(logit - most));
+      sum += shares.back();
+    }
+    if (settings_.head.multi_label) return shares;
+    for (double& share : shares) share /= sum;
+    return shares;
+  }
+
+  /// The likeliest, or all that hold, in the head's order.
+  [[nodiscard]] std::vector<std::string> labels_of(const std::vector<double>& shares, size_t best) const {
+    if (!settings_.head.multi_label) return {settings_.head.labels[best]};
+    std::vector<std::string> labels;
+    for (size_t i = 0; i < shares.size(); ++i) {
+      if (shares[i] >= 0.5) labels.push_back(settings_.head.labels[i]);
+    }
+    return labels;
+  }
+
+  void write(Outcome& outcome, const std::vector<std::string>& said, double score) const {
+    std::string json = settings_.head.multi_label ? "[" : "";
+    for (const std::string& label : said) json += (json.size() > 1 ? "," : "") + json_text(label);
+    if (settings_.head.multi_label) json += "]";
+    outcome.details = fmt::format(R"({{"label":{},"score":{}}})", json, json_number(score));
+    if (settings_.member.empty()) return;
+    outcome.members.emplace_back(settings_.member, json);
+    outcome.members.emplace_back(settings_.member + "_score", json_number(score));
+  }
+
+  std::shared_ptr<const TextModel> model_;
+  Settings settings_;
+};
+
 }  // namespace
+
+MadeStep make_head_classify(OptionReader& options, const Folder& folder, const std::string& model) {
+  HeadStep::Settings settings;
+  const std::string label = options.text("label", "");
+  settings.keep = options.texts("keep");
+  settings.least = options.number("min", 0, 0, 1);
+  settings.most = options.number("max", 1, 0, 1);
+  settings.member = options.text("member", "class");
+  KEDGE_TRY(options.finish());
+  KEDGE_ASSIGN(auto opened, open_named(options, folder, model));
+  settings.head = opened->head();
+  const std::vector<std::string>& labels = settings.head.labels;
+  if (labels.size() < 2) {
+    return Error{ErrorKind::unsupported,
+                 fmt::format("{}.model: {} has {}, expected several: `score` takes one of one label", options.where(),
+                             model, labels.empty() ? "no labels" : "one label")};
+  }
+  const auto check = [&](const char* option, const std::string& name) {
+    if (std::ranges::find(labels, name) != labels.end()) return;
+    options.fail(option, name, fmt::format("one of {}'s labels: {}", model, fmt::join(labels, ", ")));
+  };
+  for (const std::string& name : settings.keep) check("keep", name);
+  if (!label.empty()) check("label", label);
+  KEDGE_TRY(options.finish());
+  if (!label.empty()) settings.label = static_cast<size_t>(std::ranges::find(labels, label) - labels.begin());
+  return std::unique_ptr<Step>(std::make_unique<HeadStep>(label.empty() ? "classify" : "classify " + label,
+                                                          std::move(opened), std::move(settings)));
+}
 
 OperatorInfo embed_operator() {
   return {"embed",

@@ -59,6 +59,58 @@ TEST(ModelSteps, scores_have_bounds) {
   EXPECT_EQ(outcome_of(*step.value(), "abcdef").reason, "score too high");
 }
 
+/// Logits of three labels: 0, the text's length less 3, and 1.
+class HeadModel final : public TextModel {
+ public:
+  explicit HeadModel(bool multi_label) : multi_label_(multi_label) {}
+  [[nodiscard]] Result<std::vector<float>> embedding(std::string_view) const override { return Error{}; }
+  [[nodiscard]] Result<Likelihood> likelihood(std::string_view) const override { return Error{}; }
+  [[nodiscard]] Result<double> score(std::string_view) const override { return Error{}; }
+  [[nodiscard]] Head head() const override { return {{"Low", "Medium", "High"}, multi_label_}; }
+  [[nodiscard]] Result<std::vector<float>> logits(std::string_view text) const override {
+    return std::vector<float>{0, static_cast<float>(text.size()) - 3, 1};
+  }
+
+ private:
+  bool multi_label_;
+};
+
+Result<std::unique_ptr<Step>> head_step(bool multi_label, const Json& settings) {
+  set_model_opener([multi_label](const std::string&) -> Result<std::shared_ptr<const TextModel>> {
+    return std::shared_ptr<const TextModel>(std::make_shared<HeadModel>(multi_label));
+  });
+  OptionReader options(settings, "classify");
+  return find_operator("classify")->make(options, "");
+}
+
+TEST(ModelSteps, a_head_of_several_labels_keeps_by_label_or_by_probability) {
+  const double sum = 1 + std::exp(2) + std::exp(1);
+  const auto by_label = head_step(false, {{"model", "/tmp"}, {"keep", {"Medium", "Low"}}});
+  ASSERT_TRUE(by_label.ok()) << by_label.error().message;
+  const Outcome medium = outcome_of(*by_label.value(), "fives");
+  EXPECT_TRUE(medium.keep);
+  ASSERT_EQ(medium.members.size(), 2U);
+  EXPECT_EQ(medium.members[0].second, R"("Medium")");
+  EXPECT_NEAR(medium.values[0].second, std::exp(2) / sum, 1e-12);
+  EXPECT_EQ(outcome_of(*by_label.value(), "abc").reason, "class High");
+  const auto by_share = head_step(false, {{"model", "/tmp"}, {"label", "High"}, {"min", 0.5}});
+  EXPECT_NEAR(outcome_of(*by_share.value(), "fives").values[0].second, std::exp(1) / sum, 1e-12);
+  EXPECT_EQ(outcome_of(*by_share.value(), "fives").reason, "score below the least");
+  EXPECT_TRUE(outcome_of(*by_share.value(), "").keep);
+}
+
+TEST(ModelSteps, labels_of_which_several_hold_are_a_list) {
+  const auto step = head_step(true, {{"model", "/tmp"}, {"keep", "Medium"}});
+  ASSERT_TRUE(step.ok()) << step.error().message;
+  const Outcome two = outcome_of(*step.value(), "fives");
+  EXPECT_EQ(two.members[0].second, R"(["Low","Medium","High"])");
+  EXPECT_TRUE(two.keep);
+  EXPECT_NEAR(two.values[0].second, 1 / (1 + std::exp(-2)), 1e-12);
+  EXPECT_FALSE(outcome_of(*step.value(), "a").keep);
+  EXPECT_NE(head_step(true, {{"model", "/tmp"}, {"keep", "Best"}}).error().message.find("Low, Medium, High"),
+            std::string::npos);
+}
+
 TEST(ModelSteps, perplexity_by_a_language_model) {
   const auto step = step_of("perplexity", {{"model", "model.gguf"}, {"max", 7}});
   ASSERT_TRUE(step.ok());

@@ -61,19 +61,35 @@ Result<double> perplexity_by(const TextModel& model, std::string_view text) {
   return std::exp(-likelihood.logprob / static_cast<double>(likelihood.tokens));
 }
 
-/// A file is ARPA, but for .gguf; what is none is a language model's folder or name.
-Result<PerplexityStep::Measure> open_measure(const std::string& name, const Folder& folder, bool normalize) {
+struct ModelFiles {
+  std::string model, tokenizer;  // tokenizer: empty: words as white space cuts them
+  Folder folder;
+};
+
+/// A file is ARPA or KenLM's, but for .gguf; what is none is a language model's folder or name.
+Result<PerplexityStep::Measure> open_measure(const ModelFiles& files, bool normalize, const OptionReader& options) {
   std::error_code ignored;
+  const auto& [name, tokenizer_name, folder] = files;
   const std::filesystem::path path = folder / name;
   if (!std::filesystem::is_regular_file(path, ignored) || path.extension() == ".gguf") {
+    if (!tokenizer_name.empty()) {
+      return Error{ErrorKind::invalid_input, fmt::format("{}.tokenizer: found '{}' beside a language model, which has "
+                                                         "its own; expected a model of runs of words",
+                                                         options.where(), tokenizer_name)};
+    }
     KEDGE_ASSIGN(const auto model, open_text_model(name, folder));
     return PerplexityStep::Measure([model](std::string_view text) { return perplexity_by(*model, text); });
   }
   KEDGE_ASSIGN(auto opened, NgramModel::open(path));
-  return PerplexityStep::Measure(
-      [model = std::shared_ptr<const NgramModel>(std::move(opened)), normalize](std::string_view text) {
-        return Result<double>(perplexity_of(*model, text, normalize));
-      });
+  const std::shared_ptr<const NgramModel> model(std::move(opened));
+  if (tokenizer_name.empty()) {
+    return PerplexityStep::Measure(
+        [model, normalize](std::string_view text) { return Result<double>(perplexity_of(*model, text, normalize)); });
+  }
+  KEDGE_ASSIGN(const auto tokenizer, Tokenizer::open(folder / tokenizer_name));
+  return PerplexityStep::Measure([model, tokenizer, normalize](std::string_view text) {
+    return perplexity_of_pieces(*model, *tokenizer, text, normalize);
+  });
 }
 
 MadeStep make_perplexity(OptionReader& options, const Folder& folder) {
@@ -83,12 +99,13 @@ MadeStep make_perplexity(OptionReader& options, const Folder& folder) {
   settings.most = options.number("max", 1500, 0, 1e300);
   settings.normalize = options.choice("normalize", "ccnet", {"ccnet", "none"}) == "ccnet";
   settings.member = options.text("member", "perplexity");
+  const std::string tokenizer = options.text("tokenizer", "");
   KEDGE_TRY(options.finish());
   if (file.empty()) {
     return Error{ErrorKind::invalid_input,
-                 options.where() + ".model: not there, expected an ARPA file or a model's folder"};
+                 options.where() + ".model: not there, expected an ARPA file, a binary of KenLM's or a model's folder"};
   }
-  KEDGE_ASSIGN(auto measure, open_measure(file, folder, settings.normalize));
+  KEDGE_ASSIGN(auto measure, open_measure({file, tokenizer, folder}, settings.normalize, options));
   return std::unique_ptr<Step>(std::make_unique<PerplexityStep>(std::move(measure), std::move(settings)));
 }
 
@@ -151,11 +168,15 @@ OperatorInfo perplexity_operator() {
           "how unlikely a text is by a model of runs of words or a language model, written beside it",
           "CCNet (Wenzek et al. 2020) over KenLM's models (Heafield 2011); max is data-juicer's",
           {{"model", "",
-            "an ARPA file over words as white space cuts them, or a decoder's folder or .gguf file: per token, in "
+            "an ARPA file or a binary of KenLM's (probing, trie), or a decoder's folder or .gguf file: per token, in "
             "windows of 1,024"},
+           {"tokenizer", "",
+            "runs of words: a SentencePiece model (.sp.model), whose pieces are the words, as in CCNet; without it "
+            "white space cuts them"},
            {"min", "0", "drop below this perplexity"},
            {"max", "1500", "and above this one"},
-           {"normalize", "ccnet", "ARPA: ccnet: lower case, no accents, digits 0, ASCII punctuation; none: as it is"},
+           {"normalize", "ccnet",
+            "runs of words: ccnet: lower case, no accents, digits 0, ASCII punctuation; none: as it is"},
            {"member", "perplexity", "where it is written; empty: nowhere"}},
           make_perplexity};
 }

@@ -6,6 +6,7 @@
 
 #include "curate/pii/redact.h"
 #include "curate/pipeline/annotation.h"
+#include "curate/pipeline/pii_options.h"
 #include "curate/pipeline/steps.h"
 
 namespace kedge::curate {
@@ -73,7 +74,9 @@ Result<std::vector<PiiPattern>> read_patterns(OptionReader& options) {
   return patterns;
 }
 
-MadeStep make_pii(OptionReader& options, const Folder&) {
+}  // namespace
+
+Result<PiiOptions> read_pii_options(OptionReader& options) {
   PiiOptions settings;
   const std::string action = options.choice("action", "mask", {"mask", "detect", "hash", "surrogate"});
   if (action == "mask") settings.action = PiiAction::mask;
@@ -88,7 +91,19 @@ MadeStep make_pii(OptionReader& options, const Folder&) {
   KEDGE_ASSIGN(const auto patterns, read_patterns(options));
   KEDGE_TRY(options.finish());
   KEDGE_ASSIGN(settings.finder, PiiFinder::make(types, patterns));
-  return std::unique_ptr<Step>(std::make_unique<PiiStep>("pii " + action, settings));
+  return settings;
+}
+
+namespace {
+
+std::string_view name_of(PiiAction action) {
+  constexpr std::array<std::string_view, 4> kActions = {"detect", "mask", "hash", "surrogate"};
+  return kActions[static_cast<size_t>(action)];
+}
+
+MadeStep make_pii(OptionReader& options, const Folder&) {
+  KEDGE_ASSIGN(const PiiOptions settings, read_pii_options(options));
+  return std::unique_ptr<Step>(std::make_unique<PiiStep>(fmt::format("pii {}", name_of(settings.action)), settings));
 }
 
 }  // namespace

@@ -13,6 +13,28 @@ std::string body_prefix(const WeightSource& source, bool roberta) {
   return source.find(fmt::format("{}embeddings.word_embeddings.weight", prefix)) != nullptr ? prefix : "";
 }
 
+/// id2label: names by "0", "1", ...; problem_type says how several go together.
+Status read_labels(ConfigReader& config, const std::vector<int64_t>& shape, EncoderSpec& spec) {
+  constexpr int64_t kLabelsMax = 100'000;
+  const ConfigReader names = config.object("id2label");
+  if (!config.has("id2label") || !names.json().is_object()) {  // transformers' names
+    const int64_t count = shape.empty() ? 1 : std::min(shape[0], kLabelsMax);
+    for (int64_t i = 0; i < count; ++i) spec.labels.push_back(fmt::format("LABEL_{}", i));
+    return Done{};
+  }
+  for (size_t i = 0; i < names.json().size(); ++i) {
+    const auto name = names.json().find(std::to_string(i));
+    if (name == names.json().end() || !name->is_string() || name->get<std::string>().empty()) {
+      return Error{ErrorKind::corrupt_data,
+                   fmt::format("{}: id2label has no name for \"{}\", expected one for each of 0 to {}", config.name(),
+                               i, names.json().size() - 1)};
+    }
+    spec.labels.push_back(name->get<std::string>());
+  }
+  spec.multi_label = config.text_or("problem_type", "") == "multi_label_classification";
+  return Done{};
+}
+
 }  // namespace
 
 Result<ModelSpec> build_bert(ConfigReader& config, const WeightSource& source) {
@@ -45,7 +67,10 @@ Result<ModelSpec> build_bert(ConfigReader& config, const WeightSource& source) {
   KEDGE_TRY(config.status());
   KEDGE_ASSIGN(spec.activation, activation_from_name(config, activation));
   const char* classifier = roberta ? "classifier.out_proj.weight" : "classifier.weight";
-  if (source.find(classifier) != nullptr) spec.head = EncoderHead::rerank;
+  if (const auto* const weight = source.find(classifier); weight != nullptr) {
+    spec.head = EncoderHead::rerank;
+    KEDGE_TRY(read_labels(config, weight->shape, spec));
+  }
   return ModelSpec{.network = std::move(spec)};
 }
 
