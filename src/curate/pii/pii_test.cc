@@ -115,6 +115,21 @@ TEST(Pii, secrets_are_found_when_asked_for_and_only_with_their_checksums) {
   EXPECT_FALSE(PiiFinder::make({}, {{"X", "a*", PiiCheck::none}}).ok());
 }
 
+TEST(Pii, patterns_match_whole_characters) {
+  const auto finder = PiiFinder::make({PiiType::email}, {{"X", "a.", PiiCheck::none}, {"Y", "b\\C", PiiCheck::none}});
+  data::Document document{"1", "a\xC3\xA9 b\xC3\xA9", ""};
+  std::string line;
+  make_pii_operator({.action = PiiAction::mask, .finder = finder.value()})->annotate(document, line);
+  EXPECT_EQ(parse_json(line, "line").value()["text"], "[X] b\xC3\xA9");  // half of a character is left alone
+  EXPECT_FALSE(PiiFinder::make({}, {{"X", "\xE9", PiiCheck::none}}).ok());
+}
+
+TEST(Pii, many_spans_take_no_more_than_linear_time) {
+  std::string text;
+  for (int i = 0; i < 300'000; ++i) text += "1.1.1.1 ";  // each against each would be 45 thousand million comparisons
+  EXPECT_EQ(find_pii(text).size(), 300'000U);
+}
+
 TEST(Pii, surrogates_are_of_the_kind_the_same_each_time_and_others_with_another_key) {
   const auto all = finder_of_all(true), named = finder_of_all(false);
   for (const char* value :
