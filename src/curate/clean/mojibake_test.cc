@@ -22,6 +22,26 @@ TEST(Mojibake, character_references_are_resolved_until_a_tag) {
   EXPECT_EQ(repair_mojibake(U"<b>&amp;</b>\n&amp;"), U"<b>&amp;</b>\n&amp;");
 }
 
+std::u32string times(size_t count, CodeView text) {
+  std::u32string out;
+  for (size_t i = 0; i < count; ++i) out += text;
+  return out;
+}
+
+TEST(Mojibake, long_runs_are_undone_within_text_that_is_right) {
+  for (const size_t count : {3U, 1400U, 200'000U}) {
+    EXPECT_TRUE(repair_mojibake(U"\u65E5\u672C " + times(count, U"\u00C3\u00A9")) ==
+                U"\u65E5\u672C " + times(count, U"\u00E9"))
+        << count;
+  }
+}
+
+TEST(Mojibake, marks_of_references_that_are_none_take_linear_time) {
+  const std::u32string marks(900'000, U'&');
+  EXPECT_TRUE(repair_mojibake(marks) == marks);
+  EXPECT_TRUE(repair_mojibake(marks + U";") == marks + U";");
+}
+
 TEST(Mojibake, right_text_stays) {
   for (const char32_t* text : {U"caf\u00E9 \u2013 \u201Cna\u00EFve\u201D", U"\u65E5\u672C\u8A9E\r\n\uFF21\uFB01",
                                U"\u041F\u0440\u0438\u0432\u0435\u0442", U"e\u0301 A & B", U""}) {
