@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <isa-l/igzip_lib.h>
 #include <unistd.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -314,26 +313,6 @@ Result<std::unique_ptr<ByteStream>> ByteStream::open_lines(const Input& input) {
   KEDGE_ASSIGN(auto file, open_file(input.path));
   if (input.begin > 0) file->seek(input.begin - 1);
   return std::unique_ptr<ByteStream>(std::make_unique<LinesStream>(std::move(file), input.begin, input.end));
-}
-
-Result<std::string> unpack_gzip(std::string_view bytes, size_t bytes_max) {
-  z_stream stream{};
-  if (inflateInit2(&stream, 15 + 16) != Z_OK) return Error{ErrorKind::out_of_memory, "zlib could not be started"};
-  const std::unique_ptr<z_stream, int (*)(z_stream*)> ending(&stream, inflateEnd);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  std::string out;
-  for (int code = Z_OK; code != Z_STREAM_END;) {
-    const size_t size = out.size();
-    if (size > bytes_max) return Error{ErrorKind::corrupt_data, fmt::format("unpacked more than {} bytes", bytes_max)};
-    out.resize(size + kInputBytes);
-    stream.next_out = reinterpret_cast<Bytef*>(out.data() + size);
-    stream.avail_out = static_cast<uInt>(kInputBytes);
-    code = inflate(&stream, Z_NO_FLUSH);
-    out.resize(out.size() - stream.avail_out);
-    if (code != Z_OK && code != Z_STREAM_END) return Error{ErrorKind::corrupt_data, "not a whole gzip stream"};
-  }
-  return out;
 }
 
 Result<std::unique_ptr<ByteStream>> ByteStream::open(const std::filesystem::path& path) {

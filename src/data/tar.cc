@@ -6,6 +6,7 @@
 #include <charconv>
 #include <functional>
 
+#include "data/inflate.h"
 #include "data/json_text.h"
 #include "data/markup/tex.h"
 #include "data/source.h"
