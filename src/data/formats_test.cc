@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdio>
 
+#include "data/markup/tex.h"
 #include "data/markup/wikitext.h"
 #include "data/reader.h"
 #include "data/test_support.h"
@@ -146,6 +147,30 @@ TEST(Wikitext, becomes_the_text_that_strip_code_gives) {
   EXPECT_EQ(plain("{{{1|d}}} [[:Category:B]] <nowiki>[[z]]</nowiki>"), "d :Category:B [[z]]");
   EXPECT_EQ(plain("open {{ and [[ stay"), "open {{ and [[ stay");
   EXPECT_EQ(plain(std::string(200000, '{')), std::string(200000, '{'));
+}
+
+/// `count` times the same.
+std::string times(size_t count, std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < count; ++i) out += text;
+  return out;
+}
+
+TEST(Wikitext, what_is_looked_for_far_ahead_is_looked_for_once) {
+  const auto plain = [](const std::string& wikitext) { return plain_text(wikitext, {}); };
+  constexpr size_t kCount = 300'000;
+  EXPECT_TRUE(plain(times(kCount, "[[a]]")) == std::string(kCount, 'a'));
+  EXPECT_TRUE(plain(times(kCount, "{{{a}}}")).empty());
+  EXPECT_TRUE(plain(times(kCount, "[//")) == times(kCount, "[//"));
+  EXPECT_TRUE(plain("[[a|" + times(kCount, "b<ref>") + "]]" + std::string(1'000'000, 'c') + "</ref>") ==
+              std::string(kCount, 'b') + std::string(1'000'000, 'c'));
+  EXPECT_EQ(plain("[//a b] [//c\nd] [[x|[//e f] y]]<ref>1</ref>g<ref>2</ref>"), "b [//c\nd] f yg");
+}
+
+TEST(Tex, brackets_that_are_never_closed_are_looked_for_once) {
+  const std::string open = times(300'000, "\\section[");
+  EXPECT_EQ(clean_tex({open}), "");
+  EXPECT_EQ(clean_tex({open + "]x\\section[]{a} b"}), "\\section[]{a} b");
 }
 
 }  // namespace
