@@ -2,7 +2,6 @@
 // Method: small files written by the test.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zstd.h>
 
 #include <algorithm>
 #include <random>
@@ -16,12 +15,6 @@ namespace kedge::data {
 namespace {
 
 using Files = FilesTest;
-
-std::string zstd(const std::string& bytes) {
-  std::string out(ZSTD_compressBound(bytes.size()), '\0');
-  out.resize(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 3));
-  return out;
-}
 
 const std::string kTwo = "{\"id\":\"a\",\"text\":\"x\"}\n{\"text\":\"y\\u00e9\",\"id\":7}\n";
 
@@ -82,6 +75,24 @@ TEST_F(Files, gzip_is_read_in_pieces_of_any_size_and_wherever_it_breaks_off) {
   std::string forged = packed;
   forged[ends[3] - 5] ^= 1;  // of the checksum
   EXPECT_FALSE(drain(write("forged.gz", forged), 512).second);
+}
+
+TEST_F(Files, damage_loses_nothing_that_stands_well_before_it) {
+  std::mt19937 random(9);
+  std::string plain;
+  while (plain.size() < 2'000'000) plain += "{\"id\":" + std::to_string(random()) + ",\"text\":\"some text\"}\n";
+  for (const auto pack : {gzip, +[](const std::string& bytes) { return zstd(bytes); },
+                          +[](const std::string& bytes) { return bzip2(bytes); }}) {
+    std::string packed = pack(plain);
+    EXPECT_EQ(drain(write("whole", packed), 1 << 20), std::pair(plain, true));
+    packed.replace(packed.size() * 9 / 10, 64, std::string(64, '\xFF'));
+    for (const size_t piece : {size_t{5000}, size_t{1} << 22}) {
+      const auto [text, whole] = drain(write("damaged", packed), piece);
+      EXPECT_FALSE(whole);
+      const size_t right = static_cast<size_t>(std::ranges::mismatch(text, plain).in1 - text.begin());
+      EXPECT_GT(right, plain.size() * 8 / 10) << packed.substr(0, 2) << piece;
+    }
+  }
 }
 
 TEST_F(Files, a_missing_file_is_said_before_anything_is_read) {

@@ -2,7 +2,6 @@
 // is named.
 // Method: small files written by the test; expected texts of markup as mwparserfromhell 0.7.2's strip_code gives them
 // after what NeMo Curator removes.
-#include <bzlib.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,14 +19,6 @@ namespace {
 using testing::ElementsAre;
 
 using Formats = FilesTest;
-
-std::string bzip2(std::string bytes) {
-  std::string out(bytes.size() + 1000, '\0');
-  auto size = static_cast<unsigned>(out.size());
-  BZ2_bzBuffToBuffCompress(out.data(), &size, bytes.data(), static_cast<unsigned>(bytes.size()), 9, 0, 0);
-  out.resize(size);
-  return out;
-}
 
 /// A member of a tar, with its header.
 std::string member(const std::string& name, const std::string& bytes) {
