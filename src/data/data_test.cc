@@ -116,6 +116,58 @@ TEST_F(Files, web_archives_give_their_responses) {
   EXPECT_EQ(batch.records[0].document.url, "http://x/");
 }
 
+/// A response of a web archive; `length`: what its header says.
+std::string response(const std::string& body, const std::string& length) {
+  return "WARC/1.0\r\nWARC-Type: response\r\nWARC-Record-ID: <" + body.substr(0, 1) + ">\r\nContent-Length: " + length +
+         "\r\n\r\n" + body + "\r\n\r\n";
+}
+std::string response(const std::string& body) {
+  return response(body, std::to_string(body.size()));
+}
+
+/// Bodies of the responses, and reasons of what is none.
+std::vector<std::string> read_archive(const std::filesystem::path& path) {
+  auto source = Source::open(path, {});
+  std::vector<std::string> found;
+  Batch batch;
+  for (bool more = true; more;) {
+    batch.clear();
+    const Result<bool> got = source.value()->read(batch, 1000);
+    for (const Record& record : batch.records) {
+      found.push_back(record.kind == RecordKind::broken ? record.reason : std::string(record.bytes));
+    }
+    if (!got.ok()) found.push_back(got.error().message);
+    more = got.ok() && got.value();
+  }
+  return found;
+}
+
+TEST_F(Files, a_wrong_length_in_a_web_archive_costs_one_record) {
+  using testing::ElementsAre, testing::HasSubstr;
+  const std::string a = response("a one"), c = response("c three");
+  EXPECT_THAT(read_archive(write("short", a + response("b two", "2") + c)),
+              ElementsAre("a one", "its Content-Length is 2, but no record follows there", "c three"));
+  EXPECT_THAT(read_archive(write("long", a + response("b two", "60") + c + a)),
+              ElementsAre("a one", HasSubstr("is 60"), "c three", "a one"));
+  EXPECT_THAT(read_archive(write("beyond", a + response("b two", "9999") + c)),
+              ElementsAre("a one", HasSubstr("beyond the end"), "c three"));
+  EXPECT_THAT(read_archive(write("huge", a + response("b two", "99999999999") + c)),
+              ElementsAre("a one", HasSubstr("beyond the next"), "c three"));
+  EXPECT_THAT(read_archive(write("none", a + response("b two", "x") + c)),
+              ElementsAre("a one", "no valid Content-Length", "c three"));
+  EXPECT_THAT(read_archive(write("garbage", a + "garbage\r\n\r\n" + c)),
+              ElementsAre("a one", HasSubstr("no header"), "c three"));
+  EXPECT_THAT(read_archive(write("cut", a + c.substr(0, c.size() - 9))),
+              ElementsAre("a one", "the web archive breaks off in a record"));
+  EXPECT_THAT(read_archive(write("cut2", a + "WAR")), ElementsAre("a one", HasSubstr("no header")));
+}
+
+TEST_F(Files, wrong_lengths_and_headers_take_linear_time) {
+  std::string many;
+  for (int i = 0; i < 30'000; ++i) many += response("b", "90000000");  // each as if it reached beyond the end
+  EXPECT_EQ(read_archive(write("wrong", many)).size(), 30'000U);
+}
+
 TEST(JsonText, writes_what_reads_back) {
   std::string out;
   append_json_string(out, "a\"\\\n\x01\xC3\xA9");
