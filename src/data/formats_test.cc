@@ -125,6 +125,49 @@ After
   EXPECT_THAT(read({write("torn.tar", tar.substr(0, 700))}), ElementsAre("torn.tar"));
 }
 
+TEST_F(Formats, tars_that_break_off_within_their_compression_are_named) {
+  const std::string two = member("a.md", "one") + member("b.md", "two");
+  std::string packed = gzip(two + std::string(1024, '\0'));
+  EXPECT_THAT(read({write("whole.tar.gz", packed)}), ElementsAre("\"a.md\"=one", "\"b.md\"=two"));
+  EXPECT_THAT(read({write("bare.tar.gz", gzip(two))}), ElementsAre("\"a.md\"=one", "\"b.md\"=two"));
+  EXPECT_THAT(read({write("cut.tar.gz", packed.substr(0, packed.size() - 6))}),
+              ElementsAre("\"a.md\"=one", "\"b.md\"=two", "cut.tar.gz"));
+  packed[packed.size() - 6] ^= 1;
+  EXPECT_THAT(read({write("sum.tar.gz", packed)}), ElementsAre("\"a.md\"=one", "\"b.md\"=two", "sum.tar.gz"));
+  std::string bare = gzip(two);
+  bare[bare.size() - 6] ^= 1;
+  EXPECT_THAT(read({write("border.tar.gz", bare)}), ElementsAre("\"a.md\"=one", "\"b.md\"=two", "border.tar.gz"));
+}
+
+TEST_F(Formats, papers_are_named_as_arxiv_names_them_and_other_sources_by_their_path) {
+  const std::string tex = "\\section{A} b";
+  const auto path =
+      write("names.tar", member("a/x1.tex", tex) + member("b/x1.tex", tex) + member("2312/2312.01234v2.gz", gzip(tex)) +
+                             member("math.GT0309136.gz", gzip(tex)) + member("2023.tex", tex));
+  auto reader = Reader::open({path}, {});
+  Batch batch;
+  ASSERT_TRUE(reader.value()->read(batch).value());
+  std::vector<std::string> found;
+  for (const Record& record : batch.records) {
+    const Document document = reader.value()->parse(record).value();
+    found.push_back(document.id_json + " " + document.url);
+  }
+  EXPECT_THAT(found,
+              ElementsAre("\"a/x1.tex\" ", "\"b/x1.tex\" ", "\"2312.01234v2\" https://arxiv.org/abs/2312.01234v2",
+                          "\"math.GT/0309136\" https://arxiv.org/abs/math.GT/0309136", "\"2023.tex\" "));
+}
+
+TEST_F(Formats, a_batch_holds_so_many_sources_as_may_be_unpacked_at_once) {
+  const std::string source = gzip(std::string(9'000'000, ' '));
+  const auto path = write("bombs.tar", member("a.gz", source) + member("b.gz", source) + member("c.gz", source));
+  auto reader = Reader::open({path}, {});
+  Batch batch;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(reader.value()->read(batch).value());
+    EXPECT_EQ(batch.records.size(), 1U);
+  }
+}
+
 TEST(Wikitext, becomes_the_text_that_strip_code_gives) {
   const auto plain = [](const std::string& wikitext) { return plain_text(wikitext, {}); };
   EXPECT_EQ(plain("A {{tl|x|{{y}}}}b"), "A b");
