@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdio>
 
+#include "data/markup/entities.h"
 #include "data/markup/tex.h"
 #include "data/markup/wikitext.h"
 #include "data/reader.h"
@@ -99,6 +100,7 @@ TEST_F(Formats, dumps_of_encyclopedias_give_their_articles) {
   EXPECT_EQ(reader.value()->parse(batch.records[1]).error().message, "a redirect");
   EXPECT_THAT(read({write("torn.xml", dump.substr(0, dump.size() - 200))}),
               ElementsAre(testing::_, testing::_, "torn.xml"));
+  EXPECT_EQ(read({write("blank.xml", dump + std::string(40, '\n'))}).size(), 4U);
 }
 
 TEST_F(Formats, tars_of_papers_give_cleaned_sources) {
@@ -188,6 +190,14 @@ std::string times(size_t count, std::string_view text) {
   std::string out;
   for (size_t i = 0; i < count; ++i) out += text;
   return out;
+}
+
+TEST(Wikitext, character_references_are_those_of_html) {
+  const auto plain = [](const std::string& wikitext) { return plain_text(wikitext, {}); };
+  EXPECT_EQ(plain("caf&eacute; &alpha; &CounterClockwiseContourIntegral; &nGt;"),
+            "caf\xC3\xA9 \xCE\xB1 \xE2\x88\xB3 \xE2\x89\xAB\xE2\x83\x92");
+  EXPECT_EQ(plain("&#000000065; &#x41; A & [[b]]; &none; &#xD800; &;"), "A A A & b; &none; &#xD800; &;");
+  EXPECT_EQ(decode_entities("&amp;eacute; &notit; & &"), "&eacute; &notit; & &");
 }
 
 TEST(Wikitext, what_is_looked_for_far_ahead_is_looked_for_once) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "curate/clean/encodings.h"
+#include "curate/entities.h"
 
 namespace kedge::curate {
 namespace {
@@ -15,6 +16,14 @@ TEST(Mojibake, wrong_decodings_are_undone) {
   // Twice: UTF-8 read as Windows-1252, and again.
   EXPECT_EQ(repair_mojibake(U"\u00C3\u0192\u00C2\u00A9t\u00C3\u0192\u00C2\u00A9"), U"\u00E9t\u00E9");
   EXPECT_EQ(repair_mojibake(U"It\u00E2\u20AC\u2122s"), U"It\u2019s");
+}
+
+TEST(Entities, numbers_have_any_number_of_digits) {
+  EXPECT_EQ(read_reference(U"&#000000065;b", true)->text, U"A");
+  EXPECT_EQ(read_reference(U"&#000000065;b", true)->length, 12U);
+  EXPECT_EQ(read_reference(U"&#x99999999999999999999", false)->text, U"\uFFFD");
+  EXPECT_EQ(*find_entity(U"eacute;"), U"\u00E9");
+  EXPECT_EQ(find_entity(U"\u00E9acute;"), nullptr);
 }
 
 TEST(Mojibake, character_references_are_resolved_until_a_tag) {

@@ -81,6 +81,28 @@ TEST(HttpPage, character_sets_come_from_header_meta_mark_or_detection) {
   EXPECT_EQ(page("text/html", "\xC3\xA9"), "\xC3\xA9");
 }
 
+TEST(HttpPage, labels_mean_what_browsers_mean) {
+  const auto page = [](const std::string& charset, const std::string& body) {
+    return read_http_page("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=" + charset + "\r\n\r\n" + body).value();
+  };
+  // Within an element that is read as ASCII, UTF-16 is none.
+  EXPECT_EQ(decode_page("<meta charset=\"utf-16\">caf\xC3\xA9", ""), "<meta charset=\"utf-16\">caf\xC3\xA9");
+  EXPECT_EQ(page("utf-16", std::string("a\0\xE9\0", 4)), "a\xC3\xA9");
+  EXPECT_EQ(page("utf-16", std::string("\xFE\xFF\0a", 4)), "a");
+  for (const char* label : {"euc-kr", "ks_c_5601", "ks_c_5601-1987", "KSC5601"}) {
+    EXPECT_EQ(page(label, "\x8C\x63"), "\xEB\x98\xA0") << label;  // in windows-949 alone
+  }
+  EXPECT_EQ(page("Shift_JIS", "\x87\x40"), "\xE2\x91\xA0");  // NEC's circled one
+  EXPECT_EQ(page("csgb2312", "\x81\x30\x81\x30"), "\xC2\x80");
+  EXPECT_EQ(page("ascii", "\x80"), "\xE2\x82\xAC");
+  EXPECT_EQ(page("cp819", "\x80"), "\xE2\x82\xAC");
+  EXPECT_EQ(page("iso-8859-9", "\x80\xFD"), "\xE2\x82\xAC\xC4\xB1");
+  EXPECT_EQ(page("l5", "\x80"), "\xE2\x82\xAC");
+  EXPECT_EQ(page("tis-620", "\x80"), "\xE2\x82\xAC");
+  EXPECT_EQ(page("x-mac-ukrainian", "\x80"), "\xD0\x90");
+  EXPECT_EQ(page("ansi_x3.4-1968", "\x93"), "\xE2\x80\x9C");
+}
+
 /// Window bits as zlib has them: 15: zlib, 31: gzip, -15: raw.
 std::string deflated(const std::string& bytes, int window) {
   z_stream stream{};

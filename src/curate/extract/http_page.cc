@@ -9,12 +9,16 @@
 #include <cctype>
 #include <charconv>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "data/inflate.h"
 #include "text/unicode/utf8.h"
 
 namespace kedge::curate {
+
+extern const std::string_view kCharsetLabels;  // src/curate/data/charset_labels.txt
+
 namespace {
 
 constexpr size_t kMetaBytes = 4096;        // where a page says its character set, if it does
@@ -96,9 +100,13 @@ std::string unchunked(std::string_view body) {
   }
 }
 
+bool has_utf16_mark(std::string_view bytes) {
+  return bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF");
+}
+
 /// What archives hand out undecoded has control characters among its first bytes, and text has none.
 bool looks_decoded(std::string_view body) {
-  if (body.starts_with("\xFF\xFE") || body.starts_with("\xFE\xFF")) return true;  // UTF-16
+  if (has_utf16_mark(body)) return true;
   const std::string_view head = body.substr(0, kCodingBytes);
   if (head.starts_with('\x1B')) return false;  // Brotli; within texts ISO-2022-JP has it
   return std::none_of(head.begin(), head.end(), [](unsigned char c) {
@@ -171,6 +179,32 @@ Result<std::string> decode_body(std::string_view stored, const Header& header) {
   return body;
 }
 
+using Labels = std::unordered_map<std::string_view, std::string_view>;
+
+/// Of lines: a name of ICU's, and the labels that mean it.
+Labels read_labels() {
+  Labels labels;
+  for (std::string_view list = kCharsetLabels; !list.empty();) {
+    std::string_view line = list.substr(0, list.find('\n'));
+    list.remove_prefix(std::min(line.size() + 1, list.size()));
+    if (line.starts_with('#')) continue;
+    const std::string_view name = line.substr(0, line.find(' '));
+    while (!line.empty()) {
+      const std::string_view label = line.substr(0, line.find(' '));
+      labels.emplace(label, name);
+      line.remove_prefix(std::min(label.size() + 1, line.size()));
+    }
+  }
+  return labels;
+}
+
+/// What browsers mean by a label (what calls itself Latin-1 is Windows-1252), as ICU names it; others as they are.
+std::string_view converter_of(std::string_view label) {
+  static const auto* labels = new Labels(read_labels());  // lives as long as the program
+  const auto found = labels->find(label);
+  return found == labels->end() ? label : found->second;
+}
+
 /// What a meta element declares within the first bytes, or "".
 std::string meta_charset(std::string_view bytes) {
   const std::string head = lower(bytes.substr(0, kMetaBytes));
@@ -182,25 +216,18 @@ std::string meta_charset(std::string_view bytes) {
     if (equals == std::string_view::npos) continue;
     std::string_view value = element.substr(equals + 1);
     while (!value.empty() && (value[0] == ' ' || value[0] == '"' || value[0] == '\'')) value.remove_prefix(1);
-    return std::string(value.substr(0, value.find_first_of(" \"'/;>")));
+    value = value.substr(0, value.find_first_of(" \"'/;>"));
+    // An element that could be read so far is not in UTF-16.
+    return std::string(converter_of(value).starts_with("utf-16") ? "utf-8" : value);
   }
   return "";
 }
 
-/// Names as browsers read them: what calls itself Latin-1 is Windows-1252.
-std::string browser_name(std::string_view name) {
-  if (name == "iso-8859-1" || name == "latin1" || name == "latin-1" || name == "us-ascii" || name == "ascii") {
-    return "windows-1252";
-  }
-  if (name == "shift_jis" || name == "sjis" || name == "x-sjis") return "windows-31j";
-  if (name == "gb2312" || name == "gbk") return "gb18030";
-  return std::string(name);
-}
-
 /// The text, or "" when there is no such character set.
 std::string convert(std::string_view bytes, std::string_view charset) {
-  const std::string name = browser_name(charset);
-  if (name == "utf-8" || name == "utf8") {
+  std::string name(converter_of(charset));
+  if (name == "utf-16" && !has_utf16_mark(bytes)) name = "utf-16le";
+  if (name == "utf-8") {
     std::string text;
     text::append_lossy(text, bytes);
     return text;

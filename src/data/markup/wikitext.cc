@@ -176,12 +176,8 @@ class Stripper {
         return tag(at, end);
       case '\'':
         return quotes(at);
-      case '&': {
-        const size_t semicolon = text_.substr(at, 12).find(';');
-        if (semicolon == kNone || at + semicolon >= end) return at;
-        section_ += decode_entities(text_.substr(at, semicolon + 1));
-        return at + semicolon + 1;
-      }
+      case '&':
+        return at + append_reference(section_, text_.substr(at, end - at));
       default:
         return at;
     }
