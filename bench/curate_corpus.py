@@ -3,9 +3,9 @@
 
 usage: bench/curate_corpus.py FOLDER [--bytes 20e9] [--file-bytes 500e6] [--copies 0.05] [--near 0.05]
 
-Writes FOLDER/part-NNNNN.jsonl.zst (by `zstd`) until the plain lines amount to --bytes, and FOLDER/truth.json: documents,
-exact copies and near copies (one sentence of thirty left out) among them. A document is made again from its number, so
-copies lie anywhere in the corpus and nothing is held in memory. The same arguments give the same bytes.
+Writes FOLDER/part-NNNNN.jsonl.zst (by `zstd`) until the plain lines amount to --bytes, and FOLDER/truth.json:
+documents, exact copies and near copies (one sentence of thirty left out) among them. A document is made again from its
+number: copies lie anywhere in the corpus and nothing is held in memory. The same arguments give the same bytes.
 """
 import argparse
 import gzip

@@ -9,6 +9,27 @@
 namespace kedge::curate {
 namespace {
 
+constexpr size_t kNaivePartMax = 64;
+
+/// Knuth, Morris and Pratt: in linear time, however much the part repeats itself.
+size_t count_of_long(CodeView text, CodeView part) {
+  std::vector<size_t> borders(part.size(), 0);  // of each beginning: the longest that it also ends with
+  for (size_t i = 1, border = 0; i < part.size(); ++i) {
+    while (border > 0 && part[i] != part[border]) border = borders[border - 1];
+    if (part[i] == part[border]) ++border;
+    borders[i] = border;
+  }
+  size_t count = 0, matched = 0;
+  for (const char32_t c : text) {
+    while (matched > 0 && c != part[matched]) matched = borders[matched - 1];
+    if (c == part[matched]) ++matched;
+    if (matched < part.size()) continue;
+    ++count;
+    matched = 0;  // the next one begins behind this one
+  }
+  return count;
+}
+
 /// Whether a capital sigma at `index` ends a word: a cased letter before it and none after, marks skipped.
 bool is_final_sigma(CodeView text, size_t index) {
   size_t before = index;
@@ -142,6 +163,7 @@ bool contains(CodeView text, CodeView part) {
 }
 
 size_t count_of(CodeView text, CodeView part) {
+  if (part.size() > kNaivePartMax) return count_of_long(text, part);
   size_t count = 0;
   for (size_t at = text.find(part); at != CodeView::npos; at = text.find(part, at + part.size())) ++count;
   return count;

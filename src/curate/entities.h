@@ -3,17 +3,16 @@
 
 #include <optional>
 #include <string>
-#include <unordered_map>
 
 #include "curate/code_text.h"
+#include "data/markup/entities.h"
 
 namespace kedge::curate {
 
 /// What `name` ("amp;", "eacute") stands for, or null. Safe from any thread.
 const std::u32string* find_entity(CodeView name);
 
-/// The longest name's size.
-inline constexpr size_t kEntityNameMax = 32;
+using data::kEntityNameMax;
 
 /// What a numeric reference stands for in HTML: Windows-1252 for the controls from 0x80, U+FFFD for what is no
 /// character.

@@ -13,12 +13,20 @@ namespace kedge::curate {
 namespace {
 
 constexpr uint32_t kStepsMax = 2'000'000;
+constexpr size_t kJitStackBytes = size_t{32} << 10, kJitStackBytesMax = size_t{4} << 20;
 
 struct Scratch {
   std::unique_ptr<pcre2_match_data, void (*)(pcre2_match_data*)> data{pcre2_match_data_create(1, nullptr),
                                                                       pcre2_match_data_free};
   std::unique_ptr<pcre2_match_context, void (*)(pcre2_match_context*)> context{pcre2_match_context_create(nullptr),
                                                                                pcre2_match_context_free};
+  std::unique_ptr<pcre2_jit_stack, void (*)(pcre2_jit_stack*)> stack{
+      pcre2_jit_stack_create(kJitStackBytes, kJitStackBytesMax, nullptr), pcre2_jit_stack_free};
+
+  Scratch() {
+    pcre2_set_match_limit(context.get(), kStepsMax);
+    pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+  }
 };
 
 }  // namespace
@@ -54,14 +62,17 @@ Pattern::Pattern(std::unique_ptr<Code> code) : code_(std::move(code)) {}
 Pattern::Pattern(Pattern&&) noexcept = default;
 Pattern::~Pattern() = default;
 
-std::optional<Pattern::Match> Pattern::find(std::string_view text, size_t from) const {
+Pattern::Search Pattern::find(std::string_view text, size_t from) const {
   thread_local Scratch scratch;
-  pcre2_set_match_limit(scratch.context.get(), kStepsMax);
-  const int found = pcre2_match(code_->code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
-                                PCRE2_NO_UTF_CHECK, scratch.data.get(), scratch.context.get());
-  if (found < 0) return std::nullopt;
+  const auto match = [&](uint32_t options) {
+    return pcre2_match(code_->code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
+                       PCRE2_NO_UTF_CHECK | options, scratch.data.get(), scratch.context.get());
+  };
+  int found = match(0);
+  if (found == PCRE2_ERROR_JIT_STACKLIMIT) found = match(PCRE2_NO_JIT);  // its memory is on the heap
+  if (found < 0) return {.match = std::nullopt, .gave_up = found != PCRE2_ERROR_NOMATCH};
   const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(scratch.data.get());
-  return Match{ends[0], ends[1]};
+  return {.match = Match{ends[0], ends[1]}};
 }
 
 }  // namespace kedge::curate

@@ -25,8 +25,12 @@ class Pattern {
   struct Match {
     size_t begin, end;
   };
-  /// The first match from `from` on. A search that takes too many steps finds nothing.
-  [[nodiscard]] std::optional<Match> find(std::string_view text, size_t from = 0) const;
+  struct Search {
+    std::optional<Match> match;
+    bool gave_up = false;  // it would have taken too many steps or too much memory: whether there is a match is open
+  };
+  /// The first match from `from` on.
+  [[nodiscard]] Search find(std::string_view text, size_t from = 0) const;
 
  private:
   struct Code;

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <isa-l/igzip_lib.h>
 #include <unistd.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -171,29 +170,38 @@ class ZstdStream final : public BufferedStream {
   Result<size_t> read(std::span<char> buffer) override {
     if (stream_ == nullptr) return Error{ErrorKind::out_of_memory, "zstd could not be started"};
     ZSTD_outBuffer out{buffer.data(), buffer.size(), 0};
-    while (out.pos == 0 && !buffer.empty() && !ended_) {
-      KEDGE_ASSIGN(const std::span<const char> bytes, available());
-      if (bytes.empty() && !inside_) return size_t{0};
-      ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
-      const size_t hint = ZSTD_decompressStream(stream_.get(), &out, &in);
-      take(in.pos);
-      if (ZSTD_isError(hint) != 0) {
-        ended_ = true;
-        return broken(fmt::format("not a zstd stream ({})", ZSTD_getErrorName(hint)));
-      }
-      if (bytes.empty() && out.pos == 0) {
-        ended_ = true;
-        return broken("the zstd stream breaks off");
-      }
-      inside_ = hint != 0;
+    while (out.pos < out.size && !ended_) {
+      const Status status = decompress(out);
+      if (!status.ok()) failure_ = status.error();
+      ended_ = ended_ || !status.ok();
     }
+    if (out.pos == 0 && failure_) return *std::exchange(failure_, std::nullopt);  // behind all that came before it
     return out.pos;
   }
 
  private:
+  Status decompress(ZSTD_outBuffer& out) {
+    KEDGE_ASSIGN(const std::span<const char> bytes, available());
+    ended_ = bytes.empty() && !inside_;
+    if (ended_) return Done{};
+    ZSTD_inBuffer in{bytes.data(), std::min(bytes.size(), next_size_), 0};
+    const size_t position = out.pos;
+    const size_t hint = ZSTD_decompressStream(stream_.get(), &out, &in);
+    take(in.pos);
+    if (ZSTD_isError(hint) != 0) return broken(fmt::format("not a zstd stream ({})", ZSTD_getErrorName(hint)));
+    if (bytes.empty() && out.pos == position) return broken("the zstd stream breaks off");
+    inside_ = hint != 0;
+    next_size_ = inside_ ? hint : kFrameBytes;
+    return Done{};
+  }
+
+  static constexpr size_t kFrameBytes = 5;  // tell how long a frame's header is
+
   std::unique_ptr<ZSTD_DStream, size_t (*)(ZSTD_DStream*)> stream_;
+  size_t next_size_ = kFrameBytes;  // a block at a time: what a call that fails has decoded is lost
   bool inside_ = false;
   bool ended_ = false;
+  std::optional<Error> failure_;
 };
 
 class Bzip2Stream final : public BufferedStream {
@@ -202,24 +210,17 @@ class Bzip2Stream final : public BufferedStream {
   ~Bzip2Stream() override { end_stream(); }
 
   Result<size_t> read(std::span<char> buffer) override {
-    if (buffer.empty() || ended_) return size_t{0};
     stream_.next_out = buffer.data();
     stream_.avail_out = static_cast<unsigned>(std::min<size_t>(buffer.size(), std::numeric_limits<unsigned>::max()));
     const unsigned room = stream_.avail_out;
-    while (stream_.avail_out == room) {
-      KEDGE_ASSIGN(const std::span<const char> bytes, available());
-      if (bytes.empty()) {
-        ended_ = true;
-        if (running_) return broken("the bzip2 stream breaks off");
-        return size_t{0};
-      }
-      if (!running_ && BZ2_bzDecompressInit(&stream_, 0, 0) != BZ_OK) {
-        return Error{ErrorKind::out_of_memory, "bzip2 could not be started"};
-      }
-      running_ = true;
-      KEDGE_TRY(decompress(bytes));
+    while (stream_.avail_out == room && room > 0 && !ended_) {
+      const Status status = decompress();
+      if (!status.ok()) failure_ = status.error();
+      ended_ = ended_ || !status.ok();
     }
-    return static_cast<size_t>(room - stream_.avail_out);
+    const auto count = static_cast<size_t>(room - stream_.avail_out);
+    if (count == 0 && failure_) return *std::exchange(failure_, std::nullopt);  // behind all that came before it
+    return count;
   }
 
  private:
@@ -228,7 +229,15 @@ class Bzip2Stream final : public BufferedStream {
     running_ = false;
   }
 
-  Status decompress(std::span<const char> bytes) {
+  Status decompress() {
+    KEDGE_ASSIGN(const std::span<const char> bytes, available());
+    ended_ = bytes.empty();
+    if (ended_ && running_) return broken("the bzip2 stream breaks off");
+    if (ended_) return Done{};
+    if (!running_ && BZ2_bzDecompressInit(&stream_, 0, 0) != BZ_OK) {
+      return Error{ErrorKind::out_of_memory, "bzip2 could not be started"};
+    }
+    running_ = true;
     stream_.next_in = const_cast<char*>(bytes.data());
     stream_.avail_in = static_cast<unsigned>(bytes.size());
     const int code = BZ2_bzDecompress(&stream_);
@@ -236,7 +245,6 @@ class Bzip2Stream final : public BufferedStream {
     if (code == BZ_STREAM_END) {
       end_stream();  // another may follow, as dumps in parts have them
     } else if (code != BZ_OK) {
-      ended_ = true;
       return broken(fmt::format("not a bzip2 stream (bzip2 says {})", code));
     }
     return Done{};
@@ -245,6 +253,7 @@ class Bzip2Stream final : public BufferedStream {
   bz_stream stream_{};
   bool running_ = false;
   bool ended_ = false;
+  std::optional<Error> failure_;
 };
 
 /// From the first line that begins at `begin` or later to the first that does so at `end`.
@@ -314,26 +323,6 @@ Result<std::unique_ptr<ByteStream>> ByteStream::open_lines(const Input& input) {
   KEDGE_ASSIGN(auto file, open_file(input.path));
   if (input.begin > 0) file->seek(input.begin - 1);
   return std::unique_ptr<ByteStream>(std::make_unique<LinesStream>(std::move(file), input.begin, input.end));
-}
-
-Result<std::string> unpack_gzip(std::string_view bytes, size_t bytes_max) {
-  z_stream stream{};
-  if (inflateInit2(&stream, 15 + 16) != Z_OK) return Error{ErrorKind::out_of_memory, "zlib could not be started"};
-  const std::unique_ptr<z_stream, int (*)(z_stream*)> ending(&stream, inflateEnd);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  std::string out;
-  for (int code = Z_OK; code != Z_STREAM_END;) {
-    const size_t size = out.size();
-    if (size > bytes_max) return Error{ErrorKind::corrupt_data, fmt::format("unpacked more than {} bytes", bytes_max)};
-    out.resize(size + kInputBytes);
-    stream.next_out = reinterpret_cast<Bytef*>(out.data() + size);
-    stream.avail_out = static_cast<uInt>(kInputBytes);
-    code = inflate(&stream, Z_NO_FLUSH);
-    out.resize(out.size() - stream.avail_out);
-    if (code != Z_OK && code != Z_STREAM_END) return Error{ErrorKind::corrupt_data, "not a whole gzip stream"};
-  }
-  return out;
 }
 
 Result<std::unique_ptr<ByteStream>> ByteStream::open(const std::filesystem::path& path) {

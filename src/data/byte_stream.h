@@ -35,7 +35,4 @@ class ByteStream {
   [[nodiscard]] virtual size_t consumed() const = 0;
 };
 
-/// Unpacks gzip in memory. Fails with corrupt_data, also when it is more than `bytes_max`.
-Result<std::string> unpack_gzip(std::string_view bytes, size_t bytes_max);
-
 }  // namespace kedge::data

@@ -2,7 +2,6 @@
 // Method: small files written by the test.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zstd.h>
 
 #include <algorithm>
 #include <random>
@@ -16,12 +15,6 @@ namespace kedge::data {
 namespace {
 
 using Files = FilesTest;
-
-std::string zstd(const std::string& bytes) {
-  std::string out(ZSTD_compressBound(bytes.size()), '\0');
-  out.resize(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 3));
-  return out;
-}
 
 const std::string kTwo = "{\"id\":\"a\",\"text\":\"x\"}\n{\"text\":\"y\\u00e9\",\"id\":7}\n";
 
@@ -84,6 +77,24 @@ TEST_F(Files, gzip_is_read_in_pieces_of_any_size_and_wherever_it_breaks_off) {
   EXPECT_FALSE(drain(write("forged.gz", forged), 512).second);
 }
 
+TEST_F(Files, damage_loses_nothing_that_stands_well_before_it) {
+  std::mt19937 random(9);
+  std::string plain;
+  while (plain.size() < 2'000'000) plain += "{\"id\":" + std::to_string(random()) + ",\"text\":\"some text\"}\n";
+  for (const auto pack : {gzip, +[](const std::string& bytes) { return zstd(bytes); },
+                          +[](const std::string& bytes) { return bzip2(bytes); }}) {
+    std::string packed = pack(plain);
+    EXPECT_EQ(drain(write("whole", packed), 1 << 20), std::pair(plain, true));
+    packed.replace(packed.size() * 9 / 10, 64, std::string(64, '\xFF'));
+    for (const size_t piece : {size_t{5000}, size_t{1} << 22}) {
+      const auto [text, whole] = drain(write("damaged", packed), piece);
+      EXPECT_FALSE(whole);
+      const size_t right = static_cast<size_t>(std::ranges::mismatch(text, plain).in1 - text.begin());
+      EXPECT_GT(right, plain.size() * 8 / 10) << packed.substr(0, 2) << piece;
+    }
+  }
+}
+
 TEST_F(Files, a_missing_file_is_said_before_anything_is_read) {
   const auto reader = Reader::open({write("there", kTwo), folder_ / "absent"}, {});
   ASSERT_FALSE(reader.ok());
@@ -103,6 +114,58 @@ TEST_F(Files, web_archives_give_their_responses) {
   EXPECT_EQ(batch.records[0].bytes, body);
   EXPECT_EQ(batch.records[0].document.id_json, "\"<urn:1>\"");
   EXPECT_EQ(batch.records[0].document.url, "http://x/");
+}
+
+/// A response of a web archive; `length`: what its header says.
+std::string response(const std::string& body, const std::string& length) {
+  return "WARC/1.0\r\nWARC-Type: response\r\nWARC-Record-ID: <" + body.substr(0, 1) + ">\r\nContent-Length: " + length +
+         "\r\n\r\n" + body + "\r\n\r\n";
+}
+std::string response(const std::string& body) {
+  return response(body, std::to_string(body.size()));
+}
+
+/// Bodies of the responses, and reasons of what is none.
+std::vector<std::string> read_archive(const std::filesystem::path& path) {
+  auto source = Source::open(path, {});
+  std::vector<std::string> found;
+  Batch batch;
+  for (bool more = true; more;) {
+    batch.clear();
+    const Result<bool> got = source.value()->read(batch, 1000);
+    for (const Record& record : batch.records) {
+      found.push_back(record.kind == RecordKind::broken ? record.reason : std::string(record.bytes));
+    }
+    if (!got.ok()) found.push_back(got.error().message);
+    more = got.ok() && got.value();
+  }
+  return found;
+}
+
+TEST_F(Files, a_wrong_length_in_a_web_archive_costs_one_record) {
+  using testing::ElementsAre, testing::HasSubstr;
+  const std::string a = response("a one"), c = response("c three");
+  EXPECT_THAT(read_archive(write("short", a + response("b two", "2") + c)),
+              ElementsAre("a one", "its Content-Length is 2, but no record follows there", "c three"));
+  EXPECT_THAT(read_archive(write("long", a + response("b two", "60") + c + a)),
+              ElementsAre("a one", HasSubstr("is 60"), "c three", "a one"));
+  EXPECT_THAT(read_archive(write("beyond", a + response("b two", "9999") + c)),
+              ElementsAre("a one", HasSubstr("beyond the end"), "c three"));
+  EXPECT_THAT(read_archive(write("huge", a + response("b two", "99999999999") + c)),
+              ElementsAre("a one", HasSubstr("beyond the next"), "c three"));
+  EXPECT_THAT(read_archive(write("none", a + response("b two", "x") + c)),
+              ElementsAre("a one", "no valid Content-Length", "c three"));
+  EXPECT_THAT(read_archive(write("garbage", a + "garbage\r\n\r\n" + c)),
+              ElementsAre("a one", HasSubstr("no header"), "c three"));
+  EXPECT_THAT(read_archive(write("cut", a + c.substr(0, c.size() - 9))),
+              ElementsAre("a one", "the web archive breaks off in a record"));
+  EXPECT_THAT(read_archive(write("cut2", a + "WAR")), ElementsAre("a one", HasSubstr("no header")));
+}
+
+TEST_F(Files, wrong_lengths_and_headers_take_linear_time) {
+  std::string many;
+  for (int i = 0; i < 30'000; ++i) many += response("b", "90000000");  // each as if it reached beyond the end
+  EXPECT_EQ(read_archive(write("wrong", many)).size(), 30'000U);
 }
 
 TEST(JsonText, writes_what_reads_back) {

@@ -2,13 +2,14 @@
 // is named.
 // Method: small files written by the test; expected texts of markup as mwparserfromhell 0.7.2's strip_code gives them
 // after what NeMo Curator removes.
-#include <bzlib.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cstdio>
 
+#include "data/markup/entities.h"
+#include "data/markup/tex.h"
 #include "data/markup/wikitext.h"
 #include "data/reader.h"
 #include "data/test_support.h"
@@ -19,14 +20,6 @@ namespace {
 using testing::ElementsAre;
 
 using Formats = FilesTest;
-
-std::string bzip2(std::string bytes) {
-  std::string out(bytes.size() + 1000, '\0');
-  auto size = static_cast<unsigned>(out.size());
-  BZ2_bzBuffToBuffCompress(out.data(), &size, bytes.data(), static_cast<unsigned>(bytes.size()), 9, 0, 0);
-  out.resize(size);
-  return out;
-}
 
 /// A member of a tar, with its header.
 std::string member(const std::string& name, const std::string& bytes) {
@@ -109,6 +102,7 @@ TEST_F(Formats, dumps_of_encyclopedias_give_their_articles) {
   EXPECT_EQ(reader.value()->parse(batch.records[1], document).error().message, "a redirect");
   EXPECT_THAT(read({write("torn.xml", dump.substr(0, dump.size() - 200))}),
               ElementsAre(testing::_, testing::_, "torn.xml"));
+  EXPECT_EQ(read({write("blank.xml", dump + std::string(40, '\n'))}).size(), 4U);
 }
 
 TEST_F(Formats, tars_of_papers_give_cleaned_sources) {
@@ -135,6 +129,49 @@ After
   EXPECT_THAT(read({write("torn.tar", tar.substr(0, 700))}), ElementsAre("torn.tar"));
 }
 
+TEST_F(Formats, tars_that_break_off_within_their_compression_are_named) {
+  const std::string two = member("a.md", "one") + member("b.md", "two");
+  std::string packed = gzip(two + std::string(1024, '\0'));
+  EXPECT_THAT(read({write("whole.tar.gz", packed)}), ElementsAre("\"a.md\"=one", "\"b.md\"=two"));
+  EXPECT_THAT(read({write("bare.tar.gz", gzip(two))}), ElementsAre("\"a.md\"=one", "\"b.md\"=two"));
+  EXPECT_THAT(read({write("cut.tar.gz", packed.substr(0, packed.size() - 6))}),
+              ElementsAre("\"a.md\"=one", "\"b.md\"=two", "cut.tar.gz"));
+  packed[packed.size() - 6] ^= 1;
+  EXPECT_THAT(read({write("sum.tar.gz", packed)}), ElementsAre("\"a.md\"=one", "\"b.md\"=two", "sum.tar.gz"));
+  std::string bare = gzip(two);
+  bare[bare.size() - 6] ^= 1;
+  EXPECT_THAT(read({write("border.tar.gz", bare)}), ElementsAre("\"a.md\"=one", "\"b.md\"=two", "border.tar.gz"));
+}
+
+TEST_F(Formats, papers_are_named_as_arxiv_names_them_and_other_sources_by_their_path) {
+  const std::string tex = "\\section{A} b";
+  const auto path =
+      write("names.tar", member("a/x1.tex", tex) + member("b/x1.tex", tex) + member("2312/2312.01234v2.gz", gzip(tex)) +
+                             member("math.GT0309136.gz", gzip(tex)) + member("2023.tex", tex));
+  auto reader = Reader::open({path}, {});
+  Batch batch;
+  ASSERT_TRUE(reader.value()->read(batch).value());
+  std::vector<std::string> found;
+  for (const Record& record : batch.records) {
+    const Document document = reader.value()->parse(record).value();
+    found.push_back(document.id_json + " " + document.url);
+  }
+  EXPECT_THAT(found,
+              ElementsAre("\"a/x1.tex\" ", "\"b/x1.tex\" ", "\"2312.01234v2\" https://arxiv.org/abs/2312.01234v2",
+                          "\"math.GT/0309136\" https://arxiv.org/abs/math.GT/0309136", "\"2023.tex\" "));
+}
+
+TEST_F(Formats, a_batch_holds_so_many_sources_as_may_be_unpacked_at_once) {
+  const std::string source = gzip(std::string(9'000'000, ' '));
+  const auto path = write("bombs.tar", member("a.gz", source) + member("b.gz", source) + member("c.gz", source));
+  auto reader = Reader::open({path}, {});
+  Batch batch;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(reader.value()->read(batch).value());
+    EXPECT_EQ(batch.records.size(), 1U);
+  }
+}
+
 TEST(Wikitext, becomes_the_text_that_strip_code_gives) {
   const auto plain = [](const std::string& wikitext) { return plain_text(wikitext, {}); };
   EXPECT_EQ(plain("A {{tl|x|{{y}}}}b"), "A b");
@@ -148,6 +185,38 @@ TEST(Wikitext, becomes_the_text_that_strip_code_gives) {
   EXPECT_EQ(plain("{{{1|d}}} [[:Category:B]] <nowiki>[[z]]</nowiki>"), "d :Category:B [[z]]");
   EXPECT_EQ(plain("open {{ and [[ stay"), "open {{ and [[ stay");
   EXPECT_EQ(plain(std::string(200000, '{')), std::string(200000, '{'));
+}
+
+/// `count` times the same.
+std::string times(size_t count, std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < count; ++i) out += text;
+  return out;
+}
+
+TEST(Wikitext, character_references_are_those_of_html) {
+  const auto plain = [](const std::string& wikitext) { return plain_text(wikitext, {}); };
+  EXPECT_EQ(plain("caf&eacute; &alpha; &CounterClockwiseContourIntegral; &nGt;"),
+            "caf\xC3\xA9 \xCE\xB1 \xE2\x88\xB3 \xE2\x89\xAB\xE2\x83\x92");
+  EXPECT_EQ(plain("&#000000065; &#x41; A & [[b]]; &none; &#xD800; &;"), "A A A & b; &none; &#xD800; &;");
+  EXPECT_EQ(decode_entities("&amp;eacute; &notit; & &"), "&eacute; &notit; & &");
+}
+
+TEST(Wikitext, what_is_looked_for_far_ahead_is_looked_for_once) {
+  const auto plain = [](const std::string& wikitext) { return plain_text(wikitext, {}); };
+  constexpr size_t kCount = 300'000;
+  EXPECT_TRUE(plain(times(kCount, "[[a]]")) == std::string(kCount, 'a'));
+  EXPECT_TRUE(plain(times(kCount, "{{{a}}}")).empty());
+  EXPECT_TRUE(plain(times(kCount, "[//")) == times(kCount, "[//"));
+  EXPECT_TRUE(plain("[[a|" + times(kCount, "b<ref>") + "]]" + std::string(1'000'000, 'c') + "</ref>") ==
+              std::string(kCount, 'b') + std::string(1'000'000, 'c'));
+  EXPECT_EQ(plain("[//a b] [//c\nd] [[x|[//e f] y]]<ref>1</ref>g<ref>2</ref>"), "b [//c\nd] f yg");
+}
+
+TEST(Tex, brackets_that_are_never_closed_are_looked_for_once) {
+  const std::string open = times(300'000, "\\section[");
+  EXPECT_EQ(clean_tex({open}), "");
+  EXPECT_EQ(clean_tex({open + "]x\\section[]{a} b"}), "\\section[]{a} b");
 }
 
 }  // namespace

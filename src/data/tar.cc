@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <functional>
 
+#include "data/inflate.h"
 #include "data/json_text.h"
 #include "data/markup/tex.h"
 #include "data/source.h"
@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kReadBytes = size_t{1} << 18;
 constexpr uint64_t kNameBytesMax = 64 << 10;
+constexpr size_t kRatioMax = 8;  // to which gzip is unpacked, whatever it says
 
 std::string_view field(std::string_view block, size_t at, size_t size) {
   const std::string_view all = block.substr(at, size);
@@ -47,6 +48,19 @@ bool is_all_zero(std::string_view block) {
   return block.find_first_not_of('\0') == std::string_view::npos;
 }
 
+bool is_gzip(std::string_view bytes) {
+  return bytes.starts_with("\x1F\x8B");
+}
+
+/// The most bytes that a member is unpacked to: what gzip's last field says (of several streams, the last one's). The
+/// members of a batch are counted by it, for all of them are unpacked at once.
+size_t unpacked_bytes_max(std::string_view bytes) {
+  if (!is_gzip(bytes) || bytes.size() < 4) return bytes.size();
+  uint32_t said = 0;
+  for (size_t i = 0; i < 4; ++i) said |= uint32_t{static_cast<unsigned char>(bytes[bytes.size() - 4 + i])} << (8 * i);
+  return std::min(std::max<size_t>(said, bytes.size() * kRatioMax), kRecordBytesMax);
+}
+
 class TarSource final : public Source {
  public:
   TarSource(std::unique_ptr<ByteStream> stream, std::string head)
@@ -68,17 +82,31 @@ class TarSource final : public Source {
  private:
   static Error broken(std::string what) { return {ErrorKind::corrupt_data, std::move(what)}; }
 
+  /// Has bytes at hand; false at the end of the file.
+  Result<bool> fill() {
+    if (begin_ < buffer_.size()) return true;
+    begin_ = 0;
+    buffer_.resize(kReadBytes);
+    const Result<size_t> count = stream_->read(buffer_);
+    buffer_.resize(count.ok() ? count.value() : 0);
+    if (!count.ok()) return count.error();
+    return !buffer_.empty();
+  }
+
+  /// What a compressed tar has behind its end tells whether it is whole.
+  Status drain() {
+    for (;;) {
+      begin_ = buffer_.size();
+      KEDGE_ASSIGN(const bool more, fill());
+      if (!more) return Done{};
+    }
+  }
+
   /// Appends `size` bytes to `out`, or forgets them.
   Status take(uint64_t size, std::string* out) {
     while (size > 0) {
-      if (begin_ == buffer_.size()) {
-        begin_ = 0;
-        buffer_.resize(kReadBytes);
-        const Result<size_t> count = stream_->read(buffer_);
-        buffer_.resize(count.ok() ? count.value() : 0);
-        if (!count.ok()) return count.error();
-        if (buffer_.empty()) return broken("the tar breaks off");
-      }
+      KEDGE_ASSIGN(const bool more, fill());
+      if (!more) return broken("the tar breaks off");
       const size_t here = static_cast<size_t>(std::min<uint64_t>(size, buffer_.size() - begin_));
       if (out != nullptr) out->append(buffer_, begin_, here);
       begin_ += here;
@@ -91,11 +119,16 @@ class TarSource final : public Source {
   Result<std::optional<TarHeader>> next_header() {
     std::string long_name;
     for (;;) {
+      if (long_name.empty()) {
+        KEDGE_ASSIGN(const bool more, fill());  // some end without their blocks of zeros
+        if (!more) return std::optional<TarHeader>();
+      }
       std::string block;
-      const Status got = take(kTarBlock, &block);
-      if (!got.ok() && block.empty() && got.error().kind == ErrorKind::corrupt_data) return std::optional<TarHeader>();
-      KEDGE_TRY(got);
-      if (is_all_zero(block)) return std::optional<TarHeader>();
+      KEDGE_TRY(take(kTarBlock, &block));
+      if (is_all_zero(block)) {
+        KEDGE_TRY(drain());
+        return std::optional<TarHeader>();
+      }
       std::optional<TarHeader> header = read_tar_header(block);
       if (!header) return broken(fmt::format("member {} of the tar has no valid header", number_ + 1));
       if (header->type == 'L' && header->size <= kNameBytesMax) {  // the next one's name
@@ -129,6 +162,7 @@ class TarSource final : public Source {
     auto bytes = std::make_unique<std::string>();
     KEDGE_TRY(take(header.size, bytes.get()));
     KEDGE_TRY(take(padded(header.size) - header.size, nullptr));
+    const size_t unpacked = unpacked_bytes_max(*bytes);
     if (ends_like(name, ".md") || ends_like(name, ".txt")) {
       record.kind = text::is_valid_utf8(*bytes) ? RecordKind::document : RecordKind::broken;
       record.readable = true;
@@ -140,7 +174,7 @@ class TarSource final : public Source {
       batch.storage.push_back(std::move(bytes));
     }
     batch.records.push_back(std::move(record));
-    return static_cast<size_t>(header.size);
+    return unpacked;
   }
 
   std::unique_ptr<ByteStream> stream_;
@@ -167,16 +201,33 @@ std::vector<std::string> tex_files(std::string_view tar) {
   return files;
 }
 
-/// "0001/hep-th0001001.gz" is paper hep-th/0001001, "2001/2001.00001.gz" 2001.00001.
-std::string paper_of(std::string_view member) {
+bool is_digits(std::string_view text, size_t least, size_t most) {
+  return text.size() >= least && text.size() <= most &&
+         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// "0001/hep-th0001001.gz" is arXiv's paper hep-th/0001001, "2001/2001.00001.gz" 2001.00001; other names are none. The
+/// version that may follow stays.
+std::optional<std::string> paper_of(std::string_view member) {
   member.remove_prefix(std::min(member.rfind('/') + 1, member.size()));
   for (const std::string_view ending : {".gz", ".tar", ".tex"}) {
     if (ends_like(member, ending)) member.remove_suffix(ending.size());
   }
-  const size_t digit = std::min(member.find_first_of("0123456789"), member.size());
-  std::string id(member);
-  if (digit > 0 && digit < member.size()) id.insert(digit, "/");
-  return id;
+  const size_t version = std::min(member.rfind('v'), member.size());
+  const bool versioned = version + 1 < member.size() && is_digits(member.substr(version + 1), 1, 3);
+  const std::string_view id = versioned ? member.substr(0, version) : member;
+  const size_t digit = std::min(id.find_first_of("0123456789"), id.size());
+  if (digit == 0) {
+    const bool paper =
+        id.size() >= 9 && id[4] == '.' && is_digits(id.substr(0, 4), 4, 4) && is_digits(id.substr(5), 4, 5);
+    return paper ? std::optional(std::string(member)) : std::nullopt;
+  }
+  // An archive's name and, before 2007, year, month and number: "math.GT0309136" too.
+  const bool archive = std::ranges::all_of(id.substr(0, digit), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.';
+  });
+  if (!archive || !is_digits(id.substr(digit), 7, 7)) return std::nullopt;
+  return std::string(member).insert(digit, "/");
 }
 
 }  // namespace
@@ -215,8 +266,8 @@ Result<Document> parse_tex_source(const Record& record) {
   const std::string& name = record.document.title;
   std::string unpacked;
   std::string_view bytes = record.bytes;
-  if (bytes.starts_with("\x1F\x8B")) {
-    KEDGE_ASSIGN(unpacked, unpack_gzip(bytes, kRecordBytesMax));
+  if (is_gzip(bytes)) {
+    KEDGE_ASSIGN(unpacked, unpack_gzip(bytes, unpacked_bytes_max(bytes)));
     bytes = unpacked;
   }
   std::vector<std::string> files;
@@ -231,9 +282,9 @@ Result<Document> parse_tex_source(const Record& record) {
   if (document.text.empty()) {
     return Error{ErrorKind::invalid_input, fmt::format("'{}': no source in TeX with a section", name)};
   }
-  const std::string paper = paper_of(name);
-  append_json_string(document.id_json, paper);
-  document.url = "https://arxiv.org/abs/" + paper;
+  const std::optional<std::string> paper = paper_of(name);
+  append_json_string(document.id_json, paper.value_or(name));
+  if (paper) document.url = "https://arxiv.org/abs/" + *paper;
   return document;
 }
 

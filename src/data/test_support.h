@@ -1,9 +1,11 @@
 #pragma once
 // What the tests of readers share: files in a folder of their own, and what is read out of them.
 
+#include <bzlib.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -44,6 +46,20 @@ class FilesTest : public testing::Test {
 
   std::filesystem::path folder_;
 };
+
+inline std::string bzip2(std::string bytes) {
+  std::string out(bytes.size() + bytes.size() / 100 + 1000, '\0');
+  auto size = static_cast<unsigned>(out.size());
+  BZ2_bzBuffToBuffCompress(out.data(), &size, bytes.data(), static_cast<unsigned>(bytes.size()), 1, 0, 0);
+  out.resize(size);
+  return out;
+}
+
+inline std::string zstd(const std::string& bytes) {
+  std::string out(ZSTD_compressBound(bytes.size()), '\0');
+  out.resize(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 3));
+  return out;
+}
 
 inline std::string gzip(const std::string& bytes) {
   z_stream stream{};

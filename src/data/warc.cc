@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,8 @@ namespace {
 
 constexpr size_t kHeaderBytesMax = size_t{64} << 10;
 constexpr size_t kReadBytes = size_t{1} << 18;
+constexpr std::string_view kRecordBegin = "WARC/";
+constexpr std::string_view kRecordMark = "\nWARC/1.";
 
 std::string_view trimmed(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t\r\n");
@@ -48,6 +51,31 @@ std::string valid_text(std::string_view bytes) {
   return text;
 }
 
+/// Where the header at the front of `bytes` ends and the body begins; nothing where no empty line closes it.
+struct HeaderEnd {
+  size_t end, body;
+};
+std::optional<HeaderEnd> header_end(std::string_view bytes) {
+  for (size_t at = bytes.find('\n'); at != std::string_view::npos; at = bytes.find('\n', at + 1)) {
+    const std::string_view rest = bytes.substr(at + 1);
+    if (rest.starts_with('\n')) return HeaderEnd{at, at + 2};
+    const bool crlf = at > 0 && bytes[at - 1] == '\r';
+    if (crlf && rest.starts_with("\r\n")) return HeaderEnd{at - 1, at + 3};
+  }
+  return std::nullopt;
+}
+
+/// Where a record begins behind an empty line; npos.
+size_t find_record(std::string_view bytes) {
+  for (size_t at = bytes.find(kRecordMark); at != std::string_view::npos; at = bytes.find(kRecordMark, at + 1)) {
+    const std::string_view before = bytes.substr(0, at);
+    if (before.ends_with('\n') || before.ends_with("\n\r")) return at + 1;
+  }
+  return std::string_view::npos;
+}
+
+/// A record whose length is wrong is handed on as broken, and reading goes on at the next that begins behind an empty
+/// line.
 class WarcSource final : public Source {
  public:
   WarcSource(std::unique_ptr<ByteStream> stream, std::string head)
@@ -57,16 +85,17 @@ class WarcSource final : public Source {
     for (size_t taken = 0; taken < bytes;) {
       KEDGE_ASSIGN(const bool more, skip_blank());
       if (!more) return taken > 0;
-      KEDGE_ASSIGN(const std::string header, read_header());
-      KEDGE_ASSIGN(const size_t length, content_length(header));
       ++number_;
-      if (!equal_names(header_value(header, "WARC-Type"), "response")) {
-        KEDGE_TRY(skip(length));
+      KEDGE_ASSIGN(const auto found, read_header());
+      const auto length = found ? content_length(*found) : std::nullopt;
+      if (!length) {
+        reject(batch, found ? "no valid Content-Length" : "no header that begins with 'WARC/' within 64 KiB");
+        KEDGE_TRY(resynchronize());
         ++taken;
         continue;
       }
-      KEDGE_TRY(add_response(batch, header, length));
-      taken += length + 1;
+      KEDGE_TRY(take_record(batch, *found, *length));
+      taken += *length > kRecordBytesMax ? 1 : *length + 1;
     }
     return true;
   }
@@ -77,14 +106,34 @@ class WarcSource final : public Source {
  private:
   [[nodiscard]] static Error broken(std::string_view what) { return {ErrorKind::corrupt_data, std::string(what)}; }
 
-  /// False at the end of the file.
+  void reject(Batch& batch, std::string reason) const {
+    Record record;
+    record.kind = RecordKind::broken;
+    record.number = number_;
+    record.reason = std::move(reason);
+    batch.records.push_back(std::move(record));
+  }
+
+  /// False at the end of the file. What has been read is moved away where that halves what is kept.
   Result<bool> fill() {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
-    end_ -= std::exchange(begin_, 0);
+    if (at_end_) return false;
+    if (begin_ >= end_ - begin_) {
+      std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+      end_ -= std::exchange(begin_, 0);
+    }
     if (buffer_.size() < end_ + kReadBytes) buffer_.resize(end_ + kReadBytes);
     KEDGE_ASSIGN(const size_t count, stream_->read(std::span<char>(buffer_).subspan(end_)));
     end_ += count;
+    at_end_ = count == 0;
     return count > 0;
+  }
+  /// False where the file ends before.
+  Result<bool> fill_to(size_t size) {
+    while (at_hand().size() < size) {
+      KEDGE_ASSIGN(const bool more, fill());
+      if (!more) return false;
+    }
+    return true;
   }
 
   [[nodiscard]] std::string_view at_hand() const { return {buffer_.data() + begin_, end_ - begin_}; }
@@ -102,76 +151,121 @@ class WarcSource final : public Source {
     }
   }
 
-  Result<std::string> read_header() {
+  /// Nothing where no record begins, or its header is too long.
+  Result<std::optional<std::string>> read_header() {
+    KEDGE_TRY(fill_to(kRecordBegin.size()));
+    if (!at_hand().starts_with(kRecordBegin)) return std::optional<std::string>();
     for (;;) {
-      const size_t crlf = at_hand().find("\r\n\r\n");
-      const size_t lf = at_hand().find("\n\n");
-      const size_t end = std::min(crlf, lf);
-      if (end != std::string_view::npos) {
-        std::string header(at_hand().substr(0, end));
-        begin_ += end + (crlf < lf ? 4 : 2);
-        if (!header.starts_with("WARC/")) return broken("a record of the web archive does not begin with 'WARC/'");
-        return header;
+      if (const auto found = header_end(at_hand().substr(0, kHeaderBytesMax + 4))) {
+        std::string header(at_hand().substr(0, found->end));
+        begin_ += found->body;
+        return std::optional(std::move(header));
       }
-      if (at_hand().size() > kHeaderBytesMax) return broken("a header of the web archive is longer than 64 KiB");
+      if (at_hand().size() > kHeaderBytesMax) return std::optional<std::string>();
       KEDGE_ASSIGN(const bool more, fill());
       if (!more) return broken("the web archive breaks off in a header");
     }
   }
 
-  static Result<size_t> content_length(std::string_view header) {
+  static std::optional<size_t> content_length(std::string_view header) {
     const std::string_view value = header_value(header, "Content-Length");
     size_t length = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);
-    if (error != std::errc() || end != value.data() + value.size()) {
-      return broken("a record of the web archive has no valid Content-Length");
-    }
+    if (error != std::errc() || end != value.data() + value.size()) return std::nullopt;
     return length;
   }
 
-  Status skip(size_t length) {
+  /// To the next record that begins behind an empty line, or to the end of the file; whether there is one.
+  Result<bool> resynchronize() {
+    for (;;) {
+      const size_t found = find_record(at_hand());
+      if (found != std::string_view::npos) {
+        begin_ += found;
+        return true;
+      }
+      begin_ = end_ - std::min(at_hand().size(), kRecordMark.size() + 2);
+      KEDGE_ASSIGN(const bool more, fill());
+      if (more) continue;
+      begin_ = end_;
+      return false;
+    }
+  }
+
+  /// Whether `length` bytes on stands what closes a record, or one begins, or the file ends.
+  Result<bool> ends_well(size_t length) {
+    constexpr std::string_view kClosing = "\r\n\r\n";
+    KEDGE_TRY(fill_to(length + kClosing.size()));
+    if (at_hand().substr(length).starts_with(kClosing)) return true;
+    for (size_t at = length;;) {
+      const std::string_view rest = at_hand().substr(at);
+      const size_t blank = std::min(rest.find_first_not_of("\r\n"), rest.size());
+      if (rest.size() - blank >= kRecordBegin.size()) return rest.substr(blank).starts_with(kRecordBegin);
+      at += blank;
+      KEDGE_ASSIGN(const bool more, fill());
+      if (!more) return kRecordBegin.starts_with(at_hand().substr(at));  // the next one may break off at once
+    }
+  }
+
+  /// Behind the header: the record, and its bytes if it is a response.
+  Status take_record(Batch& batch, std::string_view header, size_t length) {
+    if (length > kRecordBytesMax) return skip_large(batch, header, length);
+    KEDGE_ASSIGN(const bool whole, fill_to(length));
+    if (!whole) {
+      KEDGE_ASSIGN(const bool found, resynchronize());
+      if (!found) return broken("the web archive breaks off in a record");
+      reject(batch, "its Content-Length reaches beyond the end of the file");
+      return Done{};
+    }
+    const Result<bool> well = ends_well(length);
+    if (well.ok() && !well.value()) {
+      reject(batch, fmt::format("its Content-Length is {}, but no record follows there", length));
+      KEDGE_TRY(resynchronize());
+      return Done{};
+    }
+    if (equal_names(header_value(header, "WARC-Type"), "response")) add_response(batch, header, length);
+    begin_ += length;
+    if (!well.ok()) return well.error();  // the record was whole, what follows cannot be read
+    return Done{};
+  }
+
+  /// A record that begins within it stands behind a wrong length.
+  Status skip_large(Batch& batch, std::string_view header, size_t length) {
     while (length > 0) {
-      const size_t here = std::min(length, at_hand().size());
-      begin_ += here;
-      length -= here;
+      const std::string_view here = at_hand().substr(0, length);
+      if (const size_t found = find_record(here); found != std::string_view::npos) {
+        begin_ += found;
+        reject(batch, "its Content-Length reaches beyond the next record");
+        return Done{};
+      }
+      const size_t kept = here.size() == length ? 0 : std::min(here.size(), kRecordMark.size() + 2);
+      begin_ += here.size() - kept;
+      length -= here.size() - kept;
       if (length == 0) break;
       KEDGE_ASSIGN(const bool more, fill());
       if (!more) return broken("the web archive breaks off in a record");
     }
+    if (equal_names(header_value(header, "WARC-Type"), "response")) {
+      reject(batch, fmt::format("larger than {} bytes", kRecordBytesMax));
+    }
     return Done{};
   }
 
-  Status add_response(Batch& batch, std::string_view header, size_t length) {
+  void add_response(Batch& batch, std::string_view header, size_t length) {
     Record record;
     record.kind = RecordKind::http_response;
     record.number = number_;
     append_json_string(record.document.id_json, valid_text(header_value(header, "WARC-Record-ID")));
     record.document.url = valid_text(header_value(header, "WARC-Target-URI"));
-    if (length > kRecordBytesMax) {
-      KEDGE_TRY(skip(length));
-      record.kind = RecordKind::broken;
-      record.reason = fmt::format("larger than {} bytes", kRecordBytesMax);
-      batch.records.push_back(std::move(record));
-      return Done{};
-    }
-    auto bytes = std::make_unique<std::string>();
-    while (bytes->size() < length) {
-      const std::string_view here = at_hand().substr(0, length - bytes->size());
-      bytes->append(here);
-      begin_ += here.size();
-      if (bytes->size() == length) break;
-      KEDGE_ASSIGN(const bool more, fill());
-      if (!more) return broken("the web archive breaks off in a record");
-    }
+    auto bytes = std::make_unique<std::string>(at_hand().substr(0, length));
     record.bytes = *bytes;
     batch.storage.push_back(std::move(bytes));
     batch.records.push_back(std::move(record));
-    return Done{};
   }
 
   std::unique_ptr<ByteStream> stream_;
   std::vector<char> buffer_;
   size_t begin_ = 0, end_ = 0;  // what is at hand of it
+  bool at_end_ = false;
   uint64_t number_ = 0;
 };
 

@@ -113,15 +113,17 @@ class WikiDump final : public Source {
       if (found != std::string_view::npos) {
         if (site_ == nullptr) site_ = std::make_shared<const WikiSite>(site_of(at_hand().substr(0, found)));
         begin_ += found;
+        closed_ = false;
         return true;
       }
       if (site_ == nullptr && at_hand().size() > kSiteBytesMax) {
         return Error{ErrorKind::corrupt_data, "the dump has no <page> in its first MiB"};
       }
+      closed_ = closed_ || at_hand().find(kDumpEnd) != std::string_view::npos;
       if (site_ != nullptr) begin_ = buffer_.size() - std::min<size_t>(at_hand().size(), kDumpEnd.size() + 8);
       KEDGE_ASSIGN(const bool more, fill());
       if (more) continue;
-      if (at_hand().find(kDumpEnd) != std::string_view::npos) return false;
+      if (closed_) return false;
       return Error{ErrorKind::corrupt_data, fmt::format("the dump breaks off after page {}", number_)};
     }
   }
@@ -162,6 +164,7 @@ class WikiDump final : public Source {
   std::string buffer_;
   size_t begin_ = 0;
   uint64_t number_ = 0;
+  bool closed_ = false;  // the dump's end stands behind the last page
   std::shared_ptr<const WikiSite> site_;
 };
 

@@ -68,7 +68,7 @@ struct Patterns {
   Pattern signs{fmt::format("{}", fmt::join(sign_list, "|")), Pattern::Unit::characters};
   // Runs that would be UTF-8 if they were bytes, in text that is otherwise right.
   Pattern embedded{filled("(?<![{utf8_continuation_strict}])(?:[{utf8_first_of_2}][{utf8_continuation}]|"
-                          "[{utf8_first_of_3}][{utf8_continuation}]{2}|[{utf8_first_of_4}][{utf8_continuation}]{3})+",
+                          "[{utf8_first_of_3}][{utf8_continuation}]{2}|[{utf8_first_of_4}][{utf8_continuation}]{3})++",
                           classes),
                    Pattern::Unit::characters};
   // Sequences with a space where byte A0 was.
@@ -92,11 +92,12 @@ const Patterns& patterns() {
   return *all;
 }
 
+/// What stands behind a search that gave up stays.
 template <typename Replace>
 std::string replace_all(const Pattern& pattern, std::string_view text, const Replace& replace) {
   std::string out;
   size_t at = 0;
-  while (const auto match = pattern.find(text, at)) {
+  while (const auto match = pattern.find(text, at).match) {
     out += text.substr(at, match->begin - at);
     out += replace(text.substr(match->begin, match->end - match->begin));
     at = match->end;
@@ -105,8 +106,11 @@ std::string replace_all(const Pattern& pattern, std::string_view text, const Rep
   return out;
 }
 
+/// Where the search gives up, it may be: a decoding that fits the whole text decides.
 bool is_bad(CodeView text) {
-  return patterns().sign_pairs.may_match(text) && patterns().signs.find(to_utf8(text)).has_value();
+  if (!patterns().sign_pairs.may_match(text)) return false;
+  const Pattern::Search search = patterns().signs.find(to_utf8(text));
+  return search.match.has_value() || search.gave_up;
 }
 
 std::string restore_a0(std::string_view bytes) {
@@ -120,7 +124,7 @@ std::string restore_a0(std::string_view bytes) {
 
 /// The text's bytes in one encoding, read as UTF-8.
 std::optional<std::u32string> decode_again(const ByteEncoding& encoding, std::string bytes, const Repairs& repairs) {
-  if (repairs.lost_a0 && encoding.name != "macroman" && patterns().lost_a0.find(bytes)) bytes = restore_a0(bytes);
+  if (repairs.lost_a0 && encoding.name != "macroman" && patterns().lost_a0.find(bytes).match) bytes = restore_a0(bytes);
   if (repairs.lossy && encoding.sloppy)
     bytes = replace_all(patterns().lossy, bytes, [](std::string_view) { return "\xEF\xBF\xBD"; });
   return decode_utf8(bytes);
@@ -168,7 +172,7 @@ std::u32string repair_encoding_once(CodeView text, int rounds, const Repairs& re
     latin1 = latin1 || encoding.name == "latin-1";
     if (auto fixed = decode_again(encoding, *std::move(bytes), repairs)) return *std::move(fixed);
   }
-  if (rounds > 0 && repairs.embedded && patterns().embedded.find(utf8)) {
+  if (rounds > 0 && repairs.embedded && patterns().embedded.find(utf8).match) {
     std::u32string fixed = repair_embedded(text, utf8, rounds);
     if (fixed != text) return fixed;
   }
@@ -208,9 +212,9 @@ std::u32string unescape(CodeView text) {
     out += text.substr(0, mark);
     text.remove_prefix(mark);
     if (text.empty()) break;
-    const size_t end = text.find(U';');
+    const size_t end = text.substr(0, kNameMax + 3).find(U';');
     std::optional<std::u32string> value;
-    if (end != CodeView::npos && end <= kNameMax + 2) {
+    if (end != CodeView::npos) {
       const auto reference = read_reference(text, true);
       if (reference && reference->length == end + 1) value = reference->text;
       if (!value && text[1] != U'#') value = capital_reference(text.substr(1, end));

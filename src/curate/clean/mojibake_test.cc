@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "curate/clean/encodings.h"
+#include "curate/entities.h"
 
 namespace kedge::curate {
 namespace {
@@ -17,9 +18,37 @@ TEST(Mojibake, wrong_decodings_are_undone) {
   EXPECT_EQ(repair_mojibake(U"It\u00E2\u20AC\u2122s"), U"It\u2019s");
 }
 
+TEST(Entities, numbers_have_any_number_of_digits) {
+  EXPECT_EQ(read_reference(U"&#000000065;b", true)->text, U"A");
+  EXPECT_EQ(read_reference(U"&#000000065;b", true)->length, 12U);
+  EXPECT_EQ(read_reference(U"&#x99999999999999999999", false)->text, U"\uFFFD");
+  EXPECT_EQ(*find_entity(U"eacute;"), U"\u00E9");
+  EXPECT_EQ(find_entity(U"\u00E9acute;"), nullptr);
+}
+
 TEST(Mojibake, character_references_are_resolved_until_a_tag) {
   EXPECT_EQ(repair_mojibake(U"Fish &amp; chips &#233; &EACUTE;"), U"Fish & chips \u00E9 \u00C9");
   EXPECT_EQ(repair_mojibake(U"<b>&amp;</b>\n&amp;"), U"<b>&amp;</b>\n&amp;");
+}
+
+std::u32string times(size_t count, CodeView text) {
+  std::u32string out;
+  for (size_t i = 0; i < count; ++i) out += text;
+  return out;
+}
+
+TEST(Mojibake, long_runs_are_undone_within_text_that_is_right) {
+  for (const size_t count : {3U, 1400U, 200'000U}) {
+    EXPECT_TRUE(repair_mojibake(U"\u65E5\u672C " + times(count, U"\u00C3\u00A9")) ==
+                U"\u65E5\u672C " + times(count, U"\u00E9"))
+        << count;
+  }
+}
+
+TEST(Mojibake, marks_of_references_that_are_none_take_linear_time) {
+  const std::u32string marks(900'000, U'&');
+  EXPECT_TRUE(repair_mojibake(marks) == marks);
+  EXPECT_TRUE(repair_mojibake(marks + U";") == marks + U";");
 }
 
 TEST(Mojibake, right_text_stays) {

@@ -49,10 +49,20 @@ bool is_ascii_digit(char32_t c) {
   return c >= U'0' && c <= U'9';
 }
 
-/// Of ASCII alone: no rule but an exception cuts it.
-bool is_letters(CodeView word) {
-  return std::all_of(word.begin(), word.end(), [](char32_t c) { return (c | 0x20) - U'a' < 26; });
-}
+/// Tells words of ASCII's letters alone, which no rule but an exception cuts, while a word loses what is at its ends:
+/// no character is looked at twice.
+class LettersOnly {
+ public:
+  bool operator()(CodeView word) {
+    const char32_t* const end = word.data() + word.size();
+    if (stop_ < word.data()) stop_ = word.data();
+    while (stop_ < end && (*stop_ | 0x20) - U'a' < 26) ++stop_;
+    return stop_ >= end;
+  }
+
+ private:
+  const char32_t* stop_ = nullptr;  // letters stand before it
+};
 
 /// A special word's tokens, as lengths of its pieces.
 using Lengths = std::vector<uint32_t>;
@@ -84,6 +94,7 @@ struct EnglishTokenizer::Tables {
   std::array<uint8_t, 0x10000> low{};
   std::vector<std::pair<char32_t, char32_t>> high_letters, high_icons;
   std::vector<Exception> storage;
+  size_t longest_exception = 0;
   std::unordered_map<CodeView, const Exception*> exceptions;
   std::vector<CodeView> units, currencies;
   WordFilter exception_words, sequence_words;
@@ -107,7 +118,7 @@ struct EnglishTokenizer::Tables {
            ((classes & (kIcon | kPrefix)) != 0 && in(high_icons));
   }
   [[nodiscard]] const Exception* exception(CodeView word) const {
-    if (!exception_words.may_have(word)) return nullptr;
+    if (word.size() > longest_exception || !exception_words.may_have(word)) return nullptr;
     const auto found = exceptions.find(word);
     return found == exceptions.end() ? nullptr : found->second;
   }
@@ -176,6 +187,7 @@ void EnglishTokenizer::Tables::read_exceptions() {
   for (const Exception& exception : storage) {
     exceptions[exception.word] = &exception;
     exception_words.add(exception.word);
+    longest_exception = std::max(longest_exception, exception.word.size());
   }
 }
 
@@ -301,6 +313,7 @@ void EnglishTokenizer::Tables::cut_chunk(CodeView chunk, bool with_exceptions, s
     }
   };
   if (const Exception* found = special(chunk)) return push_exception(chunk, *found);
+  LettersOnly is_letters;
   std::vector<CodeView> suffixes;
   CodeView word = chunk;
   for (size_t last_size = 0; !word.empty() && word.size() != last_size;) {

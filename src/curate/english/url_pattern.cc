@@ -53,7 +53,7 @@ bool is_spacy_url(CodeView word) {
   const size_t dot = word.find(U'.');
   if (dot == CodeView::npos || word.size() < 4 || word.size() > kCharactersMax) return false;
   static const Pattern pattern(pattern_text(), Pattern::Unit::characters);
-  return pattern.find(to_utf8(word)).has_value();
+  return pattern.find(to_utf8(word)).match.has_value();  // a search that gives up is of no address
 }
 
 }  // namespace kedge::curate

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <filesystem>
 #include <fstream>
@@ -111,6 +112,71 @@ TEST(HttpPage, character_sets_come_from_header_meta_mark_or_detection) {
   EXPECT_EQ(page("text/html", "<meta charset=shift_jis>\x83\x65"), "<meta charset=shift_jis>\xE3\x83\x86");
   EXPECT_EQ(page("text/html; charset=nonsense", "\xEF\xBB\xBFx"), "x");
   EXPECT_EQ(page("text/html", "\xC3\xA9"), "\xC3\xA9");
+}
+
+TEST(HttpPage, labels_mean_what_browsers_mean) {
+  const auto page = [](const std::string& charset, const std::string& body) {
+    return read_http_page("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=" + charset + "\r\n\r\n" + body).value();
+  };
+  // Within an element that is read as ASCII, UTF-16 is none.
+  EXPECT_EQ(decode_page("<meta charset=\"utf-16\">caf\xC3\xA9", ""), "<meta charset=\"utf-16\">caf\xC3\xA9");
+  EXPECT_EQ(page("utf-16", std::string("a\0\xE9\0", 4)), "a\xC3\xA9");
+  EXPECT_EQ(page("utf-16", std::string("\xFE\xFF\0a", 4)), "a");
+  for (const char* label : {"euc-kr", "ks_c_5601", "ks_c_5601-1987", "KSC5601"}) {
+    EXPECT_EQ(page(label, "\x8C\x63"), "\xEB\x98\xA0") << label;  // in windows-949 alone
+  }
+  EXPECT_EQ(page("Shift_JIS", "\x87\x40"), "\xE2\x91\xA0");  // NEC's circled one
+  EXPECT_EQ(page("csgb2312", "\x81\x30\x81\x30"), "\xC2\x80");
+  EXPECT_EQ(page("ascii", "\x80"), "\xE2\x82\xAC");
+  EXPECT_EQ(page("cp819", "\x80"), "\xE2\x82\xAC");
+  EXPECT_EQ(page("iso-8859-9", "\x80\xFD"), "\xE2\x82\xAC\xC4\xB1");
+  EXPECT_EQ(page("l5", "\x80"), "\xE2\x82\xAC");
+  EXPECT_EQ(page("tis-620", "\x80"), "\xE2\x82\xAC");
+  EXPECT_EQ(page("x-mac-ukrainian", "\x80"), "\xD0\x90");
+  EXPECT_EQ(page("ansi_x3.4-1968", "\x93"), "\xE2\x80\x9C");
+}
+
+/// Window bits as zlib has them: 15: zlib, 31: gzip, -15: raw.
+std::string deflated(const std::string& bytes, int window) {
+  z_stream stream{};
+  deflateInit2(&stream, 6, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY);
+  std::string out(bytes.size() + 100, '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  deflate(&stream, Z_FINISH);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+
+TEST(HttpPage, codings_are_undone_in_their_order) {
+  const auto page = [](const std::string& fields, const std::string& body) {
+    return read_http_page("HTTP/1.1 200 OK\r\n" + fields + "\r\n\r\n" + body);
+  };
+  const auto chunked = [](const std::string& body) {
+    return fmt::format("{:x}\r\n{}\r\n{:x}\r\n{}\r\n0\r\n\r\n", 7, body.substr(0, 7), body.size() - 7, body.substr(7));
+  };
+  for (const int window : {15, 31, -15}) {
+    EXPECT_EQ(page("Content-Encoding: deflate", deflated(kStory, window)).value(), kStory) << window;
+  }
+  EXPECT_EQ(page("Transfer-Encoding: gzip, chunked", chunked(deflated(kStory, 31))).value(), kStory);
+  EXPECT_EQ(page("Content-Encoding: deflate\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: Chunked",
+                 chunked(deflated(deflated(kStory, -15), 31)))
+                .value(),
+            kStory);
+  EXPECT_EQ(page("Content-Encoding: gzip, identity", deflated(kStory, 31).substr(0, 60)).value(), kStory.substr(0, 43));
+  // As archives store them, and what servers write there for nothing.
+  for (const char* coding : {"gzip", "deflate", "br", "none", "utf-8"}) {
+    EXPECT_EQ(page(std::string("Content-Encoding: ") + coding, kStory).value(), kStory);
+  }
+  const std::string brotli = "\x0B\x02\x80hello\x03";
+  EXPECT_EQ(page("Content-Encoding: br", brotli).error().message,
+            "the body's coding is 'br', expected gzip, deflate or none");
+  for (const char* coding : {"gzip", "deflate", "zstd", "gzip,gzip,gzip,gzip,gzip"}) {
+    EXPECT_FALSE(page(std::string("Content-Encoding: ") + coding, brotli).ok()) << coding;
+  }
 }
 
 TEST(HttpPage, refuses_what_is_no_page) {

@@ -4,21 +4,27 @@
 #include <unicode/ucnv.h>
 #include <unicode/ucsdet.h>
 #include <unicode/ustring.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
+#include "data/inflate.h"
 #include "text/unicode/utf8.h"
 
 namespace kedge::curate {
+
+extern const std::string_view kCharsetLabels;  // src/curate/data/charset_labels.txt
+
 namespace {
 
 constexpr size_t kMetaBytes = 4096;        // where a page says its character set, if it does
 constexpr size_t kDetectionBytes = 65536;  // enough for the detector
+constexpr size_t kCodingBytes = 512;       // tell a body that is still coded from text
+constexpr size_t kCodingsMax = 4;
 constexpr int32_t kDetectionConfidence = 10;
 
 Error refused(std::string message) {
@@ -48,8 +54,8 @@ void read_field(std::string_view line, Header& header) {
   if (colon == std::string_view::npos) return;
   const std::string name = lower(trimmed(line.substr(0, colon)));
   const std::string value = lower(trimmed(line.substr(colon + 1)));
-  if (name == "content-encoding") header.encoding = value;
-  if (name == "transfer-encoding") header.transfer = value;
+  if (name == "content-encoding") header.encoding += "," + value;  // several fields are one list
+  if (name == "transfer-encoding") header.transfer += "," + value;
   if (name != "content-type") return;
   header.type = trimmed(std::string_view(value).substr(0, value.find(';')));
   const size_t charset = value.find("charset=");
@@ -87,33 +93,116 @@ std::string unchunked(std::string_view body) {
     if (error != std::errc() || newline == std::string_view::npos) return std::string(body);
     rest.remove_prefix(newline + 1);
     if (size == 0) return out;
-    if (size > rest.size()) return std::string(body);
+    if (size > rest.size()) return out.empty() ? std::string(body) : out.append(rest);  // the last one breaks off
     out.append(rest.substr(0, size));
     rest.remove_prefix(size);
     rest.remove_prefix(std::min<size_t>(rest.size(), rest.starts_with("\r\n") ? 2 : 1));
   }
 }
 
-Result<std::string> inflated(const std::string& body) {
-  z_stream stream{};
-  if (inflateInit2(&stream, 15 + 32) != Z_OK) return Error{ErrorKind::out_of_memory, "zlib could not be started"};
-  std::unique_ptr<z_stream, int (*)(z_stream*)> owner(&stream, inflateEnd);
-  std::string out;
-  std::vector<char> buffer(size_t{1} << 16);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
-  stream.avail_in = static_cast<uInt>(body.size());
-  for (;;) {
-    stream.next_out = reinterpret_cast<Bytef*>(buffer.data());
-    stream.avail_out = static_cast<uInt>(buffer.size());
-    const int code = inflate(&stream, Z_NO_FLUSH);
-    out.append(buffer.data(), buffer.size() - stream.avail_out);
-    if (out.size() > kPageBytesMax) return refused(fmt::format("the page is larger than {} bytes", kPageBytesMax));
-    if (code == Z_STREAM_END) return out;
-    if (code != Z_OK || (stream.avail_in == 0 && stream.avail_out != 0)) {
-      if (!out.empty()) return out;  // what could be read of a body that breaks off
-      return Error{ErrorKind::corrupt_data, "the page's compressed body cannot be read"};
+bool has_utf16_mark(std::string_view bytes) {
+  return bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF");
+}
+
+/// What archives hand out undecoded has control characters among its first bytes, and text has none.
+bool looks_decoded(std::string_view body) {
+  if (has_utf16_mark(body)) return true;
+  const std::string_view head = body.substr(0, kCodingBytes);
+  if (head.starts_with('\x1B')) return false;  // Brotli; within texts ISO-2022-JP has it
+  return std::none_of(head.begin(), head.end(), [](unsigned char c) {
+    return c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1B;
+  });
+}
+
+/// RFC 1950: a method, and a sum that 31 divides.
+bool has_zlib_header(std::string_view body) {
+  if (body.size() < 2) return false;
+  const auto first = static_cast<unsigned char>(body[0]), second = static_cast<unsigned char>(body[1]);
+  return (first & 0x0F) == 8 && first <= 0x78 && (first * 256 + second) % 31 == 0;
+}
+
+/// Of a body that breaks off what could be read. A raw one has no mark: only one that ends with the body is one.
+Result<std::string> inflated(std::string_view body, data::DeflateForm form) {
+  KEDGE_ASSIGN(data::Inflated unpacked, data::inflate_bytes(body, form, kPageBytesMax));
+  if (unpacked.too_large) return refused(fmt::format("the page is larger than {} bytes", kPageBytesMax));
+  const bool ends = unpacked.whole && body.find_first_not_of("\r\n", unpacked.taken) == std::string_view::npos;
+  if (!ends && (unpacked.bytes.empty() || form == data::DeflateForm::raw)) {
+    return Error{ErrorKind::corrupt_data, "the page's compressed body cannot be read"};
+  }
+  return std::move(unpacked.bytes);
+}
+
+bool is_gzip(std::string_view body) {
+  return body.starts_with("\x1F\x8B");
+}
+
+/// Undoes one coding; a body that an archive stored decoded stays.
+Result<std::string> undone(std::string_view coding, std::string body) {
+  if (coding == "identity") return body;
+  if (coding == "chunked") return unchunked(body);
+  if (coding == "gzip" || coding == "x-gzip" || coding == "deflate") {
+    if (is_gzip(body) || has_zlib_header(body)) return inflated(body, data::DeflateForm::gzip_or_zlib);
+    if (looks_decoded(body)) return body;
+    if (coding == "deflate") return inflated(body, data::DeflateForm::raw);  // as some servers send it
+    return Error{ErrorKind::corrupt_data, "the body's coding is 'gzip', but it is neither gzip nor text"};
+  }
+  if (looks_decoded(body)) return body;
+  return refused(fmt::format("the body's coding is '{}', expected gzip, deflate or none", coding.substr(0, 40)));
+}
+
+/// Codings in the order in which they were applied.
+std::vector<std::string_view> codings_of(std::string_view list) {
+  std::vector<std::string_view> codings;
+  while (!list.empty()) {
+    const size_t comma = std::min(list.find(','), list.size());
+    const std::string_view coding = trimmed(list.substr(0, comma));
+    if (!coding.empty()) codings.push_back(coding);
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return codings;
+}
+
+Result<std::string> decode_body(std::string_view stored, const Header& header) {
+  std::vector<std::string_view> codings = codings_of(header.encoding);
+  const std::vector<std::string_view> transfer = codings_of(header.transfer);
+  codings.insert(codings.end(), transfer.begin(), transfer.end());
+  if (codings.size() > kCodingsMax) {
+    return refused(fmt::format("the body has {} codings, expected at most {}", codings.size(), kCodingsMax));
+  }
+  std::string body(stored);
+  bool compressed = false;
+  for (; !codings.empty(); codings.pop_back()) {
+    compressed = compressed || codings.back() == "gzip" || codings.back() == "x-gzip" || codings.back() == "deflate";
+    KEDGE_ASSIGN(body, undone(codings.back(), std::move(body)));
+  }
+  if (!compressed && is_gzip(body)) return inflated(body, data::DeflateForm::gzip_or_zlib);  // though no field says so
+  return body;
+}
+
+using Labels = std::unordered_map<std::string_view, std::string_view>;
+
+/// Of lines: a name of ICU's, and the labels that mean it.
+Labels read_labels() {
+  Labels labels;
+  for (std::string_view list = kCharsetLabels; !list.empty();) {
+    std::string_view line = list.substr(0, list.find('\n'));
+    list.remove_prefix(std::min(line.size() + 1, list.size()));
+    if (line.starts_with('#')) continue;
+    const std::string_view name = line.substr(0, line.find(' '));
+    while (!line.empty()) {
+      const std::string_view label = line.substr(0, line.find(' '));
+      labels.emplace(label, name);
+      line.remove_prefix(std::min(label.size() + 1, line.size()));
     }
   }
+  return labels;
+}
+
+/// What browsers mean by a label (what calls itself Latin-1 is Windows-1252), as ICU names it; others as they are.
+std::string_view converter_of(std::string_view label) {
+  static const auto* labels = new Labels(read_labels());  // lives as long as the program
+  const auto found = labels->find(label);
+  return found == labels->end() ? label : found->second;
 }
 
 /// What a meta element declares within the first bytes, or "".
@@ -127,25 +216,18 @@ std::string meta_charset(std::string_view bytes) {
     if (equals == std::string_view::npos) continue;
     std::string_view value = element.substr(equals + 1);
     while (!value.empty() && (value[0] == ' ' || value[0] == '"' || value[0] == '\'')) value.remove_prefix(1);
-    return std::string(value.substr(0, value.find_first_of(" \"'/;>")));
+    value = value.substr(0, value.find_first_of(" \"'/;>"));
+    // An element that could be read so far is not in UTF-16.
+    return std::string(converter_of(value).starts_with("utf-16") ? "utf-8" : value);
   }
   return "";
 }
 
-/// Names as browsers read them: what calls itself Latin-1 is Windows-1252.
-std::string browser_name(std::string_view name) {
-  if (name == "iso-8859-1" || name == "latin1" || name == "latin-1" || name == "us-ascii" || name == "ascii") {
-    return "windows-1252";
-  }
-  if (name == "shift_jis" || name == "sjis" || name == "x-sjis") return "windows-31j";
-  if (name == "gb2312" || name == "gbk") return "gb18030";
-  return std::string(name);
-}
-
 /// The text, or "" when there is no such character set.
 std::string convert(std::string_view bytes, std::string_view charset) {
-  const std::string name = browser_name(charset);
-  if (name == "utf-8" || name == "utf8") {
+  std::string name(converter_of(charset));
+  if (name == "utf-16" && !has_utf16_mark(bytes)) name = "utf-16le";
+  if (name == "utf-8") {
     std::string text;
     text::append_lossy(text, bytes);
     return text;
@@ -208,11 +290,7 @@ Result<std::string> read_http_page(std::string_view response) {
   const bool text = header.type.empty() || header.type.starts_with("text/") || header.type == "application/xhtml+xml" ||
                     header.type == "application/xml";
   if (!text) return refused(fmt::format("the response is {}, neither HTML nor text", header.type));
-  std::string body = header.transfer == "chunked" ? unchunked(response) : std::string(response);
-  const bool gzip = body.starts_with("\x1F\x8B");
-  if (gzip || ((header.encoding == "gzip" || header.encoding == "deflate") && body.starts_with('\x78'))) {
-    KEDGE_ASSIGN(body, inflated(body));
-  }
+  KEDGE_ASSIGN(const std::string body, decode_body(response, header));
   if (body.size() > kPageBytesMax) return refused(fmt::format("the page is larger than {} bytes", kPageBytesMax));
   return decode_page(body, header.charset);
 }

@@ -88,6 +88,45 @@ TEST(English, tokens_are_those_of_spacy) {
   EXPECT_EQ(EnglishTokenizer::count_sentences(EnglishTokenizer::instance().tokenize(U"One. Two! (Three)")), 3U);
 }
 
+/// `count` times the same.
+std::u32string times(size_t count, CodeView text) {
+  std::u32string out;
+  for (size_t i = 0; i < count; ++i) out += text;
+  return out;
+}
+
+TEST(HostileText, takes_linear_time_as_python) {
+  EXPECT_EQ(read_python(times(400'000, U"#\n"))->comments, 400'000U);
+  EXPECT_EQ(read_python(U"'''" + std::u32string(400'000, U'\n') + U"a'''")->docstrings, 1U);
+  EXPECT_EQ(read_python(times(200'000, U"def,"))->docstrings, 0U);
+  const auto prose = read_python(times(200'000, U"def,") + U":'ab'");
+  EXPECT_EQ(prose->docstrings, 200'000U * 3 - 1);  // each header ends at the same colon
+  EXPECT_EQ(read_python(U"def a(b=(def) + {c: 'd'}): 'ef'; class g: 'h'\n")->docstrings, 4U);
+}
+
+TEST(HostileText, takes_linear_time_as_markup) {
+  EXPECT_EQ(count_visible(times(300'000, U"<a")), 600'000U);
+  EXPECT_EQ(count_visible(times(300'000, U"<a='")), 1'200'000U);
+  EXPECT_EQ(count_visible(times(300'000, U"<!")), 600'000U);
+  EXPECT_EQ(count_visible(times(300'000, U"<!--")), 1'200'000U);
+  EXPECT_EQ(count_visible(times(300'000, U"<script></script>a")), 300'000U);
+  // A value that is never closed hides the end of its tag, not that of the next one.
+  EXPECT_EQ(count_visible(U"<a b=\"'<c d='x>'>e"), 8U);
+  EXPECT_EQ(count_visible(U"<SCRIPT>\u0130\u0130</Script>a"), 1U);
+}
+
+TEST(HostileText, takes_linear_time_as_words) {
+  const std::u32string letters(200'000, U'a'), marks(200'000, U'!');
+  const auto tokens = EnglishTokenizer::instance().tokenize(letters + marks);
+  ASSERT_EQ(tokens.size(), 200'001U);
+  EXPECT_EQ(tokens[0].size(), 200'000U);
+  EXPECT_EQ(EnglishTokenizer::instance().tokenize(marks + letters + marks).size(), 400'001U);
+  const std::u32string words = times(20, std::u32string(30'000, U'a') + U" ");
+  const Json scores = curate::apply("nemo", to_utf8(words))["scores"];
+  EXPECT_DOUBLE_EQ(scores["top_2gram"][0].get<double>(), 600'010.0 / 600'020);
+  EXPECT_EQ(count_of(times(1000, U"ab") + U"b" + times(1000, U"ab"), times(40, U"ab")), 50U);
+}
+
 TEST(Urls, end_where_the_pattern_ends) {
   EXPECT_THAT(find_urls(U"see https://a.b/c?d=%20e<x> http:// and httphttp://q"),
               testing::ElementsAre(U"https://a.b/c?d=%20e", U"http://q"));

@@ -1,6 +1,7 @@
 #include "curate/filters/python_source.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace kedge::curate {
 namespace {
@@ -34,7 +35,11 @@ class Lexer {
   [[nodiscard]] const std::vector<Token>& tokens() const { return tokens_; }
 
  private:
-  void push(Kind kind, size_t length) { tokens_.push_back({kind, source_.substr(at_, length)}); }
+  void push(Kind kind, size_t length) {
+    tokens_.push_back({kind, source_.substr(at_, length)});
+    if (kind == Kind::newline) within_line_ = false;
+    if (kind == Kind::name || kind == Kind::string || kind == Kind::other) within_line_ = true;
+  }
 
   bool read_indentation() {
     line_start_ = false;
@@ -97,22 +102,12 @@ class Lexer {
   bool read_newline() {
     if (brackets_.empty()) {
       const bool blank = tokens_.empty() || tokens_.back().kind == Kind::newline;
-      const bool comment_alone = !tokens_.empty() && tokens_.back().kind == Kind::comment && !within_line();
+      const bool comment_alone = !tokens_.empty() && tokens_.back().kind == Kind::comment && !within_line_;
       if (!blank && !comment_alone) push(Kind::newline, 1);
       line_start_ = true;
     }
     ++at_;
     return true;
-  }
-
-  /// Whether something other than comments stands on the logical line so far.
-  [[nodiscard]] bool within_line() const {
-    for (size_t i = tokens_.size(); i-- > 0;) {
-      if (tokens_[i].kind == Kind::newline) return false;
-      if (tokens_[i].kind == Kind::name || tokens_[i].kind == Kind::string || tokens_[i].kind == Kind::other)
-        return true;
-    }
-    return false;
   }
 
   bool read_continuation() {
@@ -162,6 +157,7 @@ class Lexer {
   CodeView source_;
   size_t at_ = 0;
   bool line_start_ = true;
+  bool within_line_ = false;  // something other than comments stands on the logical line so far
   std::u32string brackets_;
   std::vector<size_t> indents_ = {0};
   std::vector<Token> tokens_;
@@ -255,9 +251,10 @@ size_t clean_size(CodeView doc) {
     lines[i].remove_prefix(std::min(margin, lines[i].size()));
   }
   while (!lines.empty() && lines.back().empty()) lines.pop_back();
-  while (!lines.empty() && lines.front().empty()) lines.erase(lines.begin());
-  size_t size = lines.empty() ? 0 : lines.size() - 1;
-  for (const CodeView line : lines) size += line.size();
+  size_t first = 0;
+  while (first < lines.size() && lines[first].empty()) ++first;
+  size_t size = first == lines.size() ? 0 : lines.size() - first - 1;
+  for (; first < lines.size(); ++first) size += lines[first].size();
   return size;
 }
 
@@ -275,20 +272,26 @@ size_t docstring_at(const std::vector<Token>& tokens, size_t at) {
   return any && alone ? clean_size(value) : 0;
 }
 
-/// The first token of the body whose header begins at `at`: past the colon that no bracket encloses.
-size_t body_of(const std::vector<Token>& tokens, size_t at) {
+/// Calls `use` with the first token of each body and how many headers of classes and functions it ends: those since
+/// the line's beginning that stand within as many brackets as its colon.
+template <typename Use>
+void for_each_body(const std::vector<Token>& tokens, size_t first, const Use& use) {
+  std::vector<size_t> headers = {0};  // that look for their colon, by brackets around them
   size_t depth = 0;
-  for (; at < tokens.size(); ++at) {
-    const CodeView text = tokens[at].text;
-    if (tokens[at].kind == Kind::newline) return tokens.size();
-    if (tokens[at].kind != Kind::other) continue;
+  for (size_t i = first; i < tokens.size(); ++i) {
+    const CodeView text = tokens[i].text;
+    const bool statement = i == first || tokens[i - 1].kind != Kind::name;
+    if (tokens[i].kind == Kind::newline) headers.assign(1, 0);  // no bracket is open there
+    if (tokens[i].kind == Kind::name && statement && (text == U"class" || text == U"def")) ++headers[depth];
+    if (tokens[i].kind != Kind::other) continue;
     if (text == U"(" || text == U"[" || text == U"{") ++depth;
     if (text == U")" || text == U"]" || text == U"}") --depth;
-    if (text == U":" && depth == 0) break;
+    if (headers.size() <= depth) headers.push_back(0);
+    if (text != U":" || headers[depth] == 0) continue;
+    size_t body = i + 1;
+    while (body < tokens.size() && (tokens[body].kind == Kind::newline || tokens[body].kind == Kind::indent)) ++body;
+    use(body, std::exchange(headers[depth], 0));
   }
-  for (++at; at < tokens.size() && (tokens[at].kind == Kind::newline || tokens[at].kind == Kind::indent); ++at) {
-  }
-  return at;
 }
 
 }  // namespace
@@ -306,19 +309,15 @@ std::optional<PythonProse> read_python(CodeView source) {
     }
   }
   size_t count = 0;
-  const auto add = [&](size_t size) {
+  const auto add = [&](size_t size, size_t times) {
     if (size == 0) return;
-    prose.docstrings += size + (count > 0 ? 1 : 0);
-    ++count;
+    prose.docstrings += (size + 1) * times - (count == 0 ? 1 : 0);
+    count += times;
   };
   size_t first = 0;
   while (first < tokens.size() && tokens[first].kind == Kind::newline) ++first;
-  add(docstring_at(tokens, first));
-  for (size_t i = first; i < tokens.size(); ++i) {
-    const bool statement = i == first || tokens[i - 1].kind != Kind::name;
-    const bool opens = tokens[i].kind == Kind::name && (tokens[i].text == U"class" || tokens[i].text == U"def");
-    if (opens && statement) add(docstring_at(tokens, body_of(tokens, i)));
-  }
+  add(docstring_at(tokens, first), 1);
+  for_each_body(tokens, first, [&](size_t body, size_t headers) { add(docstring_at(tokens, body), headers); });
   return prose;
 }
 

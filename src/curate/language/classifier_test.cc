@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <fstream>
 #include <random>
 
 #include "core/file.h"
@@ -31,6 +33,59 @@ TEST(Classifier, runs_of_words_count_as_in_fasttext) {
       EXPECT_GE(best.score, model.value()->score_of(text, i) - 1e-9);
     }
   }
+}
+
+template <typename T>
+void put(std::string& out, T value) {
+  out.append(reinterpret_cast<const char*>(&value), sizeof(T));
+}
+
+/// A file of fastText's with vectors of one number: entries as (word, is a label), pruned rows as (from, to).
+std::string model_of(const std::vector<std::pair<std::string, bool>>& entries,
+                     const std::vector<std::pair<int32_t, int32_t>>& pruned, int32_t bucket, int64_t rows) {
+  std::string out;
+  const auto labels = static_cast<int32_t>(std::ranges::count_if(entries, [](const auto& e) { return e.second; }));
+  for (const int32_t value : {793712314, 12, 1, 5, 5, 1, 5, 1, 3, 3, bucket, 2, 3, 100}) put(out, value);
+  put(out, 1e-4);
+  put(out, static_cast<int32_t>(entries.size()));
+  put(out, static_cast<int32_t>(entries.size()) - labels);
+  put(out, labels);
+  put(out, int64_t{10});
+  put(out, pruned.empty() ? int64_t{-1} : static_cast<int64_t>(pruned.size()));
+  for (const auto& [word, is_label] : entries) {
+    out += word + '\0';
+    put(out, int64_t{1});
+    out += is_label ? '\1' : '\0';
+  }
+  for (const auto& [from, to] : pruned) {
+    put(out, from);
+    put(out, to);
+  }
+  for (const int64_t count : {rows, int64_t{labels}}) {
+    out += '\0';
+    put(out, count);
+    put(out, int64_t{1});
+    for (int64_t i = 0; i < count; ++i) put(out, 1.0F);
+  }
+  return out;
+}
+
+TEST(Classifier, rows_that_the_matrix_lacks_are_refused) {
+  const fs::path path = fs::temp_directory_path() / ("kedge_model_" + std::to_string(::getpid()));
+  const auto opens = [&](const std::string& bytes) {
+    std::ofstream(path, std::ios::binary) << bytes;
+    const auto model = open_classifier(path);
+    fs::remove(path);
+    if (model.ok()) static_cast<void>(model.value()->identify("w some words"));
+    return model.ok();
+  };
+  EXPECT_TRUE(opens(model_of({{"w", false}, {"__label__a", true}, {"__label__b", true}}, {}, 0, 1)));
+  std::vector<std::pair<std::string, bool>> late(4000, {"__label__a", true});
+  late.emplace_back("w", false);  // its index would be that of row 4000
+  EXPECT_FALSE(opens(model_of(late, {}, 0, 1)));
+  // One bucket said twice, and its last row behind the matrix.
+  EXPECT_TRUE(opens(model_of({{"w", false}, {"__label__a", true}}, {{0, 0}, {0, 1}}, 1, 3)));
+  EXPECT_FALSE(opens(model_of({{"w", false}, {"__label__a", true}}, {{0, 0}, {0, 1}}, 1, 2)));
 }
 
 class TrainTest : public testing::Test {

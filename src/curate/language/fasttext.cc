@@ -181,7 +181,7 @@ class FastText final : public TextClassifier {
     const bool quantized_output = file.ok() && file.take<uint8_t>() != 0;
     output_.read(file, quantized && quantized_output);
     if (!file.ok()) return broken("breaks off, or its sizes contradict each other");
-    const int64_t rows = words_count_ + (pruned_ ? static_cast<int64_t>(kept_.size()) : bucket_);
+    const int64_t rows = words_count_ + (pruned_ ? pruned_rows_ : bucket_);
     if (input_.columns() != dimension_ || output_.columns() != dimension_ || input_.rows() < rows ||
         output_.rows() < static_cast<int64_t>(labels_.size()) - (loss_ == Loss::hierarchical ? 1 : 0)) {
       return broken("its matrices do not fit its dictionary");
@@ -241,16 +241,17 @@ class FastText final : public TextClassifier {
     for (int32_t i = 0; i < size && file.ok(); ++i) {
       std::string word = file.take_string();
       const auto count = file.take<int64_t>();
-      const auto type = file.take<uint8_t>();
-      if (type == 0) {
+      const bool is_label = file.take<uint8_t>() != 0;
+      if (is_label != (i >= words_count_)) return file.fail();  // words come first, and their index is their row
+      if (!is_label) {
         words_.emplace(std::move(word), i);
       } else {
         labels_.push_back(word.starts_with(kLabelPrefix) ? word.substr(kLabelPrefix.size()) : word);
         counts_.push_back(std::clamp<int64_t>(count, 1, kLabelCountMax));
       }
     }
-    if (labels_.size() != static_cast<size_t>(label_count)) return file.fail();
     pruned_ = pruned >= 0;
+    pruned_rows_ = pruned;
     for (int64_t i = 0; i < pruned && file.ok(); ++i) {
       const auto from = file.take<int32_t>();
       const auto to = file.take<int32_t>();
@@ -353,6 +354,7 @@ class FastText final : public TextClassifier {
   int32_t dimension_ = 0, word_ngrams_ = 0, model_ = 0, bucket_ = 0, gram_min_ = 0, gram_max_ = 0, words_count_ = 0;
   Loss loss_ = Loss::softmax;
   bool pruned_ = false;
+  int64_t pruned_rows_ = 0;
   std::unordered_map<std::string, int32_t> words_;
   std::unordered_map<int32_t, int32_t> kept_;
   std::vector<std::string> labels_;

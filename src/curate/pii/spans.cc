@@ -41,6 +41,14 @@ struct Place {
   [[nodiscard]] char before(size_t n = 1) const { return begin >= n ? text[begin - n] : '\0'; }
   [[nodiscard]] char after(size_t n = 1) const { return end + n <= text.size() ? text[end + n - 1] : '\0'; }
 
+  /// Something, and no part of a character: RE2's \C is a byte even in UTF-8.
+  [[nodiscard]] bool is_whole_characters() const {
+    const auto within = [this](size_t at) {
+      return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
+    };
+    return begin < end && !within(begin) && !within(end);
+  }
+
   /// A number goes on: "1.2" after "...", "-3" and the like.
   [[nodiscard]] bool number_goes_on(std::string_view joints) const {
     const bool left = is_word(before()) || (joints.find(before()) != std::string_view::npos && is_digit(before(2)));
@@ -246,13 +254,19 @@ std::vector<Rule> make_rules() {
   return rules;
 }
 
-/// Adds what a rule finds, where nothing of an earlier one stands.
+/// Adds what a rule finds, where nothing of an earlier one stands. Both are in order of their begin.
 void add_free(const Found& found, std::vector<PiiSpan>& spans) {
+  std::vector<PiiSpan> merged;
+  merged.reserve(spans.size() + found.size());
+  size_t next = 0;
   for (const PiiSpan& span : found) {
-    const bool taken = std::any_of(spans.begin(), spans.end(),
-                                   [&](const PiiSpan& s) { return s.begin < span.end && span.begin < s.end; });
-    if (!taken) spans.push_back(span);
+    while (next < spans.size() && spans[next].end <= span.begin) merged.push_back(spans[next++]);
+    const bool taken =
+        (next < spans.size() && spans[next].begin < span.end) || (!merged.empty() && merged.back().end > span.begin);
+    if (!taken) merged.push_back(span);
   }
+  merged.insert(merged.end(), spans.begin() + static_cast<ptrdiff_t>(next), spans.end());
+  spans = std::move(merged);
 }
 
 /// Calls `use` with each match; it returns where to look on.
@@ -290,10 +304,10 @@ class Finder final : public PiiFinder {
   explicit Finder(std::vector<PiiType> types) : types_(std::move(types)), secrets_(make_secret_rules(types_)) {}
 
   Status add(const PiiPattern& pattern) {
-    RE2::Options bytes(RE2::Latin1);
-    bytes.set_log_errors(false);
-    bytes.set_never_capture(true);
-    auto compiled = std::make_unique<RE2>(pattern.regex, bytes);
+    RE2::Options characters(RE2::DefaultOptions);  // UTF-8
+    characters.set_log_errors(false);
+    characters.set_never_capture(true);
+    auto compiled = std::make_unique<RE2>(pattern.regex, characters);
     if (!compiled->ok() || RE2::FullMatch("", *compiled)) {
       return Error{ErrorKind::invalid_input,
                    fmt::format("pattern {}: found '{}', expected a regular expression that matches some text: {}",
@@ -308,7 +322,8 @@ class Finder final : public PiiFinder {
     for (size_t i = 0; i < patterns_.size(); ++i) {
       Found found;
       for_each_match(*patterns_[i].compiled, text, [&](const Place& place) {
-        if (!is_word(place.before()) && !is_word(place.after()) && passes(patterns_[i].pattern.check, place.value())) {
+        const bool bounded = !is_word(place.before()) && !is_word(place.after()) && place.is_whole_characters();
+        if (bounded && passes(patterns_[i].pattern.check, place.value())) {
           found.push_back({PiiType::custom, place.begin, place.end, i});
         }
         return place.end;

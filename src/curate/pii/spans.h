@@ -44,7 +44,7 @@ enum class PiiCheck : uint8_t { none, luhn, mod97, mod11_10, verhoeff };
 
 struct PiiPattern {
   std::string name;   // of the type: "DE_TAX_ID"
-  std::string regex;  // RE2's syntax, over bytes
+  std::string regex;  // RE2's syntax, over characters
   PiiCheck check = PiiCheck::none;
 };
 

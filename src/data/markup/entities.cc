@@ -1,49 +1,44 @@
 #include "data/markup/entities.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdint>
 #include <optional>
-#include <utility>
+#include <unordered_map>
+
+#include "text/unicode/utf8.h"
 
 namespace kedge::data {
+
+extern const std::string_view kHtmlEntities;  // src/data/markup/html_entities.txt
+
 namespace {
 
-constexpr size_t kNameMax = 12;
+using Table = std::unordered_map<std::string_view, std::u32string>;
 
-constexpr std::array<std::pair<std::string_view, uint32_t>, 32> kNames = {
-    {{"amp", '&'},      {"lt", '<'},       {"gt", '>'},        {"quot", '"'},      {"apos", '\''},   {"nbsp", 0xA0},
-     {"ndash", 0x2013}, {"mdash", 0x2014}, {"hellip", 0x2026}, {"minus", 0x2212},  {"times", 0xD7},  {"middot", 0xB7},
-     {"deg", 0xB0},     {"prime", 0x2032}, {"Prime", 0x2033},  {"thinsp", 0x2009}, {"ensp", 0x2002}, {"emsp", 0x2003},
-     {"zwj", 0x200D},   {"zwnj", 0x200C},  {"lrm", 0x200E},    {"rlm", 0x200F},    {"shy", 0xAD},    {"rarr", 0x2192},
-     {"larr", 0x2190},  {"bull", 0x2022},  {"sect", 0xA7},     {"euro", 0x20AC},   {"pound", 0xA3},  {"frac12", 0xBD},
-     {"plusmn", 0xB1},  {"asymp", 0x2248}}};
-
-void append_utf8(std::string& out, uint32_t code) {
-  if (code < 0x80) {
-    out += static_cast<char>(code);
-    return;
+/// Of lines: a name, and code points in hexadecimal.
+Table* make_table() {
+  auto* table = new Table();  // lives as long as the program
+  for (std::string_view list = kHtmlEntities; !list.empty();) {
+    std::string_view line = list.substr(0, list.find('\n'));
+    list.remove_prefix(std::min(line.size() + 1, list.size()));
+    if (line.empty() || line.starts_with("# ")) continue;
+    const std::string_view name = line.substr(0, line.find(' '));
+    std::u32string value;
+    for (line.remove_prefix(name.size()); !line.empty();) {
+      line.remove_prefix(1);
+      uint32_t code = 0;
+      const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), code, 16);
+      value += static_cast<char32_t>(code);
+      line.remove_prefix(static_cast<size_t>(end - line.data()));
+    }
+    table->emplace(name, std::move(value));
   }
-  if (code >= 0x10000) {
-    out += static_cast<char>(0xF0U | (code >> 18U));
-    out += static_cast<char>(0x80U | ((code >> 12U) & 0x3FU));
-  } else if (code >= 0x800) {
-    out += static_cast<char>(0xE0U | (code >> 12U));
-  } else {
-    out += static_cast<char>(0xC0U | (code >> 6U));
-    out += static_cast<char>(0x80U | (code & 0x3FU));
-    return;
-  }
-  out += static_cast<char>(0x80U | ((code >> 6U) & 0x3FU));
-  out += static_cast<char>(0x80U | (code & 0x3FU));
+  return table;
 }
 
-std::optional<uint32_t> code_of(std::string_view name) {
-  if (!name.starts_with('#')) {
-    const auto* const found = std::ranges::find(kNames, name, &std::pair<std::string_view, uint32_t>::first);
-    return found == kNames.end() ? std::nullopt : std::optional(found->second);
-  }
+/// Of "#233" or "#xE9".
+std::optional<char32_t> code_of(std::string_view name) {
   name.remove_prefix(1);
   const bool hex = name.starts_with('x') || name.starts_with('X');
   if (hex) name.remove_prefix(1);
@@ -56,6 +51,27 @@ std::optional<uint32_t> code_of(std::string_view name) {
 
 }  // namespace
 
+const std::u32string* find_entity(std::string_view name) {
+  static const Table& table = *make_table();
+  const auto found = table.find(name);
+  return found == table.end() ? nullptr : &found->second;
+}
+
+size_t append_reference(std::string& out, std::string_view text) {
+  const size_t end = text.substr(0, kEntityNameMax + 1).find(';');
+  if (!text.starts_with('&') || end == std::string_view::npos || end < 2) return 0;
+  if (text[1] == '#') {
+    const auto code = code_of(text.substr(1, end - 1));
+    if (!code) return 0;
+    text::append_utf8(out, *code);
+    return end + 1;
+  }
+  const std::u32string* found = find_entity(text.substr(1, end));
+  if (found == nullptr) return 0;
+  for (const char32_t code : *found) text::append_utf8(out, code);
+  return end + 1;
+}
+
 std::string decode_entities(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -64,15 +80,9 @@ std::string decode_entities(std::string_view text) {
     out += text.substr(0, mark);
     if (mark == std::string_view::npos) return out;
     text.remove_prefix(mark);
-    const size_t end = text.substr(0, kNameMax).find(';');
-    const auto code = end == std::string_view::npos ? std::nullopt : code_of(text.substr(1, end - 1));
-    if (code) {
-      append_utf8(out, *code);
-      text.remove_prefix(end + 1);
-    } else {
-      out += '&';
-      text.remove_prefix(1);
-    }
+    const size_t size = append_reference(out, text);
+    if (size == 0) out += '&';
+    text.remove_prefix(std::max<size_t>(size, 1));
   }
 }
 

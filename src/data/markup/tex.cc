@@ -23,16 +23,17 @@ bool is_word(char c) {
   return is_letter(c) || (c >= '0' && c <= '9');
 }
 
-/// Behind `\name` followed by *, [...] and {...}, which a section has; kNone.
-size_t after_section(std::string_view text, size_t at) {
+/// Behind `\name` followed by *, [...] and {...}, which a section has; kNone. `bracket`: where a ']' was found before,
+/// in calls with rising positions.
+size_t after_section(std::string_view text, size_t at, size_t& bracket) {
   for (const std::string_view name : kSections) {
     if (!text.substr(at).starts_with(name)) continue;
     size_t behind = at + name.size();
     if (behind < text.size() && is_word(text[behind])) continue;
     if (behind < text.size() && text[behind] == '*') ++behind;
     if (behind < text.size() && text[behind] == '[') {
-      const size_t close = text.find(']', behind);
-      behind = close == kNone ? text.size() : close + 1;
+      if (bracket < behind) bracket = std::min(text.find(']', behind), text.size());
+      behind = std::min(bracket + 1, text.size());
     }
     if (behind < text.size() && text[behind] == '{') return behind;
   }
@@ -40,8 +41,9 @@ size_t after_section(std::string_view text, size_t at) {
 }
 
 size_t first_section(std::string_view text) {
+  size_t bracket = 0;
   for (size_t at = text.find('\\'); at != kNone; at = text.find('\\', at + 1)) {
-    if (after_section(text, at) != kNone) return at;
+    if (after_section(text, at, bracket) != kNone) return at;
   }
   return kNone;
 }

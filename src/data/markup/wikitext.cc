@@ -176,12 +176,8 @@ class Stripper {
         return tag(at, end);
       case '\'':
         return quotes(at);
-      case '&': {
-        const size_t semicolon = text_.substr(at, 12).find(';');
-        if (semicolon == kNone || at + semicolon >= end) return at;
-        section_ += decode_entities(text_.substr(at, semicolon + 1));
-        return at + semicolon + 1;
-      }
+      case '&':
+        return at + append_reference(section_, text_.substr(at, end - at));
       default:
         return at;
     }
@@ -193,8 +189,8 @@ class Stripper {
     if (close == kNone || close + 2 > end) return at;
     const std::string_view rest = text_.substr(at);
     if (!rest.starts_with("{{{") || rest.starts_with("{{{{")) return close + 2;
-    const size_t bar = text_.find('|', at);
-    if (bar < close) render(bar + 1, close, depth + 1);
+    const size_t bar = text_.substr(at, close - at).find('|');
+    if (bar != kNone) render(at + bar + 1, close, depth + 1);
     return std::min(close + 3, end);
   }
 
@@ -202,7 +198,8 @@ class Stripper {
     const size_t close = brackets_.closing(at);
     if (close == kNone || close + 2 > end) return external_link(at, end, depth);
     const size_t begin = at + 2;
-    const size_t bar = std::min(text_.find('|', begin), close);
+    const std::string_view inside = text_.substr(begin, close - begin);
+    const size_t bar = begin + std::min(inside.find('|'), inside.size());
     const std::string_view title = trimmed(text_.substr(begin, bar - begin));
     if (has_prefix(title, names_.media, {"File", "Image", "Media"})) return close + 2;
     if (has_prefix(title, names_.category, {"Category"})) {
@@ -221,11 +218,17 @@ class Stripper {
     const bool address = rest.starts_with("http://") || rest.starts_with("https://") || rest.starts_with("//") ||
                          rest.starts_with("ftp://") || rest.starts_with("mailto:");
     if (!address) return at;
-    const size_t close = rest.find_first_of("]\n");
-    if (close == kNone || rest[close] != ']') return at;
+    const size_t close = link_end(at + 1) - (at + 1);
+    if (close >= rest.size() || rest[close] != ']') return at;
     const size_t space = rest.substr(0, close).find(' ');
     if (space != kNone) render(at + 1 + space + 1, at + 1 + close, depth + 1);
     return at + 1 + close + 1;
+  }
+
+  /// The next ']' or the line's end. REQUIRES: called with rising positions.
+  size_t link_end(size_t at) {
+    if (link_end_ < at) link_end_ = std::min(text_.find_first_of("]\n", at), text_.size());
+    return link_end_;
   }
 
   size_t tag(size_t at, size_t end) {
@@ -251,14 +254,12 @@ class Stripper {
     return std::min(std::min(text_.find('>', last), text_.size() - 1) + 1, end);
   }
 
-  /// Behind the next `mark`; beyond the text where there is none, which is looked for once.
+  /// Behind the next `mark`; beyond the text where there is none. Each is looked for once. REQUIRES: called with rising
+  /// positions.
   size_t behind(const std::string& mark, size_t at) {
-    const auto known = absent_.find(mark);
-    if (known != absent_.end() && at >= known->second) return text_.size() + 1;
-    const size_t found = lowered_.find(mark, at);
-    if (found != std::string::npos) return found + mark.size();
-    absent_[mark] = known == absent_.end() ? at : std::min(at, known->second);
-    return text_.size() + 1;
+    const auto [known, is_new] = marks_.emplace(mark, 0);
+    if (is_new || known->second < at) known->second = std::min(lowered_.find(mark, at), lowered_.size() + 1);
+    return known->second > lowered_.size() ? text_.size() + 1 : known->second + mark.size();
   }
 
   size_t quotes(size_t at) {
@@ -284,7 +285,8 @@ class Stripper {
   std::string lowered_;
   const WikiNames& names_;
   Brackets brackets_;
-  std::map<std::string, size_t> absent_;  // marks that do not occur from there on
+  std::map<std::string, size_t> marks_;  // where the next one of each stands
+  size_t link_end_ = 0;                  // likewise
   std::string section_, out_;
 };
 
