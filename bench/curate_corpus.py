@@ -2,10 +2,12 @@
 """A corpus of any size for `kedge curate`, with planted duplicates: documents of sentences drawn from real ones.
 
 usage: bench/curate_corpus.py FOLDER [--bytes 20e9] [--file-bytes 500e6] [--copies 0.05] [--near 0.05]
+                               [--sentences 2000]
 
 Writes FOLDER/part-NNNNN.jsonl.zst (by `zstd`) until the plain lines amount to --bytes, and FOLDER/truth.json:
 documents, exact copies and near copies (one sentence of thirty left out) among them. A document is made again from its
-number: copies lie anywhere in the corpus and nothing is held in memory. The same arguments give the same bytes.
+number: copies lie anywhere in the corpus and nothing is held in memory. The same arguments give the same bytes; few
+--sentences make small files.
 """
 import argparse
 import gzip
@@ -19,8 +21,8 @@ DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data" / "curate
 SENTENCES = 30
 
 
-def sentences():
-    """Those of the reference documents, as JSON strings without their quotes."""
+def sentences(count):
+    """Some of the reference documents, as JSON strings without their quotes."""
     found = set()
     for path in sorted(DATA.glob("shard-*.jsonl.gz")):
         with gzip.open(path, "rt", encoding="utf-8") as file:
@@ -28,18 +30,19 @@ def sentences():
                 for sentence in re.split(r"(?<=[.!?]) |\n", json.loads(line)["text"]):
                     if 40 <= len(sentence) <= 400:
                         found.add(json.dumps(sentence, ensure_ascii=False)[1:-1])
-    return sorted(found)
+    return random.Random(0).sample(sorted(found), count)
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].split("\n")[0])
+    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].split("\n\n")[0])
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--bytes", type=float, default=20e9)
     parser.add_argument("--file-bytes", type=float, default=500e6)
     parser.add_argument("--copies", type=float, default=0.05)
     parser.add_argument("--near", type=float, default=0.05)
+    parser.add_argument("--sentences", type=int, default=2000)
     options = parser.parse_args()
-    pool = sentences()
+    pool = sentences(options.sentences)
     options.folder.mkdir(parents=True, exist_ok=True)
     choose = random.Random(0)
     truth = {"documents": 0, "copies": 0, "near": 0, "bytes": 0}

@@ -233,7 +233,7 @@ std::u32string with_replaced(CodeView text, const Pattern& pattern, std::string_
   std::string out;
   size_t at = 0, from = 0;
   while (from <= utf8.size()) {
-    const auto match = pattern.find(utf8, from);
+    const auto match = pattern.find(utf8, from).match;
     if (!match) break;
     out.append(utf8, at, match->begin - at).append(in_place);
     at = from = match->end;

@@ -236,66 +236,68 @@ TEST(Pii, ethereum_addresses_have_eip_55s_checksum_or_one_case) {
   EXPECT_FALSE(is_crypto_address("0x0000000000000000000000000000000000000000"));
   EXPECT_EQ(static_cast<unsigned char>(keccak256("")[0]), 0xC5);
   EXPECT_EQ(static_cast<unsigned char>(keccak256(std::string(136, 'a'))[0]), 0xA6);
-  TEST(Pii, patterns_match_whole_characters) {
-    const auto finder = PiiFinder::make({PiiType::email}, {{"X", "a.", PiiCheck::none}, {"Y", "b\\C", PiiCheck::none}});
-    data::Document document{"1", "a\xC3\xA9 b\xC3\xA9", ""};
-    std::string line;
-    make_pii_operator({.action = PiiAction::mask, .finder = finder.value()})->annotate(document, line);
-    EXPECT_EQ(parse_json(line, "line").value()["text"], "[X] b\xC3\xA9");  // half of a character is left alone
-    EXPECT_FALSE(PiiFinder::make({}, {{"X", "\xE9", PiiCheck::none}}).ok());
-  }
+}
 
-  TEST(Pii, many_spans_take_no_more_than_linear_time) {
-    std::string text;
-    for (int i = 0; i < 300'000; ++i) text += "1.1.1.1 ";  // each against each would be 45 thousand million comparisons
-    EXPECT_EQ(find_pii(text).size(), 300'000U);
-  }
+TEST(Pii, patterns_match_whole_characters) {
+  const auto finder = PiiFinder::make({PiiType::email}, {{"X", "a.", PiiCheck::none}, {"Y", "b\\C", PiiCheck::none}});
+  data::Document document{"1", "a\xC3\xA9 b\xC3\xA9", ""};
+  std::string line;
+  make_pii_operator({.action = PiiAction::mask, .finder = finder.value()})->annotate(document, line);
+  EXPECT_EQ(parse_json(line, "line").value()["text"], "[X] b\xC3\xA9");  // half of a character is left alone
+  EXPECT_FALSE(PiiFinder::make({}, {{"X", "\xE9", PiiCheck::none}}).ok());
+}
 
-  TEST(Pii, surrogates_are_of_the_kind_the_same_each_time_and_others_with_another_key) {
-    const auto all = finder_of_all(true), named = finder_of_all(false);
-    for (const char* value : {"a@b.cd",
-                              "(555) 123-4567",
-                              "555-123-4567",
-                              "+49 30 4869661",
-                              "+14155550123",
-                              "8.8.8.8",
-                              "10.0.0.1",
-                              "2001:db8::1",
-                              "4111-1111-1111-1111",
-                              "4111111111111111",
-                              "123-45-6789",
-                              "GB82 WEST 1234 5698 7654 32",
-                              "DE89370400440532013000",
-                              "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
-                              "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
-                              "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
-                              "0xde709f2102306220921060314715629080e2fb77",
-                              "AKIAIOSFODNN7EXAMPLE",
-                              "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
-                              "2345 6789 0124"}) {
-      const auto spans = all->find(value);
-      ASSERT_EQ(spans.size(), 1U) << value;
-      const std::string type(all->name_of(spans[0]));
-      for (int key = 0; key < 200; ++key) {
-        const std::string made = surrogate_of(*all, spans[0], value, std::to_string(key));
-        // A part of another kind's surrogate may be such a number by chance.
-        ASSERT_THAT(found_by(type == "AADHAAR" ? *all : *named, made), ElementsAre(type + ":" + made)) << value;
-        EXPECT_NE(made, value);
-        EXPECT_EQ(made, surrogate_of(*all, spans[0], value, std::to_string(key)));
-      }
-      EXPECT_NE(surrogate_of(*all, spans[0], value, "1"), surrogate_of(*all, spans[0], value, "2"));
+TEST(Pii, many_spans_take_no_more_than_linear_time) {
+  std::string text;
+  for (int i = 0; i < 300'000; ++i) text += "1.1.1.1 ";  // each against each would be 45 thousand million comparisons
+  EXPECT_EQ(find_pii(text).size(), 300'000U);
+}
+
+TEST(Pii, surrogates_are_of_the_kind_the_same_each_time_and_others_with_another_key) {
+  const auto all = finder_of_all(true), named = finder_of_all(false);
+  for (const char* value : {"a@b.cd",
+                            "(555) 123-4567",
+                            "555-123-4567",
+                            "+49 30 4869661",
+                            "+14155550123",
+                            "8.8.8.8",
+                            "10.0.0.1",
+                            "2001:db8::1",
+                            "4111-1111-1111-1111",
+                            "4111111111111111",
+                            "123-45-6789",
+                            "GB82 WEST 1234 5698 7654 32",
+                            "DE89370400440532013000",
+                            "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
+                            "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+                            "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+                            "0xde709f2102306220921060314715629080e2fb77",
+                            "AKIAIOSFODNN7EXAMPLE",
+                            "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+                            "2345 6789 0124"}) {
+    const auto spans = all->find(value);
+    ASSERT_EQ(spans.size(), 1U) << value;
+    const std::string type(all->name_of(spans[0]));
+    for (int key = 0; key < 200; ++key) {
+      const std::string made = surrogate_of(*all, spans[0], value, std::to_string(key));
+      // A part of another kind's surrogate may be such a number by chance.
+      ASSERT_THAT(found_by(type == "AADHAAR" ? *all : *named, made), ElementsAre(type + ":" + made)) << value;
+      EXPECT_NE(made, value);
+      EXPECT_EQ(made, surrogate_of(*all, spans[0], value, std::to_string(key)));
     }
-    // HMAC-SHA-256 of "EMAIL:a@b.cd" with the key "salt", by Python's hmac.
-    EXPECT_EQ(hash_of("EMAIL", "a@b.cd", "salt"), "[EMAIL:54c627d41c1f3657]");
+    EXPECT_NE(surrogate_of(*all, spans[0], value, "1"), surrogate_of(*all, spans[0], value, "2"));
   }
+  // HMAC-SHA-256 of "EMAIL:a@b.cd" with the key "salt", by Python's hmac.
+  EXPECT_EQ(hash_of("EMAIL", "a@b.cd", "salt"), "[EMAIL:54c627d41c1f3657]");
+}
 
-  TEST(Pii, check_digits) {
-    EXPECT_TRUE(passes_luhn("79927398713"));
-    EXPECT_FALSE(passes_luhn("79927398710"));
-    EXPECT_TRUE(passes_mod97("GB82 WEST 1234 5698 7654 32"));
-    EXPECT_EQ(iban_length("DE"), 22U);
-    EXPECT_FALSE(classify_ipv4("01.2.3.4"));
-  }
+TEST(Pii, check_digits) {
+  EXPECT_TRUE(passes_luhn("79927398713"));
+  EXPECT_FALSE(passes_luhn("79927398710"));
+  EXPECT_TRUE(passes_mod97("GB82 WEST 1234 5698 7654 32"));
+  EXPECT_EQ(iban_length("DE"), 22U);
+  EXPECT_FALSE(classify_ipv4("01.2.3.4"));
+}
 
 }  // namespace
 }  // namespace kedge::curate
