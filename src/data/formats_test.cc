@@ -151,7 +151,7 @@ TEST_F(Formats, papers_are_named_as_arxiv_names_them_and_other_sources_by_their_
   ASSERT_TRUE(reader.value()->read(batch).value());
   std::vector<std::string> found;
   for (const Record& record : batch.records) {
-    const Document document = reader.value()->parse(record).value();
+    const Document document = parse_tex_source(record).value();
     found.push_back(document.id_json + " " + document.url);
   }
   EXPECT_THAT(found,

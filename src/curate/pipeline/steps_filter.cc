@@ -1,9 +1,9 @@
 // The step with the peers' heuristic filters.
 #include <algorithm>
 
+#include "curate/filters/nemo_limits.h"
 #include "curate/filters/profiles.h"
 #include "curate/pipeline/annotation.h"
-#include "curate/pipeline/nemo_limits.h"
 #include "curate/pipeline/steps.h"
 
 namespace kedge::curate {
