@@ -10,6 +10,7 @@
 
 #include "data/json_text.h"
 #include "data/source.h"
+#include "data/trim.h"
 #include "text/unicode/utf8.h"
 
 namespace kedge::data {
@@ -19,12 +20,6 @@ constexpr size_t kHeaderBytesMax = size_t{64} << 10;
 constexpr size_t kReadBytes = size_t{1} << 18;
 constexpr std::string_view kRecordBegin = "WARC/";
 constexpr std::string_view kRecordMark = "\nWARC/1.";
-
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") + 1 - begin);
-}
 
 bool equal_names(std::string_view a, std::string_view b) {
   return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {

@@ -5,7 +5,9 @@
 #include "curate/filters/policies.h"
 
 namespace kedge::curate {
+namespace {
 
+/// Without `[12]`, `[edit]` and `[citation needed]`.
 std::u32string without_citations(CodeView line) {
   std::u32string out;
   while (!line.empty()) {
@@ -29,29 +31,30 @@ std::u32string without_citations(CodeView line) {
   return out;
 }
 
-namespace {
-
-bool passes(CodeView line, const std::vector<CodeView>& words, const C4LineRules& rules) {
-  if (rules.terminal && (!ends_with_any(line, U".?!\"'") || line.ends_with(U"..."))) return false;
-  if (words.size() < rules.words_min) return false;
-  const std::u32string lower = to_lower(line);
-  if (rules.javascript && contains(lower, U"javascript")) return false;
-  return !rules.policies ||
-         std::none_of(kC4Policies.begin(), kC4Policies.end(), [&](CodeView policy) { return contains(lower, policy); });
-}
-
 }  // namespace
 
+C4Verdict judge_c4_line(CodeView raw, const C4LineRules& rules, std::u32string& line) {
+  const CodeView stripped = strip(raw);
+  const std::vector<CodeView> words = split_words(stripped);
+  const auto too_long = [&](CodeView word) { return word.size() > rules.word_characters_max; };
+  if (std::any_of(words.begin(), words.end(), too_long)) return C4Verdict::drop_line;
+  line = rules.citations ? without_citations(stripped) : std::u32string(stripped);
+  const bool open = !ends_with_any(line, U".?!\"'") || line.ends_with(U"...");
+  if ((rules.terminal && open) || words.size() < rules.words_min) return C4Verdict::drop_line;
+  const std::u32string lower = to_lower(line);
+  if (rules.lorem_ipsum && contains(lower, U"lorem ipsum")) return C4Verdict::lorem_ipsum;
+  if (rules.javascript && contains(lower, U"javascript")) return C4Verdict::drop_line;
+  if (rules.curly_brackets && contains(line, U"{")) return C4Verdict::curly_bracket;
+  const auto says = [&](CodeView policy) { return contains(lower, policy); };
+  const bool policy = rules.policies && std::any_of(kC4Policies.begin(), kC4Policies.end(), says);
+  return policy ? C4Verdict::drop_line : C4Verdict::keep;
+}
+
 std::u32string keep_c4_lines(CodeView text, const C4LineRules& rules) {
-  std::u32string out;
+  std::u32string out, line;
   bool first = true;
   for (const CodeView raw : split_lines(text)) {
-    const CodeView stripped = strip(raw);
-    const std::vector<CodeView> words = split_words(stripped);
-    const auto too_long = [&](CodeView word) { return word.size() > rules.word_characters_max; };
-    if (std::any_of(words.begin(), words.end(), too_long)) continue;
-    const std::u32string line = rules.citations ? without_citations(stripped) : std::u32string(stripped);
-    if (!passes(line, words, rules)) continue;
+    if (judge_c4_line(raw, rules, line) != C4Verdict::keep) continue;
     if (!first) out += U'\n';
     first = false;
     out += line;

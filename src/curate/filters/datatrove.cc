@@ -9,16 +9,15 @@
 #include "curate/english/english_tokenizer.h"
 #include "curate/english/marks.h"
 #include "curate/filters/c4_lines.h"
-#include "curate/filters/policies.h"
 #include "curate/filters/profiles.h"
 #include "curate/filters/score.h"
+#include "curate/filters/stop_words.h"
 #include "curate/ngrams.h"
 #include "data/json_text.h"
 
 namespace kedge::curate {
 namespace {
 
-constexpr std::array<CodeView, 8> kStopWords = {U"the", U"be", U"to", U"of", U"and", U"that", U"have", U"with"};
 /// Why a filter drops a document; empty: it keeps it.
 using Reason = std::string;
 
@@ -178,15 +177,15 @@ class Filters {
 
   void measure_words() {
     size_t plain = 0, characters = 0, alpha = 0;
-    std::array<bool, kStopWords.size()> stop{};
+    std::array<bool, kGopherStopWords.size()> stop{};
     for (const CodeView word : words_) {
       if (!std::all_of(word.begin(), word.end(), is_datatrove_symbol)) {
         ++plain;
         characters += word.size();
       }
       if (std::any_of(word.begin(), word.end(), [](char32_t c) { return is(c, kAlpha); })) ++alpha;
-      const auto found = std::find(kStopWords.begin(), kStopWords.end(), word);
-      if (found != kStopWords.end()) stop[static_cast<size_t>(found - kStopWords.begin())] = true;
+      const auto found = std::find(kGopherStopWords.begin(), kGopherStopWords.end(), word);
+      if (found != kGopherStopWords.end()) stop[static_cast<size_t>(found - kGopherStopWords.begin())] = true;
     }
     const auto count = static_cast<double>(words_.size());
     add("n_words", count);
@@ -287,20 +286,15 @@ struct C4 {
 };
 
 C4 clean_c4(CodeView text) {
+  constexpr C4LineRules kRules = {.lorem_ipsum = true, .curly_brackets = true};
   C4 result;
   size_t sentences = 0, kept = 0;
+  std::u32string line;
   for (const CodeView raw : split_lines(text)) {
-    const CodeView stripped = strip(raw);
-    const std::vector<CodeView> words = split_words(stripped);
-    if (std::any_of(words.begin(), words.end(), [](CodeView word) { return word.size() > 1000; })) continue;
-    const std::u32string line = without_citations(stripped);
-    if (!ends_with_any(line, U".?!\"'") || CodeView(line).ends_with(U"...")) continue;
-    if (words.size() < 3) continue;
-    const std::u32string lower = to_lower(line);
-    if (contains(lower, U"lorem ipsum")) return {"lorem_ipsum", {}};
-    if (contains(lower, U"javascript")) continue;
-    if (contains(line, U"{")) return {"curly_bracket", {}};
-    if (std::any_of(kC4Policies.begin(), kC4Policies.end(), [&](CodeView p) { return contains(lower, p); })) continue;
+    const C4Verdict verdict = judge_c4_line(raw, kRules, line);
+    if (verdict == C4Verdict::lorem_ipsum) return {"lorem_ipsum", {}};
+    if (verdict == C4Verdict::curly_bracket) return {"curly_bracket", {}};
+    if (verdict == C4Verdict::drop_line) continue;
     sentences += EnglishTokenizer::count_sentences(EnglishTokenizer::instance().tokenize(line));
     if (kept > 0) result.text += U'\n';
     result.text += line;

@@ -7,13 +7,12 @@
 #include "curate/filters/bad_words.h"
 #include "curate/filters/profiles.h"
 #include "curate/filters/score.h"
+#include "curate/filters/stop_words.h"
 #include "curate/ngrams.h"
 #include "data/json_text.h"
 
 namespace kedge::curate {
 namespace {
-
-constexpr std::array<CodeView, 8> kRequiredWords = {U"the", U"be", U"to", U"of", U"and", U"that", U"have", U"with"};
 
 /// Shares of lines, over a total that is at least 1.
 struct LineShares {
@@ -100,7 +99,7 @@ class Gopher {
     for (const CodeView word : words_) {
       if (word.find(U'#') != CodeView::npos || word.find(char32_t{0x2026}) != CodeView::npos) ++symbols;
       if (std::any_of(word.begin(), word.end(), [](char32_t c) { return is(c, kAlpha); })) ++alpha;
-      if (std::find(kRequiredWords.begin(), kRequiredWords.end(), word) != kRequiredWords.end()) ++required;
+      if (std::find(kGopherStopWords.begin(), kGopherStopWords.end(), word) != kGopherStopWords.end()) ++required;
     }
     const auto count = static_cast<double>(std::max<size_t>(words_.size(), 1));
     number(line, "symbol_to_word_ratio", static_cast<double>(symbols) / count);

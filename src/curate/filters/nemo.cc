@@ -3,12 +3,14 @@
 // is dropped. Among equally frequent n-grams it takes any; here it is the one that occurs first.
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <map>
 
 #include "curate/code_text.h"
+#include "curate/filters/nemo_limits.h"
 #include "curate/filters/policies.h"
 #include "curate/filters/profiles.h"
 #include "curate/filters/score.h"
+#include "curate/filters/stop_words.h"
 #include "curate/filters/urls.h"
 #include "curate/ngrams.h"
 #include "data/json_text.h"
@@ -20,7 +22,6 @@ constexpr CodeView kBullets = U"\u2022\u2023\u2043\u204C\u204D\u2219\u25CB\u25CF
 constexpr CodeView kEndMarks = U".?!\"'";
 constexpr std::array<CodeView, 8> kEllipses = {U"...",      U"[...]",   U"\u2026",      U"(...)",
                                                U"[\u2026]", U"-\u00BB", U"read more..", U"read more"};
-constexpr std::array<CodeView, 8> kCommonWords = {U"the", U"be", U"to", U"of", U"and", U"that", U"have", U"with"};
 
 struct Named {
   std::string_view name;
@@ -68,42 +69,12 @@ class Scores {
   }
 
  private:
-  static constexpr std::array<std::string_view, 29> kOrder = {"non_alpha_numeric",
-                                                              "symbols_to_words",
-                                                              "numbers",
-                                                              "urls",
-                                                              "bullets",
-                                                              "white_space",
-                                                              "parentheses",
-                                                              "long_word",
-                                                              "word_count",
-                                                              "boilerplate",
-                                                              "mean_word_length",
-                                                              "punctuation",
-                                                              "ellipsis",
-                                                              "common_english_words",
-                                                              "words_without_alphabets",
-                                                              "pornographic_urls",
-                                                              "repeated_lines",
-                                                              "repeated_paragraphs",
-                                                              "repeated_lines_char",
-                                                              "repeated_paragraphs_char",
-                                                              "top_2gram",
-                                                              "top_3gram",
-                                                              "top_4gram",
-                                                              "dup_5gram",
-                                                              "dup_6gram",
-                                                              "dup_7gram",
-                                                              "dup_8gram",
-                                                              "dup_9gram",
-                                                              "dup_10gram"};
+  void add(std::string_view name, std::optional<double> value) { values_.emplace(name, value); }
 
-  void add(std::string_view name, Score score) { scores_.push_back({name, score}); }
-
-  std::vector<Named> in_order() {
+  std::vector<Named> in_order() const {
     std::vector<Named> ordered;
-    for (const std::string_view name : kOrder) {
-      ordered.push_back(*std::find_if(scores_.begin(), scores_.end(), [&](const Named& s) { return s.name == name; }));
+    for (const NemoLimit& limit : nemo_limits()) {
+      ordered.push_back({limit.name, between(values_.at(limit.name), limit.least, limit.most)});
     }
     return ordered;
   }
@@ -113,18 +84,18 @@ class Scores {
 
   void score_characters() {
     const CharacterCounts counts = count_characters(text_);
-    add("non_alpha_numeric", at_most(of_text(size_ - static_cast<double>(counts.plain)), 0.25));
-    add("numbers", at_most(of_text(static_cast<double>(counts.digits)), 0.15));
-    add("white_space", at_most(of_text(static_cast<double>(counts.spaces)), 0.25));
-    add("parentheses", at_most(of_text(static_cast<double>(counts.brackets)), 0.1));
+    add("non_alpha_numeric", of_text(size_ - static_cast<double>(counts.plain)));
+    add("numbers", of_text(static_cast<double>(counts.digits)));
+    add("white_space", of_text(static_cast<double>(counts.spaces)));
+    add("parentheses", of_text(static_cast<double>(counts.brackets)));
     size_t url_characters = 0;
     bool pornographic = false;
     for (const CodeView url : find_urls(text_)) {
       url_characters += url.size();
       pornographic = pornographic || contains(url, U"porn");
     }
-    add("urls", at_most(of_text(static_cast<double>(url_characters)), 0.2));
-    add("pornographic_urls", at_most(pornographic ? 1 : 0, 0));
+    add("urls", of_text(static_cast<double>(url_characters)));
+    add("pornographic_urls", pornographic ? 1 : 0);
   }
 
   void score_words() {
@@ -133,16 +104,16 @@ class Scores {
       characters += word.size();
       longest = std::max(longest, word.size());
       if (is_symbol(word)) ++symbols;
-      if (std::find(kCommonWords.begin(), kCommonWords.end(), word) != kCommonWords.end()) ++common;
+      if (std::find(kGopherStopWords.begin(), kGopherStopWords.end(), word) != kGopherStopWords.end()) ++common;
       if (std::any_of(word.begin(), word.end(), [](char32_t c) { return is(c, kAlphabetic); })) ++alphabetic;
     }
     const auto count = static_cast<double>(words_.size());
-    add("symbols_to_words", at_most(share(static_cast<double>(symbols), count), 0.1));
-    add("long_word", at_most(words_.empty() ? std::nullopt : std::optional<double>(longest), 1000));
-    add("word_count", between(count, 50, 100000));
-    add("mean_word_length", between(share(static_cast<double>(characters), count), 3, 10));
-    add("common_english_words", at_least(static_cast<double>(common), 2));
-    add("words_without_alphabets", at_least(share(static_cast<double>(alphabetic), count), 0.8));
+    add("symbols_to_words", share(static_cast<double>(symbols), count));
+    add("long_word", words_.empty() ? std::nullopt : std::optional<double>(longest));
+    add("word_count", count);
+    add("mean_word_length", share(static_cast<double>(characters), count));
+    add("common_english_words", static_cast<double>(common));
+    add("words_without_alphabets", share(static_cast<double>(alphabetic), count));
   }
 
   static bool is_symbol(CodeView word) {
@@ -167,16 +138,16 @@ class Scores {
       }
     }
     const auto count = static_cast<double>(lines_.size());
-    add("bullets", at_most(share(static_cast<double>(bullets), count), 0.9));
-    add("punctuation", at_most(share(static_cast<double>(open), count), 0.85));
-    add("ellipsis", at_most(share(static_cast<double>(ellipses), count), 0.3));
+    add("bullets", share(static_cast<double>(bullets), count));
+    add("punctuation", share(static_cast<double>(open), count));
+    add("ellipsis", share(static_cast<double>(ellipses), count));
   }
 
   void score_boilerplate() {
     size_t boilerplate = 0;
     for (const CodeView paragraph : paragraphs_) {
       const std::u32string lower = to_lower(paragraph);
-      if (contains(lower, U"lorem ipsum")) return add("boilerplate", at_most(1.0, 0.4));
+      if (contains(lower, U"lorem ipsum")) return add("boilerplate", 1.0);
       // Every phrase but "privacy overview" has one of these, which are quick to look for.
       const bool possible =
           contains(lower, U"cookie") || contains(lower, U"privacy") || contains(lower, U"terms of use");
@@ -185,7 +156,7 @@ class Scores {
         ++boilerplate;
       }
     }
-    add("boilerplate", at_most(share(static_cast<double>(boilerplate), static_cast<double>(paragraphs_.size())), 0.4));
+    add("boilerplate", share(static_cast<double>(boilerplate), static_cast<double>(paragraphs_.size())));
   }
 
   void score_repeated() {
@@ -205,12 +176,11 @@ class Scores {
       ++seen;
     }
     const auto count = static_cast<double>(parts.size());
-    add(by_count, at_least(share(numbers.size(), count), 0.7));
-    add(by_characters, at_least(share(static_cast<double>(unique), static_cast<double>(all)), 0.8));
+    add(by_count, share(numbers.size(), count));
+    add(by_characters, share(static_cast<double>(unique), static_cast<double>(all)));
   }
 
   void score_ngrams() {
-    constexpr std::array<double, 11> kLimits = {0, 0, 0.2, 0.18, 0.16, 0.15, 0.14, 0.13, 0.12, 0.11, 0.1};
     constexpr std::array<std::string_view, 11> kNames = {"",          "",          "top_2gram", "top_3gram",
                                                          "top_4gram", "dup_5gram", "dup_6gram", "dup_7gram",
                                                          "dup_8gram", "dup_9gram", "dup_10gram"};
@@ -219,7 +189,7 @@ class Scores {
     for (size_t n = 2; n <= 10; ++n) {
       walk.lengthen();
       const double value = words_.size() < n ? 1.0 : n <= 4 ? top_ngram(walk) : duplicate_ngrams(walk);
-      add(kNames[n], at_most(value, kLimits[n]));
+      add(kNames[n], value);
     }
   }
 
@@ -255,7 +225,7 @@ class Scores {
   CodeView text_;
   double size_;
   std::vector<CodeView> words_, lines_, paragraphs_;
-  std::vector<Named> scores_;
+  std::map<std::string_view, std::optional<double>> values_;
 };
 
 class NemoProfile final : public Operator {

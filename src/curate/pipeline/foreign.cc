@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "curate/pipeline/nemo_limits.h"
+#include "curate/filters/nemo_limits.h"
 #include "curate/pipeline/options.h"
 
 namespace kedge::curate {

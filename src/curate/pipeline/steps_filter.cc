@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "curate/filters/nemo_limits.h"
 #include "curate/filters/profiles.h"
 #include "curate/pipeline/annotation.h"
-#include "curate/pipeline/nemo_limits.h"
 #include "curate/pipeline/steps.h"
 
 namespace kedge::curate {

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "data/markup/entities.h"
+#include "data/trim.h"
 
 namespace kedge::data {
 namespace {
@@ -26,12 +27,6 @@ std::string lowered(std::string_view text) {
   std::string out(text);
   std::ranges::transform(out, out.begin(), lower);
   return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == kNone) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") + 1 - begin);
 }
 
 bool is_letter(char c) {

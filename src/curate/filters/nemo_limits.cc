@@ -1,4 +1,4 @@
-#include "curate/pipeline/nemo_limits.h"
+#include "curate/filters/nemo_limits.h"
 
 namespace kedge::curate {
 namespace {
