@@ -21,6 +21,7 @@ namespace {
 constexpr size_t kLineBytesMax = 300;  // of a line that rules look at
 constexpr size_t kLinePiecesMax = 16;  // where all is on one line
 constexpr double kEvidenceLeast = 2;   // of a language: one line that is hardly anything else
+constexpr size_t kNoiseBytes = 40;     // shorter lines of signs may be brackets
 constexpr size_t kSentenceWords = 5;   // so many words in a row that are prose
 
 bool is_letter(char c) {
@@ -46,6 +47,7 @@ std::string_view next_line(std::string_view& text) {
 
 struct Rule {
   bool first = false;           // of the first line alone
+  bool at_start = false;        // matches at the start of a line
   double weight = 0;            // of each language
   std::vector<size_t> targets;  // languages; none: a shape that many have
 };
@@ -61,8 +63,11 @@ class Rules {
   [[nodiscard]] const std::vector<std::string>& languages() const { return languages_; }
   void match(std::string_view line, std::vector<int>& matched) const {
     matched.clear();
-    set_->Match(re2::StringPiece(line.data(), std::min(line.size(), kLineBytesMax)), &matched);
-    std::sort(matched.begin(), matched.end());
+    std::vector<int> found;
+    for (const RuleSet& set : sets_) {
+      set.patterns->Match(re2::StringPiece(line.data(), std::min(line.size(), kLineBytesMax)), &found);
+      for (const int at : found) matched.push_back(set.rules[static_cast<size_t>(at)]);
+    }
   }
 
  private:
@@ -70,12 +75,13 @@ class Rules {
     RE2::Options bytes(RE2::Latin1);
     bytes.set_never_capture(true);
     bytes.set_max_mem(int64_t{64} << 20);
-    set_ = std::make_unique<RE2::Set>(bytes, RE2::UNANCHORED);
+    sets_[0].patterns = std::make_unique<RE2::Set>(bytes, RE2::ANCHOR_START);
+    sets_[1].patterns = std::make_unique<RE2::Set>(bytes, RE2::UNANCHORED);
     for (std::string_view file = kCodeRules; !file.empty();) {
       const std::string_view line = next_line(file);
       if (!line.empty() && !line.starts_with("# ")) add(line);
     }
-    KEDGE_CHECK(set_->Compile());
+    for (const RuleSet& set : sets_) KEDGE_CHECK(set.patterns->Compile());
   }
   void add(std::string_view line) {
     std::array<std::string_view, 3> columns;
@@ -85,7 +91,8 @@ class Rules {
       column = line.substr(0, space);
       line.remove_prefix(space + 1);
     }
-    Rule rule{columns[0] == "first", 0, {}};
+    const bool at_start = line.starts_with('^') || line.starts_with("(?i)^");
+    Rule rule{columns[0] == "first", at_start, 0, {}};
     const std::string_view weight = columns[2];
     KEDGE_CHECK(std::from_chars(weight.data(), weight.data() + weight.size(), rule.weight).ec == std::errc());
     for (std::string_view names = columns[1]; !names.empty();) {
@@ -93,7 +100,9 @@ class Rules {
       names.remove_prefix(std::min(names.size(), name.size() + 1));
       if (name != "-") rule.targets.push_back(index_of(name));
     }
-    KEDGE_CHECK(set_->Add(re2::StringPiece(line.data(), line.size()), nullptr) >= 0);
+    RuleSet& set = sets_[at_start ? 0 : 1];
+    KEDGE_CHECK(set.patterns->Add(re2::StringPiece(line.data(), line.size()), nullptr) >= 0);
+    set.rules.push_back(static_cast<int>(rules_.size()));
     rules_.push_back(std::move(rule));
   }
   size_t index_of(std::string_view name) {
@@ -103,7 +112,12 @@ class Rules {
     return languages_.size() - 1;
   }
 
-  std::unique_ptr<RE2::Set> set_;
+  /// Apart, patterns at the start of lines need far fewer states.
+  struct RuleSet {
+    std::unique_ptr<RE2::Set> patterns;
+    std::vector<int> rules;  // of each pattern
+  };
+  std::array<RuleSet, 2> sets_;
   std::vector<Rule> rules_;
   std::vector<std::string> languages_;
 };
@@ -126,6 +140,13 @@ bool is_sentence(std::string_view line) {
   return (words >= kSentenceWords || (letters >= 24 && (line.front() & 0x80) != 0)) && signs * 25 <= line.size();
 }
 
+/// Hardly anything but signs: rulers, and what is no text at all.
+bool is_noise(std::string_view line) {
+  const auto plain = static_cast<size_t>(std::count_if(
+      line.begin(), line.end(), [](char c) { return is_letter(c) || is_space(c) || (c >= '0' && c <= '9'); }));
+  return line.size() > kNoiseBytes && plain * 8 < line.size();
+}
+
 /// Words that no sign of code is among, as items of lists are.
 bool is_text(std::string_view line) {
   const auto other =
@@ -133,6 +154,17 @@ bool is_text(std::string_view line) {
   const bool words =
       line.find(' ') != std::string_view::npos && line.find_first_of("{}[]<>=;$@|&") == std::string_view::npos;
   return is_sentence(line) || words || other * 3 > line.size();
+}
+
+/// Tables, links, bold words and numbered headings of Markdown and reStructuredText.
+bool is_markup_of_prose(std::string_view line) {
+  const bool table = line.size() > 1 && line.front() == '|' && line.back() == '|';
+  const bool ruled = line.starts_with("+--") || line.starts_with("+==");
+  const bool bold = line.starts_with("**") && line.substr(2).find("**") != std::string_view::npos;
+  const size_t number = line.find_first_not_of("0123456789.");  // "1. ", "2.3. "
+  const bool numbered =
+      number != std::string_view::npos && number > 1 && line[number] == ' ' && line[number - 1] == '.';
+  return table || ruled || bold || numbered || line.find("](http") != std::string_view::npos;
 }
 
 /// By the signs alone, where no rule matches.
@@ -209,10 +241,14 @@ class Reader {
 
  private:
   Kind kind_of(std::string_view line) {
+    if (is_markup_of_prose(line)) return Kind::prose;
+    if (is_noise(line)) return Kind::either;
     rules_.match(line, matched_);
     double weight = 0;
     for (const int at : matched_) {
-      if (lines_ == 0 || !rules_[at].first) weight = std::max(weight, rules_[at].weight);
+      const Rule& rule = rules_[at];
+      if (rule.first && lines_ > 0) continue;
+      weight = std::max(weight, rule.at_start ? rule.weight : std::min(rule.weight, 1.0));
     }
     const std::string_view start = line.substr(0, kLineBytesMax);
     const bool code = weight >= 2 || (weight >= 1 && (line.back() == ';' || !is_sentence(start)));

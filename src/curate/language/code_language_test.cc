@@ -119,6 +119,8 @@ TEST(Code, prose_is_none) {
        {"The program reads the file; then it writes the result.\nIt ends when all lines are read.\n",
         "# A title\n\n* one thing\n* another, with more words\n\nSee [the guide](https://example.org/guide).\n",
         "Dear all,\nimport duties rise from January on.\nFor the list, ask for a copy:\nYours\n",
+        "The type std::vector grows when it has to, and nullptr is no object.\n", "1. pg_class\n2. pg_index\n",
+        "~<^#/]#$|{^}_@>$(_(+|=](&)/&*&<~=&[_&>]&=+@&&<>=+#^^*=_=_[]@@]_~$#</#|][{)/(]~{~%~)>/#*[}\n",
         "Das Programm liest die Datei.\nDann schreibt es das Ergebnis (siehe oben).\n",
         "\xE6\x96\x87\xE4\xBB\xB6\xE5\xB7\xB2\xE4\xBF\x9D\xE5\xAD\x98\n"}) {
     const CodeShare code = code_of(text);
