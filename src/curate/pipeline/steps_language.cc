@@ -170,7 +170,7 @@ MadeStep make_code(OptionReader& options, const Folder&) {
   for (const std::string& name : settings.keep) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     return Error{ErrorKind::invalid_input,
-                 fmt::format("keep: found '{}', expected languages of: {}", name, fmt::join(known, ", "))};
+                 fmt::format("code.keep: found \"{}\", expected languages of: {}", name, fmt::join(known, ", "))};
   }
   return std::unique_ptr<Step>(std::make_unique<CodeStep>(std::move(settings)));
 }
