@@ -100,6 +100,7 @@ void register_curate(Commands& commands) {
   register_curate_decontaminate(commands, *curate);
   register_curate_clean(commands, *curate);
   register_curate_langid(commands, *curate);
+  register_curate_code(commands, *curate);
   register_curate_extract(commands, *curate);
   register_curate_run(commands, *curate);
   register_curate_survey(commands, *curate);

@@ -79,6 +79,7 @@ void register_curate_pii(Commands& commands, CLI::App& curate);
 void register_curate_decontaminate(Commands& commands, CLI::App& curate);
 void register_curate_clean(Commands& commands, CLI::App& curate);
 void register_curate_langid(Commands& commands, CLI::App& curate);
+void register_curate_code(Commands& commands, CLI::App& curate);
 void register_curate_extract(Commands& commands, CLI::App& curate);
 void register_curate_run(Commands& commands, CLI::App& curate);
 void register_curate_survey(Commands& commands, CLI::App& curate);

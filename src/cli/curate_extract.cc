@@ -1,7 +1,8 @@
-// kedge curate extract, kedge curate langid: the text of pages, and the language of texts.
+// kedge curate extract, langid, code: the text of pages, the language of texts, source code in them.
 
 #include "cli/curate_commands.h"
 #include "curate/extract/extract.h"
+#include "curate/language/code_language.h"
 #include "curate/language/identify.h"
 
 namespace kedge::cli {
@@ -54,6 +55,13 @@ void register_curate_langid(Commands& commands, CLI::App& curate) {
       commands.add_to(curate, "langid", "the language of each document", [options] { return langid(*options); });
   command->add_option("--model", options->model, "a fastText model (.bin, .ftz); without it the built-in one");
   options->common.add_to(*command);
+}
+
+void register_curate_code(Commands& commands, CLI::App& curate) {
+  auto options = std::make_shared<CurateOptions>();
+  CLI::App* command = commands.add_to(curate, "code", "how much of each document is source code, and its language",
+                                      [options] { return run_operator(*options, *curate::make_code_identifier()); });
+  options->add_to(*command);
 }
 
 }  // namespace kedge::cli

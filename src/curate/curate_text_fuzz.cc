@@ -9,6 +9,7 @@
 #include "curate/decontaminate/decontaminate.h"
 #include "curate/dedup/shingles.h"
 #include "curate/filters/profiles.h"
+#include "curate/language/code_language.h"
 #include "curate/language/identify.h"
 #include "curate/normal_forms.h"
 #include "curate/pii/redact.h"
@@ -33,6 +34,7 @@ std::vector<std::unique_ptr<Operator>> make_operators() {
   }
   for (const NamedTextOp& op : text_ops()) operators.push_back(make_cleaner(op.name).value());
   operators.push_back(make_language_identifier(built_in_language_model()));
+  operators.push_back(make_code_identifier());
   operators.push_back(make_pii_operator({.action = PiiAction::mask}));
   std::vector<EvaluationItem> items = {{"1", place_words(U"one two three four five six seven eight nine ten").words}};
   operators.push_back(make_decontamination(std::move(items), DecontaminationMode::fuzzy));

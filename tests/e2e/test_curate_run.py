@@ -1,5 +1,6 @@
 """kedge curate run from outside: recipes on real documents, kills at any instant, odd input."""
 
+import gzip
 import json
 import os
 import random
@@ -203,6 +204,24 @@ steps:
         self.assertEqual(len(chosen[0]), 7)
         self.assertEqual(chosen[0], chosen[1])
         self.assertNotEqual(chosen[0], chosen[2])
+
+    def test_source_code_is_told_from_prose(self):
+        documents = SHARED / "shard-00000.jsonl.gz"
+        (self.folder / "p.yaml").write_text("steps:\n  - code: {min_share: 0.5, keep: [python]}\n", encoding="utf-8")
+        out = self.folder / "out"
+        done = self.call("run", self.folder / "p.yaml", "--input", documents, "--output", out, "--quiet")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads((out / "report.json").read_text())
+        with gzip.open(documents) as lines:
+            is_code = [json.loads(line)["lang"] == "code" for line in lines]
+        said = self.folder / "code.jsonl"
+        done = self.call("code", "--input", documents, "--output", said, "--quiet")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        answers = [json.loads(line) for line in said.read_text().splitlines()]
+        kept = [answer["code"] == "python" and answer["share"] >= 0.5 for answer in answers]
+        self.assertGreater(sum(k and c for k, c in zip(kept, is_code)), 0.97 * sum(is_code))
+        self.assertLess(sum(k and not c for k, c in zip(kept, is_code)), 0.01 * len(is_code))
+        self.assertEqual(report["counts"]["kept"], sum(kept))
 
     def test_a_classifier_is_trained_and_filters_beside_other_models(self):
         chance = random.Random(5)

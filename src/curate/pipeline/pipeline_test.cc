@@ -105,6 +105,27 @@ TEST(Perplexity, documents_are_kept_between_limits) {
   EXPECT_EQ(dropped.reason, "too unlikely") << dropped.details;
 }
 
+TEST(CodeStep, documents_are_kept_by_share_and_language) {
+  const std::string python = "import os\nsize = os.stat(name).st_size\n";
+  const std::string prose = "Here is how the size of a file is read.\n";
+  const auto reason = [](const Json& settings, std::string text) {
+    OptionReader options(settings, "code");
+    const auto step = find_operator("code")->make(options, {});
+    if (!step.ok()) return step.error().message;
+    data::Document document{"1", std::move(text), ""};
+    const Outcome outcome = step.value()->apply(document);
+    EXPECT_EQ(outcome.keep, outcome.reason.empty());
+    return outcome.keep ? outcome.details : outcome.reason;
+  };
+  EXPECT_EQ(reason({{"min_share", 0.6}}, python), R"({"code":"python","share":1})");
+  EXPECT_EQ(reason({{"max_share", 0.6}}, prose), R"({"code":null,"share":0})");
+  EXPECT_EQ(reason({{"min_share", 0.7}}, python + prose), "less code");
+  EXPECT_EQ(reason({{"max_share", 0.6}}, python + prose), "more code");
+  EXPECT_EQ(reason({{"keep", {"cpp"}}}, python), "code python");
+  EXPECT_EQ(reason({{"keep", {"cpp"}}}, prose), "code none");
+  EXPECT_EQ(reason({{"keep", {"pyton"}}}, "").find("code.keep: found \"pyton\", expected"), 0U);
+}
+
 TEST(PiiStep, actions_types_and_patterns_are_as_the_pipeline_says) {
   const auto made = [](const Json& settings, std::string text) {
     OptionReader options(settings, "pii");

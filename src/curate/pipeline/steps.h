@@ -28,6 +28,7 @@ OperatorInfo extract_operator();
 OperatorInfo clean_operator();
 OperatorInfo language_operator();
 OperatorInfo script_operator();
+OperatorInfo code_operator();
 OperatorInfo classify_operator();
 OperatorInfo perplexity_operator();
 OperatorInfo unigrams_operator();

@@ -1,9 +1,10 @@
-// The step that tells languages.
+// The steps that tell languages, scripts and source code.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 
+#include "curate/language/code_language.h"
 #include "curate/language/identify.h"
 #include "curate/language/script.h"
 #include "curate/pipeline/steps.h"
@@ -115,7 +116,77 @@ MadeStep make_script(OptionReader& options, const Folder&) {
   return std::unique_ptr<Step>(std::make_unique<ScriptStep>(std::move(settings)));
 }
 
+class CodeStep final : public Step {
+ public:
+  struct Settings {
+    std::vector<std::string> keep;  // empty: all
+    double share_least = 0, share_most = 1;
+    std::string member;  // empty: none
+  };
+  explicit CodeStep(Settings settings) : Step("code"), settings_(std::move(settings)) {}
+
+  [[nodiscard]] Outcome apply(data::Document& document) const override {
+    const CodeShare code = code_of(document.text);
+    const std::string name = code.language.empty() ? "null" : json_text(code.language);
+    Outcome outcome;
+    outcome.labels.emplace_back(code.language.empty() ? "none" : code.language);
+    outcome.values.emplace_back("code_share", code.share);
+    outcome.details = fmt::format(R"({{"code":{},"share":{}}})", name, json_number(code.share));
+    if (!settings_.member.empty()) {
+      outcome.members.emplace_back(settings_.member, name);
+      outcome.members.emplace_back(settings_.member + "_share", json_number(code.share));
+    }
+    const auto& keep = settings_.keep;
+    if (code.share < settings_.share_least) {
+      outcome.reason = "less code";
+    } else if (code.share > settings_.share_most) {
+      outcome.reason = "more code";
+    } else if (!keep.empty() && std::find(keep.begin(), keep.end(), code.language) == keep.end()) {
+      outcome.reason = fmt::format("code {}", code.language.empty() ? "none" : code.language);
+    }
+    outcome.keep = outcome.reason.empty();
+    return outcome;
+  }
+  [[nodiscard]] std::vector<ValueRange> value_ranges() const override {
+    return {{"code_share", 0, 1, settings_.share_least, settings_.share_most}};
+  }
+  [[nodiscard]] std::vector<MemberInfo> members() const override {
+    if (settings_.member.empty()) return {};
+    return {{settings_.member, MemberInfo::Kind::text}, {settings_.member + "_share", MemberInfo::Kind::number}};
+  }
+
+ private:
+  Settings settings_;
+};
+
+MadeStep make_code(OptionReader& options, const Folder&) {
+  CodeStep::Settings settings;
+  settings.keep = options.texts("keep");
+  settings.share_least = options.number("min_share", 0, 0, 1);
+  settings.share_most = options.number("max_share", 1, 0, 1);
+  settings.member = options.text("member", "code");
+  KEDGE_TRY(options.finish());
+  const auto& known = code_languages();
+  for (const std::string& name : settings.keep) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    return Error{ErrorKind::invalid_input,
+                 fmt::format("code.keep: found \"{}\", expected languages of: {}", name, fmt::join(known, ", "))};
+  }
+  return std::unique_ptr<Step>(std::make_unique<CodeStep>(std::move(settings)));
+}
+
 }  // namespace
+
+OperatorInfo code_operator() {
+  return {"code",
+          "how much of a text is source code and in which language, written beside it; drops others where asked",
+          "rules of our own, src/curate/language/code_rules.txt; 27 languages",
+          {{"keep", "", "languages to keep (python, cpp, html); all without it"},
+           {"min_share", "0", "drop where fewer of the lines are code"},
+           {"max_share", "1", "drop where more of the lines are code"},
+           {"member", "code", "where the language or null is written, and `..._share`; empty: nowhere"}},
+          make_code};
+}
 
 OperatorInfo script_operator() {
   return {"script",
