@@ -52,30 +52,27 @@ using TakeVector = std::function<Status(const std::vector<float>& vector, const 
 
 Result<Counts> visit_vectors(const Job& job, const VectorSource& source, const TakeVector& take, WorkerPool& pool,
                              const Events& events, const std::stop_token& stop) {
-  std::vector<Result<std::vector<float>>> slots;
+  std::vector<std::vector<float>> slots;
   Visitor visitor;
   visitor.takes_text = false;
-  visitor.begin_batch = [&](size_t count) { slots.assign(count, std::vector<float>()); };
-  visitor.work = [&](const data::Document& document, size_t slot) {
-    slots[slot] = source.vector_of(document.text, document.line);
-  };
-  visitor.take = [&](size_t slot, data::Document& document) -> Status {
-    if (!slots[slot].ok()) return slots[slot].error();
-    std::vector<float>& vector = slots[slot].value();
-    if (vector.empty()) {
-      return Error{ErrorKind::invalid_input,
+  visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
+  visitor.attempt = [&](const data::Document& document, size_t slot) -> Status {
+    KEDGE_ASSIGN(slots[slot], source.vector_of(document.text, document.line));
+    if (slots[slot].empty()) {
+      return Error{ErrorKind::corrupt_data,
                    fmt::format("id {}: found no numbers in '{}', expected an embedding in each line of JSON (kedge "
                                "embed makes them); name its member with --vector-field",
                                document.id_json, source.field)};
     }
-    if (!normalize(vector)) {
-      return Error{ErrorKind::invalid_input,
+    if (!normalize(slots[slot])) {
+      return Error{ErrorKind::corrupt_data,
                    fmt::format("id {}: found an embedding whose length is 0 or not finite, expected a finite one "
                                "above 0",
                                document.id_json)};
     }
-    return take(vector, document.id_json);
+    return Done{};
   };
+  visitor.take = [&](size_t slot, data::Document& document) { return take(slots[slot], document.id_json); };
   return visit(job, visitor, pool, events, stop);
 }
 

@@ -179,14 +179,18 @@ TEST(Semantic, reads_embeddings_from_lines_and_names_what_is_wrong) {
             "{\"id\":\"a\",\"keep\":true,\"of\":null,\"cosine\":null}\n"
             "{\"id\":\"b\",\"keep\":true,\"of\":null,\"cosine\":null}\n"
             "{\"id\":\"c\",\"keep\":false,\"of\":\"b\",\"cosine\":1}\n");
-  for (const char* bad : {"{\"id\":\"d\",\"text\":\"t\"}\n", "{\"id\":\"d\",\"text\":\"t\",\"embedding\":[1]}\n",
-                          "{\"id\":\"d\",\"text\":\"t\",\"embedding\":[0,0]}\n",
+  for (const char* bad : {"{\"id\":\"d\",\"text\":\"t\"}\n", "{\"id\":\"d\",\"text\":\"t\",\"embedding\":[0,0]}\n",
                           "{\"id\":\"d\",\"text\":\"t\",\"embedding\":[1,\"x\"]}\n"}) {
-    std::ofstream(folder / "in.jsonl") << good << bad;
-    const auto result = deduplicate_by_vectors(job, {}, {}, false, pool, {}, {});
-    ASSERT_FALSE(result.ok()) << bad;
-    EXPECT_EQ(result.error().kind, ErrorKind::invalid_input) << bad;
+    std::ofstream(folder / "in.jsonl") << bad << good;
+    const auto counts = deduplicate_by_vectors(job, {}, {.clusters = 1}, false, pool, {}, {});
+    ASSERT_TRUE(counts.ok()) << bad << counts.error().message;
+    EXPECT_EQ(counts.value().out, 3U) << bad;
+    EXPECT_EQ(counts.value().rejected, 1U) << bad;
+    std::ofstream(folder / "in.jsonl") << bad;
+    EXPECT_EQ(deduplicate_by_vectors(job, {}, {}, false, pool, {}, {}).error().kind, ErrorKind::corrupt_data) << bad;
   }
+  std::ofstream(folder / "in.jsonl") << good << "{\"id\":\"d\",\"text\":\"t\",\"embedding\":[1]}\n";  // another model's
+  EXPECT_EQ(deduplicate_by_vectors(job, {}, {}, false, pool, {}, {}).error().kind, ErrorKind::invalid_input);
   std::filesystem::remove_all(folder);
 }
 
