@@ -214,7 +214,8 @@ def ensure_lexbor() -> None:
         shutil.copytree(source / "source", LEXBOR / "include", ignore=shutil.ignore_patterns("*.c"))
         (LEXBOR / "lib").mkdir()
         shutil.copy(folder / "build" / "liblexbor_static.a", LEXBOR / "lib")
-        shutil.copy(source / "LICENSE", LEXBOR)
+        for terms in ("LICENSE", "NOTICE"):
+            shutil.copy(source / terms, LEXBOR)
     stamp.write_text(LEXBOR_ARCHIVE, encoding="utf-8")
 
 
