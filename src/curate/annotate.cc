@@ -108,8 +108,9 @@ Result<Counts> visit(const Job& job, const Visitor& visitor, WorkerPool& pool, c
   Visit walk(visitor, pool, events);
   data::Batch batch, next;
   KEDGE_ASSIGN(bool more, reader->read(batch));
-  while (more && walk.counts().in < job.records_enough) {
+  for (;;) {
     if (stop.stop_requested()) return Error{ErrorKind::cancelled, "stopped; no output was written"};
+    if (!more || walk.counts().in >= job.records_enough) break;
     const uint64_t consumed = reader->consumed();  // by this batch and those before it
     Result<bool> read_on = false;
     KEDGE_TRY(walk.batch(*reader, batch, [&] { read_on = reader->read(next); }));
