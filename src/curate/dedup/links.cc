@@ -9,6 +9,7 @@
 namespace kedge::curate {
 namespace {
 
+constexpr uint32_t kKeysBetween = 1 << 16;    // documents whose keys are read between two calls of let_go
 constexpr size_t kComparedBetween = 1 << 10;  // comparisons between two calls of let_go
 constexpr size_t kComparedMax = 1 << 20;      // pairs that are remembered
 constexpr size_t kAllPairsMax = 256;          // a larger bucket is compared along its order, not each with each
@@ -33,7 +34,10 @@ class Linker {
 
   void band(size_t band) {
     sorted_.clear();
-    for (uint32_t i = 0; i < store_.documents(); ++i) sorted_.emplace_back(store_.key(i, band), i);
+    for (uint32_t i = 0; i < store_.documents(); ++i) {
+      if (i % kKeysBetween == 0) store_.let_go();
+      sorted_.emplace_back(store_.key(i, band), i);
+    }
     store_.let_go();
     std::sort(sorted_.begin(), sorted_.end());
     for (size_t begin = 0; begin < sorted_.size();) {
@@ -91,7 +95,7 @@ Status link_by_files(const KeyStore& store, const DedupOptions& options, size_t 
   const Error stopped{ErrorKind::cancelled, "stopped; no output was written"};
   RecordSorter sorter(files.folder, options.memory_bytes);
   for (uint32_t i = 0; i < store.documents(); ++i) {
-    if (i % (1 << 16) == 0) {
+    if (i % kKeysBetween == 0) {
       if (files.stop.stop_requested()) return stopped;
       store.let_go();
     }
