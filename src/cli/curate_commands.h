@@ -35,7 +35,7 @@ struct CurateOptions {
 Result<std::vector<data::Input>> expand_and_tell(const std::vector<std::string>& inputs,
                                                  const std::filesystem::path& folder, curate::InputChoice& choice);
 inline constexpr char kIncludeTextHelp[] =
-    "of folders the Markdown, plain text and PDF files too that lie beside files of records";
+    "of folders the Markdown, plain text, PDF and HTML files too that lie beside files of records";
 
 /// What people see while documents are worked on: a line of progress, and what was rejected.
 class CurateConsole {

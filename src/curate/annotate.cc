@@ -69,7 +69,8 @@ class Visit {
   }
 
   Status read(const data::Reader& reader, const data::Record& record, data::Document& document) const {
-    if (!visitor_.read_page || record.kind != data::RecordKind::http_response) return reader.parse(record, document);
+    const bool page = record.kind == data::RecordKind::http_response || record.kind == data::RecordKind::html_file;
+    if (!page || !visitor_.read_page) return reader.parse(record, document);
     KEDGE_ASSIGN(document, visitor_.read_page(record));
     return Done{};
   }

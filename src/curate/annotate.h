@@ -35,7 +35,7 @@ struct Job {
 
 /// What is done with documents.
 struct Visitor {
-  std::function<Result<data::Document>(const data::Record&)> read_page;  // of web archives, where pages are taken
+  std::function<Result<data::Document>(const data::Record&)> read_page;  // where pages are taken as they lie in files
   std::function<void(data::Document& document, size_t slot)> work;       // any thread; slot: index in the batch
   std::function<Status(data::Document& document, size_t slot)> attempt;  // in its place; a failure rejects the document
   std::function<Status(size_t slot, data::Document& document)> take;     // the caller's thread, documents only

@@ -19,7 +19,7 @@ class Operator {
   /// Appends one JSON object, without a newline. Never fails: empty and extreme documents get their line too.
   virtual void annotate(const data::Document& document, std::string& line) const = 0;
 
-  /// Whether pages of web archives are taken as they lie there; `read_page` turns them into documents.
+  /// Whether pages are taken as they lie in web archives and files; `read_page` turns them into documents.
   [[nodiscard]] virtual bool reads_pages() const { return false; }
   [[nodiscard]] virtual Result<data::Document> read_page(const data::Record& /*record*/) const {
     return Error{ErrorKind::internal, "this operator reads no pages"};

@@ -52,6 +52,13 @@ bool copy_all(int from, int to) {
   }
 }
 
+/// Without that of a compression.
+std::string ending_of(const fs::path& path) {
+  fs::path name = path.filename();
+  if (name.extension() == ".gz" || name.extension() == ".zst" || name.extension() == ".bz2") name = name.stem();
+  return name.extension().string();
+}
+
 }  // namespace
 
 Result<Input> keep_stream(int descriptor) {
@@ -67,10 +74,13 @@ Result<Input> keep_stream(int descriptor) {
 }
 
 bool is_document_name(const fs::path& path) {
-  fs::path name = path.filename();
-  if (name.extension() == ".gz" || name.extension() == ".zst" || name.extension() == ".bz2") name = name.stem();
-  const std::string ending = name.extension().string();
-  return ending == ".md" || ending == ".markdown" || ending == ".txt" || ending == ".pdf";
+  const std::string ending = ending_of(path);
+  return ending == ".md" || ending == ".markdown" || ending == ".txt" || ending == ".pdf" || is_html_name(path);
+}
+
+bool is_html_name(const fs::path& path) {
+  const std::string ending = ending_of(path);
+  return ending == ".html" || ending == ".htm" || ending == ".xhtml";
 }
 
 std::vector<std::vector<Input>> group_inputs(const std::vector<Input>& inputs, uint64_t bytes) {

@@ -28,8 +28,9 @@ inline constexpr char kStandardInput[] = "-";
 /// may go through it again. Fails with unavailable.
 Result<Input> keep_stream(int descriptor);
 
-/// Whether a file is one document by its name: Markdown, plain text, PDF; with what it is compressed by.
+/// Whether a file is one document by its name: Markdown, plain text, PDF, HTML; with what it is compressed by.
 bool is_document_name(const std::filesystem::path& path);
+bool is_html_name(const std::filesystem::path& path);
 
 /// Files as they are handed to processes. Consecutive files that are one document each go together up to
 /// `kDocumentsBytes`; uncompressed lines of JSON of more than `bytes` (0: never) are cut into parts of about as much.

@@ -87,6 +87,9 @@ Status Reader::parse_any(const Record& record, Document& document) const {
       return Done{};
     case RecordKind::http_response:
       return Error{ErrorKind::invalid_input, "a page of a web archive has no text before `kedge curate extract`"};
+    case RecordKind::html_file:
+      return Error{ErrorKind::invalid_input,
+                   "a page has no text before `kedge curate extract` (in pipelines `extract`)"};
     case RecordKind::wiki_page:
       return assign(document, parse_wiki_page(record));
     case RecordKind::tex_source:

@@ -44,7 +44,16 @@ struct Reject {
 };
 
 /// How a record lies in its file.
-enum class RecordKind : uint8_t { json_line, document, http_response, wiki_page, tex_source, pdf_file, broken };
+enum class RecordKind : uint8_t {
+  json_line,
+  document,
+  http_response,
+  html_file,
+  wiki_page,
+  tex_source,
+  pdf_file,
+  broken
+};
 
 struct WikiSite;
 

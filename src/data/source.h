@@ -17,8 +17,8 @@ inline constexpr size_t kReadAheadBytes = 128;                // what a JSON par
 /// Hands out the records of one file. One thread at a time.
 class Source {
  public:
-  /// Chooses by content: Parquet, WARC, a dump of an encyclopedia (XML), a tar of sources, PDF, or lines of JSON; what
-  /// is none of these and has a name as Markdown and plain text have is one document. Fails with not_found.
+  /// Chooses by content: Parquet, WARC, a dump of an encyclopedia (XML), a tar of sources, PDF, HTML, or lines of JSON;
+  /// what is none of these and has a name as Markdown, plain text and pages have is one document. Fails with not_found.
   static Result<std::unique_ptr<Source>> open(const Input& input, const Fields& fields);
 
   Source() = default;
@@ -43,6 +43,8 @@ std::unique_ptr<Source> open_wiki_dump(std::unique_ptr<ByteStream> stream, std::
 std::unique_ptr<Source> open_tar(std::unique_ptr<ByteStream> stream, std::string head);
 std::unique_ptr<Source> open_whole_file(std::unique_ptr<ByteStream> stream, std::string head, const Input& input);
 bool is_tar(std::string_view head);
+/// Behind white space it begins with a doctype of HTML or the html element.
+bool is_html(std::string_view head);
 bool is_wiki_dump(std::string_view head);
 Result<std::unique_ptr<Source>> open_parquet(const std::filesystem::path& path, const Fields& fields);
 

@@ -1,4 +1,4 @@
-// Files that are one document each: Markdown, plain text, PDF.
+// Files that are one document each: Markdown, plain text, PDF, HTML.
 #include <fmt/format.h>
 
 #include <mutex>
@@ -19,7 +19,8 @@ class WholeFile final : public Source {
   WholeFile(std::unique_ptr<ByteStream> stream, std::string head, const Input& input)
       : stream_(std::move(stream)),
         head_(std::move(head)),
-        id_(input.id.empty() ? input.path.filename().string() : input.id) {}
+        id_(input.id.empty() ? input.path.filename().string() : input.id),
+        html_(is_html_name(input.path) || is_html(head_)) {}
 
   Result<bool> read(Batch& batch, size_t /*bytes*/) override {
     auto bytes = std::make_unique<std::string>(std::move(head_));
@@ -39,6 +40,9 @@ class WholeFile final : public Source {
     append_json_string(record.document.id_json, id);
     if (bytes->starts_with("%PDF-")) {
       record.kind = RecordKind::pdf_file;
+      record.bytes = *bytes;
+    } else if (html_) {
+      record.kind = RecordKind::html_file;
       record.bytes = *bytes;
     } else {
       take_text(record, *bytes);
@@ -68,6 +72,7 @@ class WholeFile final : public Source {
   std::unique_ptr<ByteStream> stream_;
   std::string head_;
   std::string id_;
+  bool html_;
 };
 
 struct PdfLibrary {

@@ -178,6 +178,29 @@ class Inputs(Case):
         done = self.call("langid", "--input", self.folder / "docs", "--output", self.folder / "l.jsonl", "--json")
         self.assertEqual(json.loads(done.stdout), {"in": 4, "out": 3, "rejected": 1})
 
+    def test_folders_of_pages_become_texts(self):
+        story = "The story of the harbour, the ships and the wind, as it was told in the evening. " * 3
+        pages = {"site/a.html": f"<nav>Home</nav><main><p>{story} Write to me@example.org.</p></main>".encode(),
+                 "site/b.htm": ('<!doctype html><meta charset="windows-1251"><main><p>'
+                                + "Повесть о гавани и кораблях. " * 9 + "</p></main>").encode("cp1251"),
+                 "page": f"  <HTML><body><main><p>{story}</p></main>".encode(), "note.md": b"no page"}
+        for name, page in pages.items():
+            path = self.folder / "docs" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(page)
+        report = self.run_pipeline("format: jsonl\nsteps: [extract, {dedup: {method: fuzzy}}, pii]", "out",
+                                   "--input", self.folder / "docs", "--input", self.folder / "docs" / "page")
+        self.assertEqual(report["counts"]["in"], 4)
+        rows = [row for shard in sorted((self.folder / "out").glob("shard-*.jsonl")) for row in self.rows(shard)]
+        texts = {row["id"]: row["text"] for row in rows}
+        self.assertEqual(texts["site/a.html"], f"{story}Write to [EMAIL].")
+        self.assertEqual(texts["site/b.htm"], ("Повесть о гавани и кораблях. " * 9).strip())
+        done = self.call("extract", "--input", self.folder / "docs" / "page", "--output", self.folder / "e.jsonl")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.rows(self.folder / "e.jsonl"), [{"id": "page", "url": "", "text": story.strip()}])
+        done = self.call("langid", "--input", self.folder / "docs" / "site", "--output", self.folder / "l.jsonl", "--json")
+        self.assertEqual(json.loads(done.stdout), {"in": 2, "out": 0, "rejected": 2})
+
     def test_standard_input_is_read_whatever_its_format(self):
         lines = self.write_lines("a.jsonl", 50)
         for data in (lines.read_bytes(), bz2.compress(lines.read_bytes())):

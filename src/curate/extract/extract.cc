@@ -25,7 +25,11 @@ class Extractor : public Operator {
   [[nodiscard]] bool reads_pages() const override { return true; }
   [[nodiscard]] Result<data::Document> read_page(const data::Record& record) const override {
     data::Document document = record.document;
-    KEDGE_ASSIGN(document.text, read_http_page(record.bytes));
+    if (record.kind == data::RecordKind::html_file) {
+      document.text = decode_page(record.bytes, "");
+    } else {
+      KEDGE_ASSIGN(document.text, read_http_page(record.bytes));
+    }
     return document;
   }
 

@@ -21,7 +21,7 @@ namespace kedge::curate {
 
 /// Which files of folders are inputs.
 struct InputChoice {
-  bool include_text = false;      // documents (Markdown, plain text, PDF) that lie beside files of records too
+  bool include_text = false;      // documents (Markdown, plain text, PDF, HTML) that lie beside files of records too
   uint64_t passed_over = 0;       // of those, where they are not; counted here
   std::filesystem::path example;  // the first one
   std::filesystem::path output;   // a folder below an input's folder that is none itself
