@@ -198,7 +198,8 @@ class Inputs(Case):
         done = self.call("extract", "--input", self.folder / "docs" / "page", "--output", self.folder / "e.jsonl")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.rows(self.folder / "e.jsonl"), [{"id": "page", "url": "", "text": story.strip()}])
-        done = self.call("langid", "--input", self.folder / "docs" / "site", "--output", self.folder / "l.jsonl", "--json")
+        done = self.call("langid", "--input", self.folder / "docs" / "site", "--output", self.folder / "l.jsonl",
+                         "--json")
         self.assertEqual(json.loads(done.stdout), {"in": 2, "out": 0, "rejected": 2})
 
     def test_standard_input_is_read_whatever_its_format(self):
