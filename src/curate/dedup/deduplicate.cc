@@ -6,28 +6,10 @@
 #include "curate/dedup/keys.h"
 #include "curate/dedup/links.h"
 #include "curate/dedup/memory_keys.h"
+#include "curate/dedup/work_folder.h"
 
 namespace kedge::curate {
 namespace {
-
-/// A folder beside the output that goes with this object.
-class WorkFolder {
- public:
-  explicit WorkFolder(std::filesystem::path path) : path_(std::move(path)) {
-    std::error_code code;
-    std::filesystem::create_directories(path_, code);
-  }
-  WorkFolder(const WorkFolder&) = delete;
-  WorkFolder& operator=(const WorkFolder&) = delete;
-  ~WorkFolder() {
-    std::error_code code;
-    std::filesystem::remove_all(path_, code);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 using TakeKeys = std::function<Status(DocumentKeys keys, std::string id)>;
 

@@ -6,29 +6,11 @@
 
 #include "core/file.h"
 #include "curate/dedup/semantic.h"
+#include "curate/dedup/work_folder.h"
 #include "data/json_text.h"
 
 namespace kedge::curate {
 namespace {
-
-/// The files of embeddings, which go with this object.
-class VectorFolder {
- public:
-  explicit VectorFolder(std::filesystem::path path) : path_(std::move(path)) {
-    std::error_code code;
-    std::filesystem::create_directories(path_, code);
-  }
-  VectorFolder(const VectorFolder&) = delete;
-  VectorFolder& operator=(const VectorFolder&) = delete;
-  ~VectorFolder() {
-    std::error_code code;
-    std::filesystem::remove_all(path_, code);
-  }
-  [[nodiscard]] std::filesystem::path shard() const { return path_ / "shard-00000.jsonl"; }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct Embedded {
   std::vector<std::string> ids;
@@ -123,14 +105,15 @@ Result<Counts> deduplicate_by_vectors(const Job& job, const VectorSource& source
     KEDGE_TRY(write_decisions(job, embedded, matches));
     return counts;
   }
-  const VectorFolder folder(job.output.string() + ".tmp-vectors");
-  KEDGE_ASSIGN(VectorWriter writer, VectorWriter::create(folder.shard()));
+  const WorkFolder folder(job.output.string() + ".tmp-vectors");
+  const std::filesystem::path shard = folder.path() / "shard-00000.jsonl";
+  KEDGE_ASSIGN(VectorWriter writer, VectorWriter::create(shard));
   const TakeVector take = [&](const std::vector<float>& vector, const std::string& id) {
     return writer.add(vector, id);
   };
   KEDGE_ASSIGN(const Counts counts, visit_vectors(job, source, take, pool, events, stop));
   KEDGE_TRY(writer.commit());
-  KEDGE_ASSIGN(const auto vectors, MappedVectors::open({folder.shard()}));
+  KEDGE_ASSIGN(const auto vectors, MappedVectors::open({shard}));
   KEDGE_ASSIGN(const auto matches, find_semantic_duplicates(*vectors, options, pool, stop));
   KEDGE_TRY(write_decisions(job, *vectors, matches));
   return counts;
