@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "curate/clean/characters.h"
 #include "curate/clean/modifiers.h"
 #include "curate/clean/mojibake.h"
@@ -15,23 +18,31 @@ namespace {
 
 class Cleaner final : public Operator {
  public:
-  explicit Cleaner(std::vector<TextOp> ops) : ops_(std::move(ops)) {}
+  explicit Cleaner(std::vector<const NamedTextOp*> ops) : ops_(std::move(ops)) {}
 
   void annotate(const data::Document& document, std::string& line) const override {
-    const std::u32string codes = to_codes(document.text);
-    std::u32string repaired = ops_.front()(codes);
-    for (size_t i = 1; i < ops_.size(); ++i) repaired = ops_[i](repaired);
-    const bool changed = repaired != codes;
+    const std::optional<std::string> changed = changed_text(document.text);
     open_line(line, document.id_json);
     append_key(line, "text");
-    data::append_json_string(line, changed ? to_utf8(repaired) : document.text);
+    data::append_json_string(line, changed ? *changed : document.text);
     append_key(line, "changed");
-    append_bool(line, changed);
+    append_bool(line, changed.has_value());
     line += '}';
   }
 
  private:
-  std::vector<TextOp> ops_;  // at least one
+  /// Nothing where the operations leave it as it is.
+  [[nodiscard]] std::optional<std::string> changed_text(std::string_view text) const {
+    const auto leaves = [&](const NamedTextOp* op) { return op->leaves != nullptr && op->leaves(text); };
+    if (std::all_of(ops_.begin(), ops_.end(), leaves)) return std::nullopt;
+    const std::u32string codes = to_codes(text);
+    std::u32string repaired = ops_.front()->change(codes);
+    for (size_t i = 1; i < ops_.size(); ++i) repaired = ops_[i]->change(repaired);
+    if (repaired == codes) return std::nullopt;
+    return to_utf8(repaired);
+  }
+
+  std::vector<const NamedTextOp*> ops_;  // at least one
 };
 
 TextOp normalizer(NormalForm form) {
@@ -51,7 +62,7 @@ Repairs ftfy_defaults() {
 const std::vector<NamedTextOp>& text_ops() {
   static const auto* all = new std::vector<NamedTextOp>{
       // lives as long as the program
-      {"mojibake", "wrong decodings and character references", repair_mojibake},
+      {"mojibake", "wrong decodings and character references", repair_mojibake, needs_no_repair},
       {"ftfy", "ftfy with all its switches on, and NFC",
        [](CodeView text) { return repair_text(text, ftfy_defaults()); }},
       {"nfc", "Unicode's composed form", normalizer(NormalForm::nfc)},
@@ -93,7 +104,7 @@ std::string text_op_names() {
 }
 
 Result<std::unique_ptr<Operator>> make_cleaner(std::string_view ops) {
-  std::vector<TextOp> chosen;
+  std::vector<const NamedTextOp*> chosen;
   while (true) {
     const size_t comma = std::min(ops.find(','), ops.size());
     const NamedTextOp* op = find_text_op(ops.substr(0, comma));
@@ -101,7 +112,7 @@ Result<std::unique_ptr<Operator>> make_cleaner(std::string_view ops) {
       return Error{ErrorKind::invalid_input,
                    fmt::format("--ops: found '{}', expected {}", ops.substr(0, comma), text_op_names())};
     }
-    chosen.push_back(op->change);
+    chosen.push_back(op);
     if (comma == ops.size()) break;
     ops.remove_prefix(comma + 1);
   }

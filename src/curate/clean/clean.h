@@ -18,6 +18,8 @@ using TextOp = std::function<std::u32string(CodeView)>;
 struct NamedTextOp {
   std::string_view name, meaning;
   TextOp change;
+  /// Where there is one: true of a text (valid UTF-8) that `change` leaves as it is; false says nothing.
+  bool (*leaves)(std::string_view utf8) = nullptr;
 };
 
 /// Those that need no settings; each with its usual ones.

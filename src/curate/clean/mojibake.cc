@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 
@@ -258,7 +259,36 @@ bool is_right(CodeView segment, bool references, const Repairs& repairs) {
   return !repairs.encoding || !patterns().sign_pairs.may_match(segment);
 }
 
+/// Bytes that are no character, or one that a repair may change on its own.
+constexpr auto kNotPlain = [] {
+  std::array<uint8_t, 256> odd{};
+  for (size_t c = 0; c < odd.size(); ++c) {
+    odd[c] = c >= 0x7F || c == '&' || (c < 0x20 && c != '\t' && c != '\n') ? 1 : 0;
+  }
+  return odd;
+}();
+
+bool is_plain_ascii(std::string_view bytes) {
+  uint8_t odd = 0;
+  for (const char byte : bytes) odd |= kNotPlain[static_cast<unsigned char>(byte)];
+  return odd == 0;
+}
+
 }  // namespace
+
+bool needs_no_repair(std::string_view utf8) {
+  bool references = true;
+  while (!utf8.empty()) {
+    const size_t newline = utf8.find('\n');
+    const size_t size = newline == std::string_view::npos ? utf8.size() : newline + 1;
+    if (size > kSegmentCharacters) return false;
+    const std::string_view line = utf8.substr(0, size);
+    references = references && line.find('<') == std::string_view::npos;
+    if (!is_plain_ascii(line) && !is_right(to_codes(line), references, {})) return false;
+    utf8.remove_prefix(size);
+  }
+  return true;
+}
 
 std::u32string repair_text(CodeView text, const Repairs& repairs) {
   std::u32string out;

@@ -2,6 +2,7 @@
 // Repairs text that was decoded in the wrong encoding, as ftfy does.
 
 #include <optional>
+#include <string_view>
 
 #include "curate/code_text.h"
 #include "curate/normal_forms.h"
@@ -33,5 +34,8 @@ std::u32string repair_text(CodeView text, const Repairs& repairs);
 /// repair_text with its usual switches: character references, wrong decodings, also several one upon the other, and
 /// control characters. Quotes, ligatures, widths, line breaks and the normal form stay as they are.
 std::u32string repair_mojibake(CodeView text);
+
+/// At a glance, for most texts that repair_mojibake leaves as they are; false says nothing. `utf8` is valid UTF-8.
+bool needs_no_repair(std::string_view utf8);
 
 }  // namespace kedge::curate

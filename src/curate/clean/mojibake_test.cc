@@ -58,6 +58,18 @@ TEST(Mojibake, right_text_stays) {
   }
 }
 
+TEST(Mojibake, what_needs_no_repair_gets_none) {
+  for (const std::string text : {"", "plain\ttext\n\nof lines", "caf\u00E9 \u201Cna\u00EFve\u201D\nlast",
+                                 "\u65E5\u672C\r\n", "<b> comes first\n&amp; then"}) {
+    EXPECT_TRUE(needs_no_repair(text)) << text;
+    EXPECT_EQ(to_utf8(repair_mojibake(to_codes(text))), text);
+  }
+  for (const std::string text :
+       {"Fish &amp; chips", "a\x1B[31m", "a\x7F", "ok\nl\u2019\u00C3\u00A9t\u00C3\u00A9", "\uFEFFa"}) {
+    EXPECT_FALSE(needs_no_repair(text)) << text;
+  }
+}
+
 TEST(Mojibake, control_characters_go) {
   EXPECT_EQ(repair_mojibake(U"a\u0000b\u001B[31mc\uFEFFd\te"), U"a");  // a literal ends at its first zero
   EXPECT_EQ(repair_mojibake(CodeView(U"a\u0000b\u001B[31mc\uFEFFd\te", 13)), U"abcd\te");
