@@ -7,10 +7,15 @@ namespace kedge::serve {
 namespace {
 
 ApiResult<Prompt> read_prompt(const Json& value, const std::string& path) {
-  if (value.is_string()) return Prompt(value.get<std::string>());
+  Prompt prompt;
+  if (value.is_string()) {
+    prompt = value.get<std::string>();
+    return prompt;
+  }
   KEDGE_ASSIGN(std::vector<TokenId> ids, read_token_ids(value, path, kPromptTokensMax));
   if (ids.empty()) return wrong_field(path, fmt::format("'{}' must hold at least one token id", path));
-  return Prompt(std::move(ids));
+  prompt = std::move(ids);
+  return prompt;
 }
 
 ApiStatus read_suffix(const Json& value, const std::string& path, CompletionRequest&) {

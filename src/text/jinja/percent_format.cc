@@ -107,7 +107,7 @@ class PercentFormatter {
     field.type = c;
     if (zero && field.align == '\0' && std::string_view("diuoxXeEfFgG").find(c) != std::string_view::npos) {
       field.align = '=';
-      field.fill = "0";
+      field.fill.assign(1, '0');
     }
     append(converted(field));
   }
