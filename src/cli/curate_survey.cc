@@ -29,6 +29,22 @@ Status stats(const CurateOptions& options) {
   return options.json ? write_json(json) : write_output(json.dump(2) + "\n");
 }
 
+/// In = chosen + left out + rejected.
+Status sample(const SampleCommand& command) {
+  KEDGE_ASSIGN(const curate::Counts counts,
+               run_counted(command.common, [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
+                                               const std::stop_token& stop) {
+                 return curate::sample(job, command.settings, pool, events, stop);
+               }));
+  const uint64_t left_out = counts.in - counts.out - counts.rejected;
+  if (command.common.json) {
+    return write_json(
+        {{"in", counts.in}, {"chosen", counts.out}, {"left_out", left_out}, {"rejected", counts.rejected}});
+  }
+  return write_output(
+      fmt::format("{} in = {} chosen + {} left out + {} rejected\n", counts.in, counts.out, left_out, counts.rejected));
+}
+
 std::string told(const Json& step) {
   const bool keep = step["keep"].get<bool>();
   const std::string what = keep ? (step["changed"].get<bool>() ? "changed" : "kept") : "dropped";
@@ -64,7 +80,8 @@ Status explain(const ExplainCommand& command) {
   std::string text = fmt::format("{} of {}\n", to_text(json["id"]), json["file"].get<std::string>());
   for (const Json& step : json["steps"]) text += told(step);
   const std::string end = json["kept"].is_null()
-                              ? "kept, unless it is a duplicate: run the pipeline, or name a run's folder"
+                              ? "kept, unless it is a duplicate or falls into pieces: each has an end of its own; "
+                                "run the pipeline, or name a run's folder"
                           : json["kept"].get<bool>() ? "kept"
                                                      : "dropped";
   return write_output(text + end + "\n");
@@ -80,17 +97,13 @@ void register_curate_survey(Commands& commands, CLI::App& curate) {
   stats_command->get_option("--output")->required(false)->group("");
 
   auto chosen = std::make_shared<SampleCommand>();
-  CLI::App* sample = commands.add_to(curate, "sample", "some documents, the same ones each time", [chosen] {
-    return run_curate(chosen->common, [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
-                                          const std::stop_token& stop) {
-      return curate::sample(job, chosen->settings, pool, events, stop);
-    });
-  });
-  sample->add_option("--count", chosen->settings.count, "documents")
+  CLI::App* sample_command = commands.add_to(curate, "sample", "some documents, the same ones each time",
+                                             [chosen] { return sample(*chosen); });
+  sample_command->add_option("--count", chosen->settings.count, "documents")
       ->check(CLI::Range(1, 10'000'000))
       ->capture_default_str();
-  sample->add_option("--seed", chosen->settings.seed, "another one chooses others")->capture_default_str();
-  chosen->common.add_to(*sample);
+  sample_command->add_option("--seed", chosen->settings.seed, "another one chooses others")->capture_default_str();
+  chosen->common.add_to(*sample_command);
 
   auto asked = std::make_shared<ExplainCommand>();
   CLI::App* command = commands.add_to(curate, "explain", "what a pipeline does with one document, step by step",

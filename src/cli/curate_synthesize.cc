@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <thread>
 
@@ -50,6 +51,7 @@ class Endpoint {
           answer.ok() ? is_passing(answer.value().response.status) : answer.error().kind == ErrorKind::unavailable;
       if (!again) return answer.ok() ? text_of(answer.value()) : Result<std::string>(answer.error());
       if (tries >= command_.retries || stop_.stop_requested()) {
+        gave_up_ = true;
         return Error{ErrorKind::unavailable,
                      fmt::format("{}: {} ({} tries); the same command goes on from here", command_.endpoint,
                                  answer.ok() ? fmt::format("answered {}", answer.value().response.status)
@@ -60,6 +62,9 @@ class Endpoint {
       pause = std::min(pause * 2, std::chrono::milliseconds(20'000));
     }
   }
+
+  /// Nobody answered, or was able to, until the tries ran out.
+  [[nodiscard]] bool gave_up() const { return gave_up_; }
 
  private:
   [[nodiscard]] net::ClientRequest request_of(std::string_view system, std::string_view user) const {
@@ -94,6 +99,7 @@ class Endpoint {
   const SynthesizeCommand& command_;
   std::stop_token stop_;
   std::string key_;
+  mutable std::atomic<bool> gave_up_ = false;
 };
 
 Status synthesize(SynthesizeCommand& command) {
@@ -113,7 +119,10 @@ Status synthesize(SynthesizeCommand& command) {
     const auto complete = [&](std::string_view system, std::string_view user) {
       return endpoint.complete(system, user);
     };
-    return curate::synthesize(job, command.settings, complete, pool, events, stop);
+    Result<curate::Counts> done = curate::synthesize(job, command.settings, complete, pool, events, stop);
+    // The address is the caller's: where it leads nowhere that is bad input, and no fault of ours.
+    const bool caller = !done.ok() && done.error().kind == ErrorKind::unavailable && endpoint.gave_up();
+    return caller ? Result<curate::Counts>(Error{ErrorKind::not_found, done.error().message}) : std::move(done);
   });
 }
 

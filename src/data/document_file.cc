@@ -123,7 +123,8 @@ class ParquetLines final : public DocumentFile {
   /// Whether a member of the lines is a column: of another Parquet file id and URL are its own.
   [[nodiscard]] bool is_column(std::string_view key) const {
     if (output_.source.empty()) return true;
-    return key != kRowMember && key != output_.fields.id && key != output_.fields.url;
+    if (key == output_.fields.id) return output_.ids_change;
+    return key != kRowMember && key != output_.fields.url;
   }
 
   Status copy(ParquetWriter& writer) {

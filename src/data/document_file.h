@@ -24,6 +24,7 @@ struct ParquetOutput {
   std::filesystem::path source;  // a Parquet file whose other columns are taken over; empty: none
   Fields fields;                 // the id and the URL are taken from there too
   std::string left_out;          // a column that is not taken over
+  bool ids_change = false;       // the id is that of the lines
 };
 
 /// Takes documents as lines of JSON, each with its newline. A file appears whole or not at all. One thread at a time.

@@ -417,7 +417,7 @@ class Synthesis(Case):
         arguments = ["synthesize", "--task", "distill", "--model", "m", "--concurrency", "2", "--retries", "1",
                      "--input", lines, "--output", out, "--json", "--quiet", "--endpoint"]
         down = self.call(*arguments, "http://127.0.0.1:9/v1")
-        self.assertNotEqual(down.returncode, 0)
+        self.assertEqual(down.returncode, 3, down.stderr)
         self.assertFalse(out.exists())
         endpoint, seen = self.serve()
         done = self.call(*arguments, endpoint)

@@ -187,6 +187,52 @@ steps:
                          '{"id": "a", "score": 1.50, "text": "write to [EMAIL] now", "tags": ["x",  "y"]}\n'
                          '{"id": "b", "text": "nothing here" ,"n":1e3}\n')
 
+    def write_questions(self):
+        """Documents around one question; every fourth file has none."""
+        question = "which of the harbours did the crew leave before the wind rose over the mast"
+        (self.folder / "items.json").write_text(
+            json.dumps([{"task": "t", "item": 1, "question": question, "answer": "none"}]), encoding="utf-8")
+        (self.folder / "p.yaml").write_text("""
+format: jsonl
+steps:
+  - decontaminate: {against: items.json, action: remove, max_matches: 100000}
+  - dedup: {method: fuzzy}
+""", encoding="utf-8")
+        chance = random.Random(8)
+        words = ["harbour", "ship", "rope", "the", "of", "wind", "crew", "sail", "bell.", "town", "24", "mast!"]
+        (self.folder / "in").mkdir()
+        rows = []
+        for i in range(800):
+            parts = [" ".join(chance.choice(words) for _ in range(chance.randrange(20, 400)))
+                     for _ in range(1 + (i % 4) * (i % 3))]
+            rows.append({"id": i, "text": f" {question}? ".join(parts), "kept": [i]})
+        for number in range(4):
+            with open(self.folder / "in" / f"part-{number}.jsonl", "w", encoding="utf-8") as out:
+                out.writelines(json.dumps(row) + "\n" for row in rows[number * 200:(number + 1) * 200])
+        return rows
+
+    def test_questions_are_taken_out_and_a_killed_run_goes_on(self):
+        rows = self.write_questions()
+        run = ["run", self.folder / "p.yaml", "--input", self.folder / "in", "--quiet", "--threads", "2"]
+        begin = time.monotonic()
+        whole = self.call(*run, "--json", "--output", self.folder / "whole")
+        seconds = time.monotonic() - begin
+        self.assertEqual(whole.returncode, 0, whole.stderr)
+        counts = json.loads(whole.stdout)["counts"]
+        self.assertEqual(counts["in"], counts["kept"] + counts["dropped"] + counts["rejected"])
+        self.assertGreater(counts["split_into"], counts["kept"] + 200)
+        self.kill_again_and_again(run, files_of(self.folder / "whole"), seconds, 15)
+        (self.folder / "all").mkdir()
+        with open(self.folder / "all" / "all.jsonl", "w", encoding="utf-8") as out:
+            out.writelines(json.dumps(row) + "\n" for row in rows)
+        run[3] = self.folder / "all"
+        self.assertEqual(self.call(*run, "--output", self.folder / "one").returncode, 0)
+        read = lambda name: b"".join(path.read_bytes() for path in sorted((self.folder / name).glob("shard-*.jsonl")))
+        self.assertEqual(read("one"), read("whole"))
+        ids = [json.loads(line)["id"] for line in read("one").splitlines()]
+        self.assertEqual(len(set(map(str, ids))), len(ids))
+        self.assertEqual(len(ids), counts["split_into"])
+
     def test_ops_stats_and_samples(self):
         names = [op["name"] for op in json.loads(self.call("ops", "--json").stdout)]
         self.assertIn("dedup", names)
@@ -198,8 +244,9 @@ steps:
         chosen = []
         for seed in ("1", "1", "2"):
             out = self.folder / f"s{len(chosen)}.jsonl"
-            done = self.call("sample", *inputs, "--output", out, "--count", "7", "--seed", seed, "--quiet")
+            done = self.call("sample", *inputs, "--output", out, "--count", "7", "--seed", seed, "--quiet", "--json")
             self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(json.loads(done.stdout), {"in": 60, "chosen": 7, "left_out": 53, "rejected": 0})
             chosen.append(out.read_text().splitlines())
         self.assertEqual(len(chosen[0]), 7)
         self.assertEqual(chosen[0], chosen[1])

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "curate/clean/characters.h"
+#include "curate/clean/html_text.h"
 #include "curate/clean/modifiers.h"
 #include "curate/clean/mojibake.h"
 #include "curate/filters/c4_lines.h"
@@ -83,6 +84,7 @@ const std::vector<NamedTextOp>& text_ops() {
       {"markdown", "without Markdown's marks", without_markdown},
       {"boilerplate", "without paragraphs of policies at one end",
        [](CodeView text) { return without_boilerplate(text, false); }},
+      {"html", "all text of a page, list items marked", html_text},
       {"copyright", "without a notice at the beginning of a source", without_copyright},
       {"symbol_lines", "without lines of symbols alone", [](CodeView text) { return without_symbol_lines(text, U""); }},
       {"c4_lines", "lines that C4 keeps", [](CodeView text) { return keep_c4_lines(text, {}); }},

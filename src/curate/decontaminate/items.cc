@@ -11,29 +11,42 @@ namespace {
 
 constexpr CodeView kPunctuationMarks = U"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
-Result<EvaluationItem> read_item(const Json& json, size_t index, const std::filesystem::path& path) {
+/// The question of one entry.
+Result<std::u32string> read_question(const Json& json, size_t index, const std::filesystem::path& path) {
   const bool complete =
       json.is_object() && json.contains("item") && json.contains("question") && json["question"].is_string();
   if (!complete) {
     return Error{ErrorKind::invalid_input,
                  fmt::format("{}: entry {} needs \"item\" and a text in \"question\"", path.string(), index)};
   }
-  const std::u32string question = to_codes(json["question"].get<std::string>());
-  return EvaluationItem{to_text(json["item"]), place_words(question).words};
+  return to_codes(json["question"].get<std::string>());
+}
+
+Result<Json> read_list(const std::filesystem::path& path) {
+  KEDGE_ASSIGN(Json json, read_json_file(path));
+  if (json.is_array()) return json;
+  return Error{ErrorKind::invalid_input, fmt::format("{}: expected a list of items", path.string())};
 }
 
 }  // namespace
 
 Result<std::vector<EvaluationItem>> read_items(const std::filesystem::path& path) {
-  KEDGE_ASSIGN(const Json json, read_json_file(path));
-  if (!json.is_array())
-    return Error{ErrorKind::invalid_input, fmt::format("{}: expected a list of items", path.string())};
+  KEDGE_ASSIGN(const Json json, read_list(path));
   std::vector<EvaluationItem> items;
   for (size_t i = 0; i < json.size(); ++i) {
-    KEDGE_ASSIGN(EvaluationItem item, read_item(json[i], i, path));
-    items.push_back(std::move(item));
+    KEDGE_ASSIGN(const std::u32string question, read_question(json[i], i, path));
+    items.push_back({to_text(json[i]["item"]), place_words(question).words});
   }
   return items;
+}
+
+Result<std::vector<std::u32string>> read_questions(const std::filesystem::path& path) {
+  KEDGE_ASSIGN(const Json json, read_list(path));
+  std::vector<std::u32string> questions(json.size());
+  for (size_t i = 0; i < json.size(); ++i) {
+    KEDGE_ASSIGN(questions[i], read_question(json[i], i, path));
+  }
+  return questions;
 }
 
 WordPlaces place_words(CodeView text) {

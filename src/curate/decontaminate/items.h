@@ -19,6 +19,9 @@ struct EvaluationItem {
 /// A list of `{"task","item","question","answer"}`. Fails with not_found, corrupt_data or invalid_input.
 Result<std::vector<EvaluationItem>> read_items(const std::filesystem::path& path);
 
+/// The questions of such a list. Fails likewise.
+Result<std::vector<std::u32string>> read_questions(const std::filesystem::path& path);
+
 /// Lower-cased words without ASCII punctuation, as hashes, and the code points [begin, end) that they came from.
 struct WordPlaces {
   std::vector<uint64_t> words;

@@ -2,6 +2,7 @@
 // Finds documents that say the same, exactly or nearly.
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -11,9 +12,12 @@
 
 namespace kedge::curate {
 
+struct TaskRemoval;
+
 /// exact and fuzzy make clusters of documents; semantic compares embeddings (semantic.h); the others take
-/// parts out of texts (repeats.h).
-enum class DedupMethod : uint8_t { exact, fuzzy, sentence, paragraph, substring, bloom, semantic };
+/// parts out of texts (repeats.h). tasks is no deduplication but the step `decontaminate` where it takes evaluation
+/// items out: that too must see all documents before it can say what goes.
+enum class DedupMethod : uint8_t { exact, fuzzy, sentence, paragraph, substring, bloom, semantic, tasks };
 inline constexpr std::array kDedupMethods = {
     std::pair<std::string_view, DedupMethod>{"exact", DedupMethod::exact},
     std::pair<std::string_view, DedupMethod>{"fuzzy", DedupMethod::fuzzy},
@@ -53,6 +57,7 @@ struct DedupOptions {
   std::optional<size_t> words_min,
       sentences_min;  // what a text that was cut must have left; sentence: 50 and 3, else 1
   BloomOptions bloom;
+  std::shared_ptr<const TaskRemoval> tasks;  // decontaminate/task_finder.h
   SemanticOptions semantic;
   SemanticSource embeddings;    // semantic, in pipelines
   std::filesystem::path index;  // exact, fuzzy: a folder with the keys of earlier runs, to which this one's are added

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "curate/decontaminate/task_finder.h"
 #include "curate/dedup/finders.h"
 
 namespace kedge::curate {
@@ -14,6 +15,7 @@ Result<std::unique_ptr<RepeatFinder>> make_repeat_finder(const DedupOptions& opt
                                                          const std::filesystem::path& folder) {
   if (options.method == DedupMethod::substring) return make_substring_finder(options, folder);
   if (options.method == DedupMethod::bloom) return make_bloom_finder(options, folder);
+  if (options.method == DedupMethod::tasks) return make_task_finder(options.tasks);
   return make_unit_finder(options, folder);
 }
 

@@ -23,7 +23,8 @@ struct Mark {
 
 struct Edit {
   bool drop = false;
-  std::vector<ByteSpan> cuts;  // ascending, apart; never through a character
+  std::vector<ByteSpan> cuts;    // ascending, apart; never through a character
+  std::vector<ByteSpan> pieces;  // tasks: what is left, each a document; likewise
 };
 
 /// Sees all documents `passes()` times, in the same order each time; then says what is to go. `look` and `edit_of` are

@@ -156,4 +156,22 @@ Result<double> perplexity_of_pieces(const NgramModel& model, const Tokenizer& to
   return std::pow(10.0, -score.log10 / static_cast<double>(score.tokens));
 }
 
+Result<double> juicer_perplexity(const NgramModel& model, const Tokenizer& tokenizer, std::string_view text) {
+  KEDGE_ASSIGN(const std::vector<TokenId> ids, tokenizer.encode(text, {.parse_special = false}));
+  std::u32string joined;
+  for (const TokenId id : ids) {
+    if (!joined.empty()) joined += U' ';
+    joined += to_codes(tokenizer.token_text(id));
+  }
+  NgramModel::Score sum;
+  for (const CodeView line : split_lines(joined)) {
+    const NgramModel::Score score = model.score(to_utf8(line));
+    sum.log10 += score.log10;
+    sum.tokens += score.tokens;
+  }
+  if (sum.tokens == 0) return 0.0;
+  const double perplexity = std::pow(10.0, -sum.log10 / static_cast<double>(sum.tokens));
+  return std::nearbyint(perplexity * 10) / 10;
+}
+
 }  // namespace kedge::curate

@@ -52,4 +52,8 @@ double perplexity_of(const NgramModel& model, std::string_view text, bool normal
 Result<double> perplexity_of_pieces(const NgramModel& model, const Tokenizer& tokenizer, std::string_view text,
                                     bool normalize);
 
+/// data-juicer's perplexity_filter (1.6.1): of the pieces of the text as it is, with a sentence's end at each line end
+/// that is a piece's, rounded to one decimal place; 0 for a text without pieces. Fails likewise.
+Result<double> juicer_perplexity(const NgramModel& model, const Tokenizer& tokenizer, std::string_view text);
+
 }  // namespace kedge::curate

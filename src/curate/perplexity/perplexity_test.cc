@@ -68,6 +68,25 @@ TEST(KenlmModel, perplexity_of_pieces_is_ccnets) {
   }
 }
 
+TEST(KenlmModel, perplexity_of_pieces_is_data_juicers_to_one_decimal_place) {
+  const auto golden = read_json_file(KEDGE_SOURCE_DIR "/tests/golden/kenlm.json");
+  const auto model = NgramModel::open(kenlm_file("pieces"));
+  const auto tokenizer = Tokenizer::open(KEDGE_SOURCE_DIR "/tests/golden/kenlm_pieces.sp.model");
+  ASSERT_TRUE(golden.ok() && model.ok() && tokenizer.ok());
+  size_t compared = 0;
+  for (const Json& a_case : golden.value()["pieces"]) {
+    const std::string text = a_case["text"].get<std::string>();
+    if (text.empty() || to_utf8(normalize_as_ccnet(to_codes(text))) != text) continue;  // CCNet's is of another text
+    ++compared;
+    const auto found = juicer_perplexity(*model.value(), *tokenizer.value(), text);
+    ASSERT_TRUE(found.ok());
+    EXPECT_NEAR(found.value(), a_case["perplexity"].get<double>(), 0.051) << text;
+    EXPECT_NEAR(found.value() * 10, std::round(found.value() * 10), 1e-6);
+  }
+  EXPECT_GE(compared, 5U);
+  EXPECT_EQ(juicer_perplexity(*model.value(), *tokenizer.value(), "").value(), 0);
+}
+
 TEST(KenlmModel, cut_and_changed_binaries_are_refused_or_read_within_their_bytes) {
   for (const char* kind : kKenlmKinds) {
     const auto file = read_file(kenlm_file(kind), size_t{1} << 20);

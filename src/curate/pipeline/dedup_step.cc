@@ -127,6 +127,7 @@ Result<DedupOptions> read_dedup(OptionReader& options, const std::filesystem::pa
 }
 
 std::string label_of(const DedupOptions& dedup) {
+  if (dedup.method == DedupMethod::tasks) return "decontaminate remove";
   for (const auto& [name, value] : kDedupMethods) {
     if (value == dedup.method) return "dedup " + std::string(name);
   }

@@ -108,6 +108,7 @@ Result<DedupNeed> estimate_dedup(const SampledStage& sampled, const DedupOptions
                                  const std::stop_token& stop) {
   if (options.method == DedupMethod::semantic) return semantic_need(sampled, options);
   if (!cuts_texts(options.method)) return keys_need(sampled, options);
+  if (options.method == DedupMethod::tasks) return DedupNeed{static_cast<uint64_t>(sampled.documents * kUnionBytes), 0};
   KEDGE_ASSIGN(const Found found, look_through(sampled, options, pool, stop));
   if (options.method == DedupMethod::bloom) return bloom_need(found, sampled, options.bloom);
   const DedupNeed marks = sorted_need(found.marks * sampled.factor, options.memory_bytes);

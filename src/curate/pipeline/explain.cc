@@ -77,8 +77,9 @@ Result<std::optional<std::string>> kept_instead(const fs::path& clusters, const 
 }
 
 /// What a run's deduplication did with the document; nothing where no run says.
+/// `falls_apart`: whether it is several from here on.
 Result<std::optional<Outcome>> deduplicated(const fs::path& folder, size_t shard, const DedupOptions& dedup,
-                                            data::Document& document) {
+                                            data::Document& document, bool& falls_apart) {
   std::error_code code;
   if (!fs::exists(folder / "linked.json", code)) return std::optional<Outcome>();
   if (dedup.method == DedupMethod::exact || dedup.method == DedupMethod::fuzzy) {
@@ -94,6 +95,7 @@ Result<std::optional<Outcome>> deduplicated(const fs::path& folder, size_t shard
   if (!entry.ok()) return std::optional<Outcome>();
   if (!entry.value()) return std::optional(Outcome());
   const std::optional<Removal> removal = read_removal(*entry.value());
+  falls_apart = removal && removal->pieces.size() > 1;
   Outcome outcome = remove_duplicate(document, removal ? &*removal : nullptr, dedup);
   if (entry.value()->contains("cosine")) {
     outcome.details = to_text({{"of", (*entry.value())["of"]}, {"cosine", (*entry.value())["cosine"]}});
@@ -123,8 +125,10 @@ Json pieces_of(const Json& details, std::string_view text) {
     piece["text"] = piece_of(text, start.get<size_t>(), end.get<size_t>());
     pieces.push_back(std::move(piece));
   };
-  for (const Json& span : details.value("cut", Json::array())) {
-    if (span.is_array() && span.size() == 2) add(span[0], span[1], Json::object());
+  for (const char* name : {"cut", "split"}) {
+    for (const Json& span : details.value(name, Json::array())) {
+      if (span.is_array() && span.size() == 2) add(span[0], span[1], Json::object());
+    }
   }
   for (const char* name : {"spans", "matches"}) {
     for (const Json& span : details.value(name, Json::array())) {
@@ -167,11 +171,12 @@ Result<Json> explain(const Pipeline& pipeline, const ExplainOptions& options, Wo
     if (kept == false || stage + 1 == stages.stages.size()) break;
     const std::string before = document.text;
     std::optional<Outcome> outcome;
+    bool falls_apart = false;
     if (!options.output.empty()) {
       const fs::path folder = options.output / "work" / fmt::format("dedup-{}", stage);
-      KEDGE_ASSIGN(outcome, deduplicated(folder, found.shard, stages.dedups[stage], document));
+      KEDGE_ASSIGN(outcome, deduplicated(folder, found.shard, stages.dedups[stage], document, falls_apart));
     }
-    if (!outcome) kept = nullptr;
+    if (!outcome || falls_apart) kept = nullptr;  // each piece has a fate of its own
     if (outcome && !outcome->keep) kept = false;
     if (!outcome) {
       outcome.emplace();

@@ -19,9 +19,9 @@ struct ExplainOptions {
 };
 
 /// {"id","file","kept":true|false|null,"steps":[{"step","keep","reason","changed","details","pieces"},...],"text"}:
-/// null where deduplication is to decide and there is no run to ask. `text` is what is left of it; `pieces` are the
-/// places of the text before the step that it cut, replaced or objects to, `{"start","end","text"}` in code points,
-/// where it names any. Fails with not_found (no such document) too.
+/// null where deduplication is to decide and there is no run to ask, and where it is several documents by then. `text`
+/// is what is left of it; `pieces` are the places of the text before the step that it cut, replaced or objects to,
+/// `{"start","end","text"}` in code points, where it names any. Fails with not_found (no such document) too.
 Result<Json> explain(const Pipeline& pipeline, const ExplainOptions& options, WorkerPool& pool,
                      const std::stop_token& stop);
 

@@ -17,22 +17,43 @@ const NemoLimit* find_class(std::string_view class_name, int64_t n) {
   return nullptr;
 }
 
-/// One filter: its name to `only`, its limits to `limits`.
-Status read_nemo_filter(const Json& filter, const std::string& where, Json& only, Json& limits) {
+/// One filter of NeMo's list, before it is known which.
+struct NemoFilter {
+  std::string full_name, class_name, where;
+  Json params = Json::object();
+};
+
+Result<NemoFilter> read_nemo_filter(const Json& filter, const std::string& where) {
   OptionReader reader(filter, where);
-  const std::string full_name = reader.text("name", "");
-  const Json* const given = reader.value("params");
+  NemoFilter read{.where = where};
+  read.full_name = reader.text("name", "");
+  read.class_name = read.full_name.substr(read.full_name.rfind('.') + 1);
+  if (const Json* const given = reader.value("params")) read.params = *given;
   for (const char* ignored : {"log_score", "input_field"}) reader.value(ignored);  // where scores go, not what they are
   KEDGE_TRY(reader.finish());
-  OptionReader params(given == nullptr ? Json::object() : *given, where + ".params");
-  const std::string class_name = full_name.substr(full_name.rfind('.') + 1);
+  return read;
+}
+
+/// A step of its own.
+StepConfig per_extension_step(const NemoFilter& filter) {
+  StepConfig step{"per_extension", filter.params, filter.where};
+  const bool no_table = step.options.is_object() && !step.options.contains("metadata_file");
+  if (no_table) step.options["metadata_file"] = "code_meta.csv";
+  return step;
+}
+
+/// A heuristic filter: its name to `only`, its limits to `limits`.
+Status add_heuristic(const NemoFilter& filter, Json& only, Json& limits) {
+  const auto& [full_name, class_name, where, given] = filter;
+  OptionReader params(given, where + ".params");
   const bool runs = class_name.starts_with("Repeating");
   const int64_t n = runs ? params.whole("n", 2, 2, kNgramsMax) : 0;
   const NemoLimit* const limit = find_class(class_name, n);
   if (limit == nullptr) {
-    return Error{ErrorKind::unsupported,
-                 fmt::format("{}: found '{}'{}, expected one of NeMo's heuristic filters of English text", where,
-                             full_name, runs ? fmt::format(" with n = {}", n) : "")};
+    return Error{
+        ErrorKind::unsupported,
+        fmt::format("{}: found '{}'{}, expected one of NeMo's heuristic filters of English text, or PerExtensionFilter",
+                    where, full_name, runs ? fmt::format(" with n = {}", n) : "")};
   }
   if (runs || class_name == "LongWordFilter" || class_name == "WordCountFilter") params.text("lang", "en");
   if (class_name == "CommonEnglishWordsFilter") params.flag("stop_at_false", true);
@@ -62,11 +83,22 @@ Result<Pipeline> read_nemo_filters(const Json& json, const std::string& name) {
     return Error{ErrorKind::invalid_input, fmt::format("{}.filters: expected a list of filters", name)};
   }
   Json only = Json::array(), limits = Json::object();
+  const auto end_step = [&] {
+    if (only.empty()) return;
+    pipeline.steps.push_back({"filter", {{"profile", "nemo"}, {"only", only}, {"limits", limits}}, name + ".filters"});
+    only = Json::array();
+    limits = Json::object();
+  };
   for (size_t i = 0; i < filters->size(); ++i) {
-    KEDGE_TRY(read_nemo_filter((*filters)[i], fmt::format("{}.filters[{}]", name, i), only, limits));
+    KEDGE_ASSIGN(const NemoFilter filter, read_nemo_filter((*filters)[i], fmt::format("{}.filters[{}]", name, i)));
+    if (filter.class_name == "PerExtensionFilter") {
+      end_step();
+      pipeline.steps.push_back(per_extension_step(filter));
+    } else {
+      KEDGE_TRY(add_heuristic(filter, only, limits));
+    }
   }
-  pipeline.steps.push_back(
-      {"filter", {{"profile", "nemo"}, {"only", std::move(only)}, {"limits", std::move(limits)}}, name + ".filters"});
+  end_step();
   return pipeline;
 }
 

@@ -67,6 +67,77 @@ Status character_repetition(OptionReader& options, StepConfig& step) {
   return Done{};
 }
 
+Status word_repetition(OptionReader& options, StepConfig& step) {
+  if (options.flag("tokenization", false)) {
+    return without_counterpart(options, "tokenization",
+                               "filter: {profile: data-juicer, limits: {char_rep_ratio: {max: "
+                               "0.5}}}");
+  }
+  options.text("lang", "en");
+  const int64_t length = options.whole("rep_len", 10, 1, 1000);
+  KEDGE_TRY(keep_between(options, step, "word_rep_ratio", {"min_ratio", "max_ratio"}, {0, 0.5}));
+  step.options["rep_len"] = length;
+  return Done{};
+}
+
+Status special_characters(OptionReader& options, StepConfig& step) {
+  return keep_between(options, step, "special_char_ratio", {"min_ratio", "max_ratio"}, {0, 0.25});
+}
+
+/// By a list of words that data-juicer would download.
+Status listed_words(OptionReader& options, StepConfig& step, const std::string& kind, std::array<double, 2> defaults) {
+  if (options.flag("tokenization", false)) {
+    return without_counterpart(options, "tokenization", "tokenization: false");
+  }
+  Json settings = Json::object();
+  for (const char* name : {"lang", "use_words_aug", "words_aug_group_sizes", "words_aug_join_char"}) {
+    if (const Json* const value = options.value(name)) settings[name] = *value;
+  }
+  const std::string folder = options.text(kind + "_dir", "");
+  if (folder.empty()) {
+    return Error{
+        ErrorKind::unsupported,
+        fmt::format("{}: data-juicer downloads its words; put them into a folder as {}.json ({{\"en\": [\"a\", "
+                    "...]}}) and name it as {}_dir",
+                    options.where(), kind, kind)};
+  }
+  settings[kind + "_dir"] = folder;
+  KEDGE_TRY(keep_between(options, step, kind + "_ratio", {"min_ratio", "max_ratio"}, defaults));
+  step.options.update(settings);
+  return Done{};
+}
+
+Status stop_words(OptionReader& options, StepConfig& step) {
+  return listed_words(options, step, "stopwords", {0.3, 1});
+}
+
+Status flagged_words(OptionReader& options, StepConfig& step) {
+  return listed_words(options, step, "flagged_words", {0, 0.045});
+}
+
+/// `model` and `tokenizer` are ours: data-juicer downloads both.
+Status perplexity(OptionReader& options, StepConfig& step) {
+  step.op = "perplexity";
+  const std::string language = options.text("lang", "en");
+  step.options = {{"model", options.text("model", "")}, {"tokenizer", options.text("tokenizer", "")}};
+  step.options["min"] = options.number("min_ppl", 0, 0, kAnyNumber);
+  step.options["max"] = options.number("max_ppl", 1500, 0, kAnyNumber);
+  step.options["normalize"] = "data-juicer";
+  step.options["member"] = "";
+  if (step.options["model"] != "" && step.options["tokenizer"] != "") return Done{};
+  return Error{
+      ErrorKind::unsupported,
+      fmt::format("{0}: data-juicer downloads its models; name those of language '{1}' as model ({1}.arpa.bin, "
+                  "KenLM's) and tokenizer ({1}.sp.model, SentencePiece's)",
+                  options.where(), language)};
+}
+
+Status html(OptionReader&, StepConfig& step) {
+  step.op = "clean";
+  step.options["ops"] = {"html"};
+  return Done{};
+}
+
 Status token_num(OptionReader& options, StepConfig& step) {
   step.op = "tokens";
   step.options["tokenizer"] = options.text("hf_tokenizer", "EleutherAI/pythia-6.9b-deduped");
@@ -170,17 +241,23 @@ constexpr auto kCounterparts = std::to_array<Counterpart>({
     {"character_repetition_filter", character_repetition},
     {"clean_copyright_mapper", copyright},
     {"clean_email_mapper", clean_email},
+    {"clean_html_mapper", html},
     {"clean_ip_mapper", clean_ip},
     {"clean_links_mapper", clean_links},
     {"document_deduplicator", document_exact},
     {"document_minhash_deduplicator", document_minhash},
     {"fix_unicode_mapper", fix_unicode},
+    {"flagged_words_filter", flagged_words},
     {"language_id_score_filter", language_id_score},
     {"maximum_line_length_filter", maximum_line_length},
+    {"perplexity_filter", perplexity},
     {"replace_content_mapper", replace_content},
+    {"special_characters_filter", special_characters},
+    {"stopwords_filter", stop_words},
     {"text_length_filter", text_length},
     {"token_num_filter", token_num},
     {"whitespace_normalization_mapper", white_space},
+    {"word_repetition_filter", word_repetition},
     {"words_num_filter", words_num},
 });
 
@@ -190,18 +267,12 @@ struct Nearest {
 
 /// What comes near to operators that rest on files of data-juicer's, or count otherwise.
 constexpr auto kNearest = std::to_array<Nearest>({
-    {"clean_html_mapper", "extract: {mode: recall}"},
     {"document_line_deduplicator", "dedup: {method: paragraph}"},
     {"document_simhash_deduplicator", "dedup: {method: fuzzy, verify: true}"},
-    {"flagged_words_filter", "filter: {profile: datatrove}"},
-    {"perplexity_filter", "perplexity: {model: en.arpa.bin, tokenizer: en.sp.model, normalize: none, max: 1500}"},
     {"punctuation_normalization_mapper", "clean: {ops: [widths, quotes]}"},
     {"remove_repeat_sentences_mapper", "dedup: {method: sentence}"},
     {"remove_specific_chars_mapper", "clean: {ops: [{replace: {pattern: \"[◆●■]\"}}]}"},
-    {"special_characters_filter", "filter: {profile: nemo, only: [non_alphanumeric]}"},
-    {"stopwords_filter", "filter: {profile: nemo, only: [common_english_words]}"},
     {"text_chunk_mapper", "kedge curate pack"},
-    {"word_repetition_filter", "filter: {profile: nemo, only: [dup_10gram]}"},
 });
 
 size_t edits_between(std::string_view a, std::string_view b) {

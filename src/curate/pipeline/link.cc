@@ -45,13 +45,15 @@ std::optional<Removal> read_removal(const Json& entry) {
     removal.of = to_text(entry["of"]);
     return removal;
   }
-  if (!entry.contains("cut") || !entry["cut"].is_array() || entry["cut"].empty()) return std::nullopt;
-  for (const Json& span : entry["cut"]) {
+  const char* const what = entry.contains("split") ? "split" : "cut";
+  if (!entry.contains(what) || !entry[what].is_array() || entry[what].empty()) return std::nullopt;
+  std::vector<ByteSpan>& spans = entry.contains("split") ? removal.pieces : removal.cuts;
+  for (const Json& span : entry[what]) {
     if (!span.is_array() || span.size() != 2) return std::nullopt;
     for (const Json& end : span) {
       if (!end.is_number_unsigned() || end.get<uint64_t>() > UINT32_MAX) return std::nullopt;
     }
-    removal.cuts.push_back({span[0].get<uint32_t>(), span[1].get<uint32_t>()});
+    spans.push_back({span[0].get<uint32_t>(), span[1].get<uint32_t>()});
   }
   return removal;
 }

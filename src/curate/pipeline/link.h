@@ -43,8 +43,8 @@ Json summary_of(const Clusters& clusters, uint32_t documents);
 std::filesystem::path removed_ids_of(const std::filesystem::path& duplicates);
 
 /// What link_shards wrote for one shard: a line for each document that goes, {"record":NUMBER,"of":ID}, or of whose
-/// text bytes go, {"record":NUMBER,"cut":[[BEGIN,END],...]}; numbers of records count from 1 and rise. Fails with
-/// not_found or corrupt_data.
+/// text bytes go, {"record":NUMBER,"cut":[[BEGIN,END],...]}, or of whose text pieces stay, "split" for "cut"; numbers
+/// of records count from 1 and rise. Fails with not_found or corrupt_data.
 Result<Duplicates> read_duplicates(const std::filesystem::path& path);
 /// The line of one document, by its id (JSON), where it is in the list. Fails with not_found (no list, or none with
 /// ids) or corrupt_data.

@@ -50,8 +50,11 @@ class Cutting {
   }
 
   [[nodiscard]] Json summary() const {
-    return {{"documents", documents_}, {"clusters", 0},     {"duplicates", dropped_},
-            {"sizes", Json::object()}, {"cut_texts", cut_}, {"cut_bytes", cut_bytes_}};
+    Json all = {{"documents", documents_}, {"clusters", 0}, {"duplicates", dropped_}, {"sizes", Json::object()}};
+    all["cut_texts"] = cut_;
+    all["cut_bytes"] = cut_bytes_;
+    if (pieces_ > 0) all["pieces"] = pieces_;
+    return all;
   }
 
  private:
@@ -64,14 +67,18 @@ class Cutting {
       ++dropped_;
       return fmt::format("{{\"record\":{},\"of\":null}}\n", seen.number);
     }
-    if (edit.cuts.empty()) return {};
+    const bool splits = !edit.pieces.empty();
+    if (edit.cuts.empty() && !splits) return {};
     ++cut_;
+    pieces_ += edit.pieces.size();
     std::string spans;
-    for (const ByteSpan& cut : edit.cuts) {
-      cut_bytes_ += cut.end - cut.begin;
-      spans += fmt::format("{}[{},{}]", spans.empty() ? "" : ",", cut.begin, cut.end);
+    uint64_t bytes = 0;
+    for (const ByteSpan& span : splits ? edit.pieces : edit.cuts) {
+      bytes += span.end - span.begin;
+      spans += fmt::format("{}[{},{}]", spans.empty() ? "" : ",", span.begin, span.end);
     }
-    return fmt::format("{{\"record\":{},\"cut\":[{}]}}\n", seen.number, spans);
+    cut_bytes_ += splits ? seen.text.size() - bytes : bytes;
+    return fmt::format("{{\"record\":{},\"{}\":[{}]}}\n", seen.number, splits ? "split" : "cut", spans);
   }
 
   const LinkJob& job_;
@@ -79,7 +86,7 @@ class Cutting {
   WorkerPool& pool_;
   const std::stop_token& stop_;
   uint32_t documents_ = 0;
-  uint64_t dropped_ = 0, cut_ = 0, cut_bytes_ = 0;
+  uint64_t dropped_ = 0, cut_ = 0, cut_bytes_ = 0, pieces_ = 0;
 };
 
 }  // namespace

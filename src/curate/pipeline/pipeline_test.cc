@@ -165,8 +165,8 @@ TEST(Pipeline, reads_nemos_filters_and_recipes_of_data_juicer) {
   EXPECT_EQ(
       message_of("process: [text_lenght_filter]"),
       "p.yaml.process[0].text_lenght_filter: found 'text_lenght_filter', which has no counterpart; those that have one "
-      "and are spelled most like it are text_length_filter, token_num_filter or words_num_filter");
-  EXPECT_NE(message_of("process: [stopwords_filter]").find("only: [common_english_words]"), std::string::npos);
+      "and are spelled most like it are text_length_filter, perplexity_filter or token_num_filter");
+  EXPECT_NE(message_of("process: [text_chunk_mapper]").find("`kedge curate pack`"), std::string::npos);
 }
 
 TEST(Pipeline, data_juicers_operators_do_what_they_do_there) {

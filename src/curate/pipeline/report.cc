@@ -39,16 +39,17 @@ Json Report::to_json() const {
   }
   uint64_t rejected = 0;
   for (const StageStatistics& stage : stages) rejected += stage.rejected;
-  Json all = {
-      {"complete", true},
-      {"inputs", inputs},
-      {"counts",
-       {{"in", first.in}, {"kept", last.kept}, {"dropped", first.in - rejected - last.kept}, {"rejected", rejected}}},
-      {"text_bytes", {{"in", first.bytes_in}, {"kept", last.bytes_kept}}},
-      {"lengths", {{"in", first.lengths_in.to_json()}, {"kept", last.lengths_kept.to_json()}}},
-      {"steps", steps},
-      {"dedups", dedups},
-      {"kept_samples", last.to_json()["kept_samples"]}};
+  const uint64_t kept = last.documents_kept.value_or(last.kept);
+  Json counts = {{"in", first.in}, {"kept", kept}, {"dropped", first.in - rejected - kept}, {"rejected", rejected}};
+  if (last.documents_kept) counts["split_into"] = last.kept;
+  Json all = {{"complete", true},
+              {"inputs", inputs},
+              {"counts", counts},
+              {"text_bytes", {{"in", first.bytes_in}, {"kept", last.bytes_kept}}},
+              {"lengths", {{"in", first.lengths_in.to_json()}, {"kept", last.lengths_kept.to_json()}}},
+              {"steps", steps},
+              {"dedups", dedups},
+              {"kept_samples", last.to_json()["kept_samples"]}};
   if (passed_over > 0) all["passed_over"] = {{"files", passed_over}, {"example", passed_over_example}};
   return all;
 }

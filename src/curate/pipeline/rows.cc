@@ -25,6 +25,12 @@ class RowsRun {
       : stages_(stages), rows_(rows), options_(options), pool_(pool), stop_(stop), outcomes_(rows.count()) {}
 
   Result<std::vector<RowOutcome>> run() {
+    if (stages_.split_documents()) {
+      return Error{
+          ErrorKind::unsupported,
+          "decontaminate with action remove makes several rows of one, which a table cannot take back; run the "
+          "pipeline on files, or take action drop"};
+    }
     for (size_t stage = 0; stage < stages_.stages.size(); ++stage) {
       KEDGE_TRY(each([&](size_t row) { work(stage, row); }));
       if (stage < stages_.dedups.size()) KEDGE_TRY(link(stage));

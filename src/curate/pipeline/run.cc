@@ -275,6 +275,7 @@ class Run {
     job.fields = stage == 0 ? input_fields(pipeline_, stages_) : pipeline_.fields;
     job.text_field = pipeline_.fields.text;
     if (pipeline_.format == "parquet") prepare_parquet(job, stage, shards_[shard].front().path);
+    if (stages_.split_documents()) prepare_split(job, stage);
     if (stage == last()) job.output_bytes = pipeline_.output_shard_bytes;
     if (stage > 0) {
       KEDGE_ASSIGN(job.duplicates, read_duplicates(layout_->duplicates(stage - 1, shard)));
@@ -313,6 +314,16 @@ class Run {
     if (stage < last()) return;
     const bool extracts = stages_.stages.front().extracts;
     job.parquet = {input, pipeline_.fields, extracts ? pipeline_.html_field : std::string()};
+  }
+
+  /// Between stages lines say of which document they are.
+  void prepare_split(ShardJob& job, size_t stage) const {
+    job.number_documents = stage == 0;
+    job.numbered = stage > 0;
+    if (stage < last()) return;
+    job.forget_numbers = job.parquet.source.empty();
+    job.text_ids = pipeline_.format == "parquet";
+    job.parquet.ids_change = true;
   }
 
   void progress(size_t stage, size_t index, uint64_t documents, double share) const {

@@ -97,11 +97,14 @@ class RunParts {
   std::unique_ptr<State> state_;
 };
 
-/// Stages of a pipeline, with the deduplication after each but the last.
+/// Stages of a pipeline, with the deduplication (or taking out of evaluation items) after each but the last.
 struct Stages {
   std::vector<Stage> stages;
   std::vector<DedupOptions> dedups;
   std::vector<std::string> labels;  // of all steps, deduplication too, in order
+
+  /// Whether one of them may make several documents of one.
+  [[nodiscard]] bool split_documents() const;
 };
 Result<Stages> make_stages(const Pipeline& pipeline);
 

@@ -1,9 +1,13 @@
 #include "curate/pipeline/shard.h"
 
+#include <fmt/format.h>
+#include <simdjson.h>
+
 #include <cmath>
 #include <optional>
 
 #include "curate/dedup/repeats.h"
+#include "curate/pipeline/steps.h"
 #include "data/json_line.h"
 #include "data/json_text.h"
 #include "data/line_file.h"
@@ -14,16 +18,32 @@ namespace {
 constexpr size_t kSampleBytes = 800;
 constexpr size_t kDetailsBytes = 4000;
 
-/// What became of one document.
-struct Slot {
+/// What became of one document, or of one piece of it.
+struct Part {
+  std::string id_json;            // of a piece
   std::vector<Outcome> outcomes;  // of the steps that saw it
   bool kept = true;
-  size_t bytes = 0, kept_bytes = 0;  // of its text as it came, and as it goes
-  std::string text;                  // of a dropped one, its beginning
+  size_t kept_bytes = 0;  // of its text as it goes
+  std::string text;       // its beginning
   std::string line;
   DocumentKeys keys;
   std::vector<float> vector;  // of unit length; empty: there is none
 };
+
+struct Slot {
+  size_t bytes = 0;  // of the text as it came
+  Outcome removal;   // where deduplication comes before the steps
+  uint64_t number = 0;
+  std::vector<Part> parts;
+};
+
+/// The number of a line's document or row, as an earlier stage wrote it; 0: there is none.
+uint64_t number_in(std::string_view line) {
+  thread_local simdjson::dom::parser parser;
+  uint64_t number = 0;
+  const auto failed = parser.parse(line.data(), line.size()).at_key(data::kRowMember).get(number);
+  return failed == simdjson::SUCCESS ? number : 0;
+}
 
 class ShardRun {
  public:
@@ -31,6 +51,7 @@ class ShardRun {
     if (stage.after_dedup) ranges_.emplace_back();
     for (const auto& step : stage.steps) ranges_.push_back(step->value_ranges());
     statistics_.steps.resize(ranges_.size());
+    if (job.numbered) statistics_.documents_kept = 0;
   }
 
   Status open() {
@@ -46,47 +67,48 @@ class ShardRun {
     return job_.rejects.empty() || stage_.after_dedup ? Status(Done{}) : open_rejects();
   }
 
-  void begin(size_t slots) { slots_.assign(slots, {}); }
+  void begin(size_t slots) {
+    before_ += slots_.size();
+    slots_.clear();
+    slots_.resize(slots);
+  }
 
   void work(data::Document& document, size_t index) {
     Slot& slot = slots_[index];
     slot.bytes = document.text.size();
-    if (stage_.after_dedup) slot.outcomes.push_back(remove_duplicates(document));
-    bool changed = stage_.after_dedup && slot.outcomes.back().changed;
-    std::vector<std::pair<std::string, std::string>> members;
-    for (size_t i = 0; i < stage_.steps.size() && still_kept(slot); ++i) {
-      slot.outcomes.push_back(stage_.steps[i]->apply(document));
-      changed = changed || slot.outcomes.back().changed;
-      for (auto& member : slot.outcomes.back().members) members.push_back(member);
+    if (job_.numbered) slot.number = number_in(document.line);
+    if (job_.number_documents && !job_.number_rows) document.number = before_ + index + 1;
+    const Removal* const removal = removal_of(document);
+    if (stage_.after_dedup) slot.removal = remove_duplicate(document, removal, stage_.before);
+    if (!slot.removal.keep) {
+      slot.parts.push_back({.kept = false, .text = beginning_of(document.text, kSampleBytes)});
+    } else if (removal != nullptr && removal->pieces.size() > 1) {
+      const data::Document whole = document;
+      for (size_t i = 0; i < removal->pieces.size(); ++i) {
+        make_piece(document, whole, *removal, i);
+        slot.parts.push_back(work_on(document, true, true));
+      }
+      document.id_json = whole.id_json;
+    } else {
+      slot.parts.push_back(work_on(document, slot.removal.changed, false));
     }
-    slot.kept = still_kept(slot);
-    slot.text = beginning_of(document.text, kSampleBytes);
-    if (!slot.kept) return;
-    slot.line = output_line(document, job_, changed, stage_.extracts, members);
-    if (stage_.keys != nullptr) slot.keys = stage_.keys->keys_of(document);
-    if (stage_.vectors) slot.vector = unit_vector(*stage_.vectors, document.text, slot.line);
-    slot.kept_bytes = document.text.size();
   }
 
   Status take(size_t index, const data::Document& document) {
-    Slot& slot = slots_[index];
+    const Slot& slot = slots_[index];
     statistics_.bytes_in += slot.bytes;
     statistics_.lengths_in.add(std::log10(static_cast<double>(slot.bytes) + 1));
-    for (size_t i = 0; i < slot.outcomes.size(); ++i) {
-      const Outcome& outcome = slot.outcomes[i];
-      statistics_.steps[i].add(outcome, ranges_[i]);
-      if (!outcome.keep) statistics_.steps[i].add_sample(sample_of(document, slot, outcome));
+    if (stage_.after_dedup) count(0, slot.removal, document.id_json, slot.parts.front().text);
+    bool kept = false;
+    for (const Part& part : slot.parts) {
+      KEDGE_TRY(take_part(part, part.id_json.empty() ? document.id_json : part.id_json));
+      kept = kept || part.kept;
     }
-    if (!slot.kept) return Done{};
-    ++statistics_.kept;
-    statistics_.bytes_kept += slot.kept_bytes;
-    statistics_.lengths_kept.add(std::log10(static_cast<double>(slot.kept_bytes) + 1));
-    if (statistics_.kept_samples.size() < StepStatistics::kSamplesMax) {
-      statistics_.kept_samples.push_back(sample_of(document, slot, {}));
+    if (kept && job_.numbered && slot.number != last_kept_) {
+      ++*statistics_.documents_kept;
+      last_kept_ = slot.number;
     }
-    if (keys_) KEDGE_TRY(keys_->add(slot.keys, document.id_json));
-    if (vectors_) KEDGE_TRY(vectors_->add(slot.vector, document.id_json));
-    return output_->write(slot.line);
+    return Done{};
   }
 
   Status reject(const data::Reject& reject) {
@@ -119,16 +141,56 @@ class ShardRun {
     return Done{};
   }
 
-  [[nodiscard]] static bool still_kept(const Slot& slot) { return slot.outcomes.empty() || slot.outcomes.back().keep; }
-
-  Outcome remove_duplicates(data::Document& document) const {
+  [[nodiscard]] const Removal* removal_of(const data::Document& document) const {
     const auto found = job_.duplicates.find(document.number);
-    return remove_duplicate(document, found == job_.duplicates.end() ? nullptr : &found->second, stage_.before);
+    return found == job_.duplicates.end() ? nullptr : &found->second;
   }
 
-  static Sample sample_of(const data::Document& document, const Slot& slot, const Outcome& outcome) {
-    return {document.id_json, outcome.reason, slot.text,
-            outcome.details.size() <= kDetailsBytes ? outcome.details : std::string()};
+  /// The steps.
+  [[nodiscard]] Part work_on(data::Document& document, bool changed, bool is_piece) const {
+    Part part;
+    std::vector<std::pair<std::string, std::string>> members;
+    for (size_t i = 0; i < stage_.steps.size() && part.kept; ++i) {
+      Outcome& outcome = part.outcomes.emplace_back(stage_.steps[i]->apply(document));
+      changed = changed || outcome.changed;
+      for (auto& member : outcome.members) members.push_back(member);
+      part.kept = outcome.keep;
+    }
+    if (is_piece) part.id_json = document.id_json;
+    part.text = beginning_of(document.text, kSampleBytes);
+    if (!part.kept) return part;
+    const bool as_text = job_.text_ids && !document.id_json.starts_with('"');
+    if (is_piece || as_text)
+      members.emplace_back(job_.fields.id, as_text ? json_text(document.id_json) : document.id_json);
+    part.line = output_line(document, job_, changed, stage_.extracts, members);
+    if (stage_.keys != nullptr) part.keys = stage_.keys->keys_of(document);
+    if (stage_.vectors) part.vector = unit_vector(*stage_.vectors, document.text, part.line);
+    part.kept_bytes = document.text.size();
+    return part;
+  }
+
+  void count(size_t step, const Outcome& outcome, const std::string& id_json, const std::string& text) {
+    statistics_.steps[step].add(outcome, ranges_[step]);
+    if (!outcome.keep) statistics_.steps[step].add_sample(sample_of(id_json, text, outcome));
+  }
+
+  Status take_part(const Part& part, const std::string& id_json) {
+    size_t step = stage_.after_dedup ? 1 : 0;
+    for (const Outcome& outcome : part.outcomes) count(step++, outcome, id_json, part.text);
+    if (!part.kept) return Done{};
+    ++statistics_.kept;
+    statistics_.bytes_kept += part.kept_bytes;
+    statistics_.lengths_kept.add(std::log10(static_cast<double>(part.kept_bytes) + 1));
+    if (statistics_.kept_samples.size() < StepStatistics::kSamplesMax) {
+      statistics_.kept_samples.push_back(sample_of(id_json, part.text, {}));
+    }
+    if (keys_) KEDGE_TRY(keys_->add(part.keys, id_json));
+    if (vectors_) KEDGE_TRY(vectors_->add(part.vector, id_json));
+    return output_->write(part.line);
+  }
+
+  static Sample sample_of(const std::string& id_json, const std::string& text, const Outcome& outcome) {
+    return {id_json, outcome.reason, text, outcome.details.size() <= kDetailsBytes ? outcome.details : std::string()};
   }
 
   const Stage& stage_;
@@ -136,6 +198,8 @@ class ShardRun {
   std::vector<std::vector<ValueRange>> ranges_;
   StageStatistics statistics_;
   std::vector<Slot> slots_;
+  uint64_t before_ = 0;     // records of the batches before
+  uint64_t last_kept_ = 0;  // the number of the last document of which something was kept
   std::unique_ptr<data::DocumentFile> output_;
   std::optional<data::LineFile> rejects_;
   std::optional<KeyWriter> keys_;
@@ -150,10 +214,42 @@ std::vector<float> unit_vector(const VectorSource& source, std::string_view text
   return std::move(found).value();
 }
 
+namespace {
+
+/// What a removal that leaves pieces does.
+void leave_pieces(data::Document& document, const std::vector<ByteSpan>& pieces, Outcome& outcome) {
+  if (!fit(pieces, document.text)) {
+    outcome.reason = "pieces of another text";
+    return;
+  }
+  outcome.labels.emplace_back(pieces.size() == 1 ? "trimmed" : "split");
+  if (pieces.size() > 1) outcome.labels.insert(outcome.labels.end(), pieces.size(), "pieces");
+  outcome.details = "{\"split\":" + spans_json(document.text, pieces) + "}";
+  outcome.changed = true;
+  if (pieces.size() == 1) {
+    document.text = document.text.substr(pieces[0].begin, pieces[0].end - pieces[0].begin);
+  }
+}
+
+}  // namespace
+
+void make_piece(data::Document& document, const data::Document& whole, const Removal& removal, size_t index) {
+  const ByteSpan& piece = removal.pieces[index];
+  document.text = whole.text.substr(piece.begin, piece.end - piece.begin);
+  std::string id = whole.id_json;
+  const bool is_text = id.starts_with('"');
+  if (is_text) id.pop_back();
+  document.id_json = fmt::format("{}{}-{}\"", is_text ? "" : "\"", id, index);
+}
+
 Outcome remove_duplicate(data::Document& document, const Removal* removal, const DedupOptions& dedup) {
   Outcome outcome;
   if (removal == nullptr) return outcome;
-  if (removal->cuts.empty()) {
+  if (!removal->pieces.empty()) {
+    leave_pieces(document, removal->pieces, outcome);
+  } else if (dedup.method == DedupMethod::tasks) {
+    outcome.reason = "little or too many pieces left without evaluation items";
+  } else if (removal->cuts.empty()) {
     outcome.reason = "duplicate";
     outcome.details = "{\"of\":" + removal->of + "}";
   } else if (!fit(removal->cuts, document.text)) {
@@ -196,7 +292,10 @@ std::string output_line(const data::Document& document, const ShardJob& job, boo
   }
   if (!text.empty()) data::set_member(line, job.text_field, text);
   for (const auto& [name, value] : members) data::set_member(line, name, value);
-  if (job.number_rows) data::set_member(line, data::kRowMember, std::to_string(document.number));
+  if (job.number_rows || job.number_documents) {
+    data::set_member(line, data::kRowMember, std::to_string(document.number));
+  }
+  if (job.forget_numbers) data::remove_member(line, data::kRowMember);
   return line + "\n";
 }
 

@@ -21,10 +21,11 @@
 
 namespace kedge::curate {
 
-/// What deduplication does to a document: drops it for another (its id, JSON), or cuts its text.
+/// What deduplication does to a document: drops it for another (its id, JSON), cuts its text, or leaves pieces of it.
 struct Removal {
   std::string of;
-  std::vector<ByteSpan> cuts;  // empty: dropped
+  std::vector<ByteSpan> cuts;    // both empty: dropped
+  std::vector<ByteSpan> pieces;  // of decontamination: each becomes a document
 };
 
 /// Of a shard, by record number.
@@ -50,6 +51,10 @@ struct ShardJob {
   uint64_t records_enough = UINT64_MAX;  // as in Job
   data::ParquetOutput parquet;           // of the last stage, for Parquet
   bool number_rows = false;              // the first stage of rows that become rows again: lines say which
+  bool number_documents = false;         // likewise of documents that a later stage may split, from 1 on
+  bool numbered = false;                 // the input's lines say which: pieces of one document count as one
+  bool forget_numbers = false;           // the output's lines do not
+  bool text_ids = false;                 // ids become strings, for a column of them
 };
 
 struct ShardResult {
@@ -65,8 +70,12 @@ Result<ShardResult> run_shard(const Stage& stage, const ShardJob& job, WorkerPoo
                               const std::stop_token& stop);
 
 /// What deduplication with these options does to one document; null: nothing. Its details say what is cut, in code
-/// points of the text as it came; a text of which too little is left stays as it is.
+/// points of the text as it came; a text of which too little is left stays as it is, and so does one that falls into
+/// several pieces: `make_piece` makes the documents.
 Outcome remove_duplicate(data::Document& document, const Removal* removal, const DedupOptions& dedup);
+
+/// Puts one piece of a text in a document's place, its id ID-INDEX, a string.
+void make_piece(data::Document& document, const data::Document& whole, const Removal& removal, size_t index);
 
 /// Of unit length; empty where there is none, or none of a finite length above 0.
 std::vector<float> unit_vector(const VectorSource& source, std::string_view text, std::string_view line);

@@ -1,6 +1,10 @@
-// Steps become stages: what lies between two deduplications is done shard by shard.
+// Steps become stages: what lies between two deduplications, or takings out of evaluation items, is done shard by
+// shard.
+#include <algorithm>
+
 #include "curate/pipeline/dedup_step.h"
 #include "curate/pipeline/run.h"
+#include "curate/pipeline/steps.h"
 
 namespace kedge::curate {
 namespace {
@@ -15,22 +19,38 @@ Result<std::optional<VectorSource>> open_vector_source(const SemanticSource& sou
   return std::optional(std::move(opened));
 }
 
+/// What must see all documents before it changes any; nothing for other steps.
+Result<std::optional<DedupOptions>> read_boundary(const StepConfig& config, OptionReader& options,
+                                                  const std::filesystem::path& folder) {
+  if (takes_items_out(config)) {
+    KEDGE_ASSIGN(auto tasks, read_task_removal(options, folder));
+    return std::optional(std::move(tasks));
+  }
+  if (find_operator(config.op)->make != nullptr) return std::optional<DedupOptions>();
+  KEDGE_ASSIGN(auto dedup, read_dedup(options, folder));
+  return std::optional(std::move(dedup));
+}
+
 }  // namespace
+
+bool Stages::split_documents() const {
+  return std::ranges::any_of(dedups, [](const DedupOptions& dedup) { return dedup.method == DedupMethod::tasks; });
+}
 
 Result<Stages> make_stages(const Pipeline& pipeline) {
   Stages all;
   all.stages.emplace_back();
   for (const StepConfig& config : pipeline.steps) {
     OptionReader options(config.options, config.where);
-    const OperatorInfo* const info = find_operator(config.op);
-    if (info->make != nullptr) {
-      KEDGE_ASSIGN(auto step, info->make(options, pipeline.folder));
+    KEDGE_ASSIGN(const auto boundary, read_boundary(config, options, pipeline.folder));
+    if (!boundary) {
+      KEDGE_ASSIGN(auto step, find_operator(config.op)->make(options, pipeline.folder));
       all.labels.push_back(step->label());
       all.stages.back().extracts = all.stages.back().extracts || step->reads_pages();
       all.stages.back().steps.push_back(std::move(step));
       continue;
     }
-    KEDGE_ASSIGN(const DedupOptions dedup, read_dedup(options, pipeline.folder));
+    const DedupOptions& dedup = *boundary;
     all.labels.push_back(label_of(dedup));
     if (dedup.method == DedupMethod::semantic) {
       KEDGE_ASSIGN(all.stages.back().vectors, open_vector_source(dedup.embeddings, pipeline.folder));

@@ -178,6 +178,7 @@ void StageStatistics::add(const StageStatistics& other) {
   in += other.in;
   rejected += other.rejected;
   kept += other.kept;
+  if (other.documents_kept) documents_kept = documents_kept.value_or(0) + *other.documents_kept;
   bytes_in += other.bytes_in;
   bytes_kept += other.bytes_kept;
   lengths_in.add(other.lengths_in);
@@ -190,15 +191,17 @@ void StageStatistics::add(const StageStatistics& other) {
 Json StageStatistics::to_json() const {
   Json all = Json::array();
   for (const StepStatistics& step : steps) all.push_back(step.to_json());
-  return {{"in", in},
-          {"rejected", rejected},
-          {"kept", kept},
-          {"bytes_in", bytes_in},
-          {"bytes_kept", bytes_kept},
-          {"lengths_in", lengths_in.to_json()},
-          {"lengths_kept", lengths_kept.to_json()},
-          {"steps", all},
-          {"kept_samples", samples_json(kept_samples)}};
+  Json json = {{"in", in},
+               {"rejected", rejected},
+               {"kept", kept},
+               {"bytes_in", bytes_in},
+               {"bytes_kept", bytes_kept},
+               {"lengths_in", lengths_in.to_json()},
+               {"lengths_kept", lengths_kept.to_json()},
+               {"steps", all},
+               {"kept_samples", samples_json(kept_samples)}};
+  if (documents_kept) json["documents_kept"] = *documents_kept;
+  return json;
 }
 
 Result<StageStatistics> StageStatistics::from_json(const Json& json) {
@@ -209,6 +212,10 @@ Result<StageStatistics> StageStatistics::from_json(const Json& json) {
       !json.contains("lengths_kept") || !json.contains("steps") || !json["steps"].is_array() ||
       !read_samples(json, "kept_samples", stage.kept_samples)) {
     return damaged();
+  }
+  if (json.contains("documents_kept")) {
+    stage.documents_kept = 0;
+    if (!read_count(json, "documents_kept", *stage.documents_kept)) return damaged();
   }
   KEDGE_ASSIGN(stage.lengths_in, Bins::from_json(json["lengths_in"]));
   KEDGE_ASSIGN(stage.lengths_kept, Bins::from_json(json["lengths_kept"]));

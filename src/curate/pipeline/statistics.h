@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,6 +56,7 @@ struct StepStatistics {
 /// Of one shard in one stage, or of all.
 struct StageStatistics {
   uint64_t in = 0, rejected = 0, kept = 0;
+  std::optional<uint64_t> documents_kept;     // of the first stage's, where some fell into several
   uint64_t bytes_in = 0, bytes_kept = 0;      // of texts
   Bins lengths_in{0, 7}, lengths_kept{0, 7};  // decimal logarithm of a text's bytes
   std::vector<StepStatistics> steps;

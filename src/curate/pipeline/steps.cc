@@ -24,10 +24,10 @@ void replace_text(data::Document& document, std::string_view text, Outcome& outc
 
 const std::vector<OperatorInfo>& operators() {
   static const std::vector<OperatorInfo> all = {
-      extract_operator(),       clean_operator(),  language_operator(), script_operator(),
-      code_operator(),          filter_operator(), classify_operator(), perplexity_operator(),
-      unigrams_operator(),      score_operator(),  pii_operator(),      dedup_operator(),
-      decontaminate_operator(), tokens_operator(), embed_operator(),    sample_operator(),
+      extract_operator(), clean_operator(),         language_operator(), script_operator(),        code_operator(),
+      filter_operator(),  per_extension_operator(), classify_operator(), perplexity_operator(),    unigrams_operator(),
+      score_operator(),   pii_operator(),           dedup_operator(),    decontaminate_operator(), tokens_operator(),
+      embed_operator(),   sample_operator(),
   };
   return all;
 }

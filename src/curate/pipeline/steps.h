@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "curate/dedup/deduplicate.h"
+#include "curate/pipeline/pipeline.h"
 #include "curate/pipeline/step.h"
 
 namespace kedge::curate {
@@ -22,7 +24,12 @@ void replace_text(data::Document& document, std::string_view text, Outcome& outc
 MadeStep make_head_classify(OptionReader& options, const Folder& folder, const std::string& model);
 
 /// The step `filter` with data-juicer's statistics; takes all options but `profile`.
-MadeStep make_juicer_filter(OptionReader& options);
+MadeStep make_juicer_filter(OptionReader& options, const Folder& folder);
+
+/// Whether it is `decontaminate` with action remove, which the runner does between two stages.
+bool takes_items_out(const StepConfig& config);
+/// Its settings. Fails with invalid_input, or as read_questions does.
+Result<DedupOptions> read_task_removal(OptionReader& options, const Folder& folder);
 
 OperatorInfo extract_operator();
 OperatorInfo clean_operator();
@@ -33,6 +40,7 @@ OperatorInfo classify_operator();
 OperatorInfo perplexity_operator();
 OperatorInfo unigrams_operator();
 OperatorInfo filter_operator();
+OperatorInfo per_extension_operator();
 OperatorInfo pii_operator();
 OperatorInfo decontaminate_operator();
 OperatorInfo tokens_operator();

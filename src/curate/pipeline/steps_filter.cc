@@ -145,10 +145,10 @@ class DolmaStep final : public Step {
   std::unique_ptr<Operator> op_;
 };
 
-MadeStep make_filter(OptionReader& options, const Folder&) {
+MadeStep make_filter(OptionReader& options, const Folder& folder) {
   const std::string profile =
       options.choice("profile", "nemo", {"nemo", "nemo-code", "datatrove", "dolma", "data-juicer"});
-  if (profile == "data-juicer") return make_juicer_filter(options);
+  if (profile == "data-juicer") return make_juicer_filter(options, folder);
   const std::string label = "filter " + profile;
   if (profile == "nemo") {
     KEDGE_ASSIGN(auto limits, read_limits(options));
@@ -174,8 +174,16 @@ OperatorInfo filter_operator() {
        {"only", "", "nemo: these filters, in this order"},
        {"limits", "",
         "nemo: by filter's name, min or max in place of NeMo's; data-juicer: those of alnum_ratio, avg_line_length, "
-        "char_rep_ratio, max_line_length, num_words, text_len that count, each with min or max"},
-       {"rep_len", "10", "data-juicer: of char_rep_ratio's runs, in characters"},
+        "char_rep_ratio, flagged_words_ratio, max_line_length, num_words, special_char_ratio, stopwords_ratio, "
+        "text_len, "
+        "word_rep_ratio that count, each with min or max"},
+       {"rep_len", "10", "data-juicer: of char_rep_ratio's runs, in characters, and word_rep_ratio's, in words"},
+       {"stopwords_dir", "", "data-juicer: a folder with stopwords.json, words by language, for stopwords_ratio"},
+       {"flagged_words_dir", "", "data-juicer: likewise flagged_words.json, for flagged_words_ratio"},
+       {"lang", "en", "data-juicer: of these lists; all: every language's"},
+       {"use_words_aug", "false", "data-juicer: groups of words are looked up in these lists too"},
+       {"words_aug_group_sizes", "[2]", "data-juicer: how many words are a group"},
+       {"words_aug_join_char", "", "data-juicer: what stands between them"},
        {"scores", "false", "nemo: write all scores beside the text"}},
       make_filter};
 }

@@ -16,7 +16,6 @@ class PerplexityStep final : public Step {
  public:
   struct Settings {
     double least = 0, most = 1e300;
-    bool normalize = true;
     std::string member;  // empty: none
   };
   /// The perplexity of a text.
@@ -67,7 +66,13 @@ struct ModelFiles {
 };
 
 /// A file is ARPA or KenLM's, but for .gguf; what is none is a language model's folder or name.
-Result<PerplexityStep::Measure> open_measure(const ModelFiles& files, bool normalize, const OptionReader& options) {
+Result<PerplexityStep::Measure> open_measure(const ModelFiles& files, const std::string& form,
+                                             const OptionReader& options) {
+  const bool normalize = form == "ccnet", as_juicer = form == "data-juicer";
+  if (as_juicer && files.tokenizer.empty()) {
+    return Error{ErrorKind::invalid_input,
+                 options.where() + ".normalize: data-juicer's perplexity is that of pieces; name a tokenizer"};
+  }
   std::error_code ignored;
   const auto& [name, tokenizer_name, folder] = files;
   const std::filesystem::path path = folder / name;
@@ -87,7 +92,8 @@ Result<PerplexityStep::Measure> open_measure(const ModelFiles& files, bool norma
         [model, normalize](std::string_view text) { return Result<double>(perplexity_of(*model, text, normalize)); });
   }
   KEDGE_ASSIGN(const auto tokenizer, Tokenizer::open(folder / tokenizer_name));
-  return PerplexityStep::Measure([model, tokenizer, normalize](std::string_view text) {
+  return PerplexityStep::Measure([model, tokenizer, normalize, as_juicer](std::string_view text) {
+    if (as_juicer) return juicer_perplexity(*model, *tokenizer, text);
     return perplexity_of_pieces(*model, *tokenizer, text, normalize);
   });
 }
@@ -97,7 +103,7 @@ MadeStep make_perplexity(OptionReader& options, const Folder& folder) {
   const std::string file = options.text("model", "");
   settings.least = options.number("min", 0, 0, 1e300);
   settings.most = options.number("max", 1500, 0, 1e300);
-  settings.normalize = options.choice("normalize", "ccnet", {"ccnet", "none"}) == "ccnet";
+  const std::string form = options.choice("normalize", "ccnet", {"ccnet", "none", "data-juicer"});
   settings.member = options.text("member", "perplexity");
   const std::string tokenizer = options.text("tokenizer", "");
   KEDGE_TRY(options.finish());
@@ -105,7 +111,7 @@ MadeStep make_perplexity(OptionReader& options, const Folder& folder) {
     return Error{ErrorKind::invalid_input,
                  options.where() + ".model: not there, expected an ARPA file, a binary of KenLM's or a model's folder"};
   }
-  KEDGE_ASSIGN(auto measure, open_measure({file, tokenizer, folder}, settings.normalize, options));
+  KEDGE_ASSIGN(auto measure, open_measure({file, tokenizer, folder}, form, options));
   return std::unique_ptr<Step>(std::make_unique<PerplexityStep>(std::move(measure), std::move(settings)));
 }
 
@@ -176,7 +182,8 @@ OperatorInfo perplexity_operator() {
            {"min", "0", "drop below this perplexity"},
            {"max", "1500", "and above this one"},
            {"normalize", "ccnet",
-            "runs of words: ccnet: lower case, no accents, digits 0, ASCII punctuation; none: as it is"},
+            "runs of words: ccnet: lower case, no accents, digits 0, ASCII punctuation; none: as it is; data-juicer: "
+            "likewise, rounded to a decimal place, 0 for an empty text"},
            {"member", "perplexity", "where it is written; empty: nowhere"}},
           make_perplexity};
 }
