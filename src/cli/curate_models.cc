@@ -51,21 +51,33 @@ class EngineModel final : public curate::TextModel {
     return sum;
   }
 
-  [[nodiscard]] Result<double> score(std::string_view text) const override {
-    KEDGE_ASSIGN(const std::vector<TokenId> ids, engine_->encode_for_embedding(text));
+  [[nodiscard]] size_t tokens_max() const override { return static_cast<size_t>(engine_->info().context_tokens); }
+
+  [[nodiscard]] Result<double> score(std::string_view text, size_t tokens_max) const override {
+    KEDGE_ASSIGN(const std::vector<TokenId> ids, beginning(text, tokens_max));
     KEDGE_ASSIGN(const std::vector<float> scores, engine_->rerank({&ids, 1}));
     return static_cast<double>(scores.front());
   }
 
   [[nodiscard]] Head head() const override { return {engine_->info().labels, engine_->info().multi_label}; }
 
-  [[nodiscard]] Result<std::vector<float>> logits(std::string_view text) const override {
-    KEDGE_ASSIGN(const std::vector<TokenId> ids, engine_->encode_for_embedding(text));
+  [[nodiscard]] Result<std::vector<float>> logits(std::string_view text, size_t tokens_max) const override {
+    KEDGE_ASSIGN(const std::vector<TokenId> ids, beginning(text, tokens_max));
     KEDGE_ASSIGN(auto scores, engine_->classify({&ids, 1}));
     return std::move(scores.front());
   }
 
  private:
+  /// What a head is shown; the special token at the end stays.
+  [[nodiscard]] Result<std::vector<TokenId>> beginning(std::string_view text, size_t tokens_max) const {
+    KEDGE_ASSIGN(std::vector<TokenId> ids, engine_->encode_for_embedding(text));
+    if (tokens_max == 0 || ids.size() <= tokens_max) return ids;
+    const TokenId last = ids.back();
+    ids.resize(tokens_max);
+    ids.back() = last;
+    return ids;
+  }
+
   std::unique_ptr<Engine> engine_;
 };
 

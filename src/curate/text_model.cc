@@ -14,7 +14,7 @@ ModelOpener& opener_in_use() {
 
 }  // namespace
 
-Result<std::vector<float>> TextModel::logits(std::string_view) const {
+Result<std::vector<float>> TextModel::logits(std::string_view /*text*/, size_t /*tokens_max*/) const {
   return Error{ErrorKind::unsupported, "the model has no classification head"};
 }
 

@@ -32,8 +32,11 @@ class TextModel {
   /// text. Fails with unsupported where the model predicts no tokens.
   [[nodiscard]] virtual Result<Likelihood> likelihood(std::string_view text) const = 0;
 
-  /// What a classification head with one label says, raw. Fails with unsupported where there is none.
-  [[nodiscard]] virtual Result<double> score(std::string_view text) const = 0;
+  /// The most tokens of a text that a classification head is shown; 0: nobody knows.
+  [[nodiscard]] virtual size_t tokens_max() const { return 0; }
+  /// What a classification head with one label says, raw, of the first `tokens_max` tokens, special ones among them (0:
+  /// of as many as there may be). Fails with unsupported where there is none.
+  [[nodiscard]] virtual Result<double> score(std::string_view text, size_t tokens_max) const = 0;
 
   /// The labels of a classification head; none without one. `multi_label`: any of them may hold.
   struct Head {
@@ -41,8 +44,8 @@ class TextModel {
     bool multi_label = false;
   };
   [[nodiscard]] virtual Head head() const { return {}; }
-  /// What the head says, raw: one number a label. Fails with unsupported where there is none.
-  [[nodiscard]] virtual Result<std::vector<float>> logits(std::string_view text) const;
+  /// The same of a head with any number of labels: one number each.
+  [[nodiscard]] virtual Result<std::vector<float>> logits(std::string_view text, size_t tokens_max) const;
 };
 
 using ModelOpener = std::function<Result<std::shared_ptr<const TextModel>>(const std::string& name)>;

@@ -37,7 +37,7 @@ uint64_t Encoder::buffer_bytes(const EncoderSpec& spec) {
   const size_t inner = Arena::padded(token_floats(spec, spec.intermediate_size) * sizeof(float));
   const size_t pages = Arena::padded(static_cast<size_t>(page_count(spec)) * page_floats(spec) * sizeof(float));
   const size_t qkv = Arena::padded(token_floats(spec, 3 * spec.hidden_size) * sizeof(float));
-  return 2 * row + qkv + inner + 2 * pages;
+  return 2 * row + qkv + inner + (spec.relative.used() ? RelativeAttention::buffer_bytes(spec) : 2 * pages);
 }
 
 std::vector<Linear*> Encoder::products() {
@@ -91,25 +91,59 @@ Result<std::unique_ptr<Encoder>> Encoder::open(WorkerPool& pool, const EncoderSp
                                                std::shared_ptr<const WeightSource> source, const Options& options) {
   std::unique_ptr<Encoder> encoder(new Encoder(spec, std::move(source), options));
   KEDGE_TRY(encoder->load());
-  KEDGE_TRY(encoder->lay_out(pool));
   encoder->arena_ = Arena(buffer_bytes(spec));
   if (!encoder->arena_.ok()) {
     return Error{ErrorKind::out_of_memory, fmt::format("activations need {} bytes", buffer_bytes(spec))};
   }
-  Arena& arena = encoder->arena_;
-  encoder->hidden_ = arena.take<float>(token_floats(spec, spec.hidden_size));
-  encoder->attended_ = arena.take<float>(token_floats(spec, spec.hidden_size));
-  encoder->qkv_ = arena.take<float>(token_floats(spec, 3 * spec.hidden_size));
-  encoder->inner_ = arena.take<float>(token_floats(spec, spec.intermediate_size));
-  const size_t pages = static_cast<size_t>(page_count(spec));
-  const size_t page_bytes = page_floats(spec) * sizeof(float);
-  encoder->key_pages_ = arena.take<std::byte>(pages * page_bytes);
-  encoder->value_pages_ = arena.take<std::byte>(pages * page_bytes);
-  for (size_t i = 0; i < pages; ++i) {
-    encoder->key_table_.push_back(encoder->key_pages_.data() + i * page_bytes);
-    encoder->value_table_.push_back(encoder->value_pages_.data() + i * page_bytes);
-  }
+  encoder->take_buffers();
+  KEDGE_TRY(encoder->load_positions(pool));
+  KEDGE_TRY(encoder->lay_out(pool));
   return encoder;
+}
+
+void Encoder::take_buffers() {
+  hidden_ = arena_.take<float>(token_floats(spec_, spec_.hidden_size));
+  attended_ = arena_.take<float>(token_floats(spec_, spec_.hidden_size));
+  qkv_ = arena_.take<float>(token_floats(spec_, 3 * spec_.hidden_size));
+  inner_ = arena_.take<float>(token_floats(spec_, spec_.intermediate_size));
+  if (spec_.relative.used()) {
+    relative_.emplace(spec_, arena_);
+    return;
+  }
+  const size_t pages = static_cast<size_t>(page_count(spec_));
+  const size_t page_bytes = page_floats(spec_) * sizeof(float);
+  key_pages_ = arena_.take<std::byte>(pages * page_bytes);
+  value_pages_ = arena_.take<std::byte>(pages * page_bytes);
+  for (size_t i = 0; i < pages; ++i) {
+    key_table_.push_back(key_pages_.data() + i * page_bytes);
+    value_table_.push_back(value_pages_.data() + i * page_bytes);
+  }
+}
+
+/// What relative attention knows of positions, projected once: it depends on weights alone, and on those of q and k
+/// before they are laid out anew.
+Status Encoder::load_positions(WorkerPool& pool) {
+  if (!relative_) return Done{};
+  const RelativeAttentionSpec& relative = spec_.relative;
+  const int64_t hidden = spec_.hidden_size;
+  const int64_t rows = 2 * relative.span();
+  KEDGE_ASSIGN(const cpu::WeightView stored, source_->matrix(spec_.prefix + "encoder.rel_embeddings.weight", rows,
+                                                             hidden, "twice position_buckets x hidden_size"));
+  std::vector<float> table(static_cast<size_t>(rows * hidden));
+  for (int64_t i = 0; i < rows; ++i) cpu::dequantize_row(stored, i, table.data() + i * hidden);
+  if (relative.norm) {
+    KEDGE_ASSIGN(const NormWeights norm, norm_weights(spec_.prefix + "encoder.LayerNorm"));
+    cpu::layer_norm(pool, {norm.weight.data(), norm.bias.data(), hidden, spec_.norm_epsilon},
+                    {table.data(), hidden, rows}, {table.data(), hidden});
+  }
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const Layer& layer = layers_[i];
+    const Linear& key = relative.shared_projections ? layer.key : layer.position_key;
+    const Linear& query = relative.shared_projections ? layer.query : layer.position_query;
+    relative_->project(pool, table, i, relative.content_to_position ? &key : nullptr,
+                       relative.position_to_content ? &query : nullptr);
+  }
+  return Done{};
 }
 
 Result<Linear> Encoder::linear(const std::string& name, int64_t rows, int64_t columns) const {
@@ -127,27 +161,45 @@ Result<NormWeights> Encoder::norm_weights(const std::string& name) const {
 }
 
 Status Encoder::load() {
-  const int64_t hidden = spec_.hidden_size;
-  const std::string embeddings = spec_.prefix + "embeddings.";
-  KEDGE_ASSIGN(words_, source_->matrix(embeddings + "word_embeddings.weight", spec_.vocabulary_size, hidden,
-                                       "vocab_size x hidden_size"));
-  KEDGE_ASSIGN(positions_, source_->matrix(embeddings + "position_embeddings.weight", spec_.positions, hidden,
-                                           "max_position_embeddings x hidden_size"));
-  KEDGE_ASSIGN(types_, source_->matrix(embeddings + "token_type_embeddings.weight", spec_.token_types, hidden,
-                                       "type_vocab_size x hidden_size"));
-  KEDGE_ASSIGN(embedding_norm_, norm_weights(embeddings + "LayerNorm"));
+  KEDGE_TRY(load_embeddings());
   for (int64_t i = 0; i < spec_.layer_count; ++i) {
     KEDGE_TRY(load_layer(fmt::format("{}encoder.layer.{}.", spec_.prefix, i)));
   }
   return spec_.head == EncoderHead::rerank ? load_head() : Status(Done{});
 }
 
+Status Encoder::load_embeddings() {
+  const int64_t hidden = spec_.hidden_size;
+  const std::string embeddings = spec_.prefix + "embeddings.";
+  KEDGE_ASSIGN(words_, source_->matrix(embeddings + "word_embeddings.weight", spec_.vocabulary_size, hidden,
+                                       "vocab_size x hidden_size"));
+  if (spec_.positions > 0) {
+    KEDGE_ASSIGN(positions_, source_->matrix(embeddings + "position_embeddings.weight", spec_.positions, hidden,
+                                             "max_position_embeddings x hidden_size"));
+  }
+  if (spec_.token_types > 0) {
+    KEDGE_ASSIGN(types_, source_->matrix(embeddings + "token_type_embeddings.weight", spec_.token_types, hidden,
+                                         "type_vocab_size x hidden_size"));
+  }
+  KEDGE_ASSIGN(embedding_norm_, norm_weights(embeddings + "LayerNorm"));
+  return Done{};
+}
+
 Status Encoder::load_layer(const std::string& prefix) {
   const int64_t hidden = spec_.hidden_size;
+  const std::string self = prefix + "attention.self.";
   Layer layer;
-  KEDGE_ASSIGN(layer.query, linear(prefix + "attention.self.query", hidden, hidden));
-  KEDGE_ASSIGN(layer.key, linear(prefix + "attention.self.key", hidden, hidden));
-  KEDGE_ASSIGN(layer.value, linear(prefix + "attention.self.value", hidden, hidden));
+  KEDGE_ASSIGN(layer.query, linear(self + "query" + spec_.projection_suffix, hidden, hidden));
+  KEDGE_ASSIGN(layer.key, linear(self + "key" + spec_.projection_suffix, hidden, hidden));
+  KEDGE_ASSIGN(layer.value, linear(self + "value" + spec_.projection_suffix, hidden, hidden));
+  if (spec_.relative.used() && !spec_.relative.shared_projections) {
+    if (spec_.relative.content_to_position) {
+      KEDGE_ASSIGN(layer.position_key, linear(self + "pos_key_proj", hidden, hidden));
+    }
+    if (spec_.relative.position_to_content) {
+      KEDGE_ASSIGN(layer.position_query, linear(self + "pos_query_proj", hidden, hidden));
+    }
+  }
   KEDGE_ASSIGN(layer.output, linear(prefix + "attention.output.dense", hidden, hidden));
   KEDGE_ASSIGN(layer.attention_norm, norm_weights(prefix + "attention.output.LayerNorm"));
   KEDGE_ASSIGN(layer.inner, linear(prefix + "intermediate.dense", spec_.intermediate_size, hidden));
@@ -159,10 +211,10 @@ Status Encoder::load_layer(const std::string& prefix) {
 
 Status Encoder::load_head() {
   const int64_t hidden = spec_.hidden_size;
-  const std::string dense = spec_.roberta_head ? "classifier.dense" : spec_.prefix + "pooler.dense";
-  const std::string out = spec_.roberta_head ? "classifier.out_proj" : "classifier";
-  KEDGE_ASSIGN(head_dense_, linear(dense, hidden, hidden));
-  KEDGE_ASSIGN(head_out_, linear(out, std::max<int64_t>(std::ssize(spec_.labels), 1), hidden));
+  if (!spec_.head_dense.empty()) {
+    KEDGE_ASSIGN(head_dense_, linear(spec_.head_dense, hidden, hidden));
+  }
+  KEDGE_ASSIGN(head_out_, linear(spec_.head_output, std::max<int64_t>(std::ssize(spec_.labels), 1), hidden));
   return Done{};
 }
 
@@ -172,10 +224,13 @@ void Encoder::embed(std::span<const int32_t> tokens, std::span<const int32_t> to
   for (size_t i = 0; i < tokens.size(); ++i) {
     float* out = hidden_.data() + i * hidden;
     cpu::dequantize_row(words_, tokens[i], out);
-    cpu::dequantize_row(types_, token_types.empty() ? 0 : token_types[i], addend.data());
-    for (size_t j = 0; j < hidden; ++j) out[j] += addend[j];
-    cpu::dequantize_row(positions_, spec_.first_position + static_cast<int64_t>(i), addend.data());
-    for (size_t j = 0; j < hidden; ++j) out[j] += addend[j];
+    const auto add = [&](const cpu::WeightView& table, int64_t row) {
+      if (table.rows == 0) return;
+      cpu::dequantize_row(table, row, addend.data());
+      for (size_t j = 0; j < hidden; ++j) out[j] += addend[j];
+    };
+    add(types_, token_types.empty() ? 0 : token_types[i]);
+    add(positions_, spec_.first_position + static_cast<int64_t>(i));
   }
 }
 
@@ -219,18 +274,20 @@ void Encoder::attend(WorkerPool& pool, int64_t count) {
   const float* const query = qkv_.data();
   const float* const key = query + hidden;
   cpu::store_kv(pool, {&run, 1}, {key, 3 * hidden, count}, key + hidden);
-  const cpu::Attention attention{.heads = spec_.heads,
-                                 .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_size))),
-                                 .causal = false,
-                                 .prompt = true};
+  const cpu::Attention attention{.heads = spec_.heads, .scale = spec_.attention_scale, .causal = false, .prompt = true};
   cpu::attention(pool, attention, {&run, 1}, {query, 3 * hidden, count}, {attended_.data(), hidden});
 }
 
-void Encoder::run_layer(WorkerPool& pool, const Layer& layer, int64_t count) {
+void Encoder::run_layer(WorkerPool& pool, size_t index, int64_t count) {
+  const Layer& layer = layers_[index];
   const int64_t hidden = spec_.hidden_size;
   const cpu::OutputRows residual{.data = hidden_.data(), .stride = hidden, .added = true};
   project_qkv(pool, layer, count);
-  attend(pool, count);
+  if (relative_) {
+    relative_->attend(pool, index, qkv_.data(), count, attended_.data());
+  } else {
+    attend(pool, count);
+  }
   matmul(pool, layer.output, attended_.data(), count, residual);
   norm(pool, layer.attention_norm, count);
   matmul(pool, layer.inner, hidden_.data(), count,
@@ -245,17 +302,25 @@ std::span<const float> Encoder::forward(WorkerPool& pool, std::span<const int32_
   KEDGE_CHECK(count >= 1 && count <= spec_.context_tokens());
   embed(tokens, token_types);
   norm(pool, embedding_norm_, count);
-  for (const Layer& layer : layers_) run_layer(pool, layer, count);
+  for (size_t i = 0; i < layers_.size(); ++i) run_layer(pool, i, count);
   return hidden_.first(static_cast<size_t>(count * spec_.hidden_size));
 }
 
 std::vector<float> Encoder::head_scores(WorkerPool& pool) {
   KEDGE_CHECK(spec_.head == EncoderHead::rerank);
-  const std::span<float> dense = qkv_.first(static_cast<size_t>(spec_.hidden_size));
-  matmul(pool, head_dense_, hidden_.data(), 1, {dense.data(), spec_.hidden_size});
-  for (float& value : dense) value = std::tanh(value);
+  const float* states = hidden_.data();
+  if (!spec_.head_dense.empty()) {
+    const std::span<float> dense = qkv_.first(static_cast<size_t>(spec_.hidden_size));
+    matmul(pool, head_dense_, states, 1, {dense.data(), spec_.hidden_size});
+    if (spec_.head_activation) {
+      cpu::activation(pool, *spec_.head_activation, dense.data(), spec_.hidden_size);
+    } else {
+      for (float& value : dense) value = std::tanh(value);
+    }
+    states = dense.data();
+  }
   std::vector<float> scores(std::max<size_t>(spec_.labels.size(), 1));
-  matmul(pool, head_out_, dense.data(), 1, {scores.data(), std::ssize(scores)});
+  matmul(pool, head_out_, states, 1, {scores.data(), std::ssize(scores)});
   return scores;
 }
 

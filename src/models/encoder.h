@@ -1,9 +1,11 @@
 #pragma once
-// The encoder: BERT and (XLM-)RoBERTa bodies, with the classification heads of rerankers.
+// The encoder: BERT, (XLM-)RoBERTa and DeBERTa bodies, with the classification heads of rerankers and classifiers.
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/aligned.h"
@@ -12,6 +14,7 @@
 #include "kedge/result.h"
 #include "models/decoder_weights.h"
 #include "models/packed_weights.h"
+#include "models/relative_attention.h"
 #include "models/spec.h"
 #include "models/weight_source.h"
 
@@ -50,6 +53,7 @@ class Encoder {
  private:
   struct Layer {
     Linear query, key, value, output, inner, outer;
+    Linear position_query, position_key;  // of relative attention that has its own
     NormWeights attention_norm, output_norm;
   };
 
@@ -57,12 +61,15 @@ class Encoder {
       : spec_(spec), source_(std::move(source)), options_(options), compute_(cpu::for_many_tokens(options.compute)) {}
 
   Status load();
+  Status load_embeddings();
   Status load_layer(const std::string& prefix);
   Status load_head();
   Result<Linear> linear(const std::string& name, int64_t rows, int64_t columns) const;
   Result<NormWeights> norm_weights(const std::string& name) const;
+  Status load_positions(WorkerPool& pool);
+  void take_buffers();
   void embed(std::span<const int32_t> tokens, std::span<const int32_t> token_types);
-  void run_layer(WorkerPool& pool, const Layer& layer, int64_t count);
+  void run_layer(WorkerPool& pool, size_t index, int64_t count);
   void attend(WorkerPool& pool, int64_t count);
   void norm(WorkerPool& pool, const NormWeights& weights, int64_t count);
   [[nodiscard]] std::vector<Linear*> products();
@@ -86,6 +93,7 @@ class Encoder {
   std::span<float> hidden_, attended_, qkv_, inner_;
   std::span<std::byte> key_pages_, value_pages_;
   std::vector<std::byte*> key_table_, value_table_;
+  std::optional<RelativeAttention> relative_;
 };
 
 }  // namespace kedge::models

@@ -19,10 +19,14 @@ Result<ModelSpec> build_gemma(ConfigReader& config, const WeightSource& source);
 Result<ModelSpec> build_phi3(ConfigReader& config, const WeightSource& source);
 Result<ModelSpec> build_qwen(ConfigReader& config, const WeightSource& source);
 Result<ModelSpec> build_bert(ConfigReader& config, const WeightSource& source);
+Result<ModelSpec> build_deberta(ConfigReader& config, const WeightSource& source);
 
 /// The settings that every decoder family shares: sizes, norm epsilon, activation, window on all layers, one rope.
 /// The family adjusts the result.
 Result<DecoderSpec> read_decoder(ConfigReader& config, const WeightSource& source);
+
+/// Sets the head and its labels (id2label, problem_type) where the checkpoint has the product `spec.head_output`.
+Status read_head(ConfigReader& config, const WeightSource& source, EncoderSpec& spec);
 
 /// The activation that `hidden_act` names. Fails with unsupported.
 Result<cpu::Activation> activation_from_name(const ConfigReader& config, const std::string& name);

@@ -3,6 +3,7 @@
 // encoder run every spec.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -61,20 +62,42 @@ struct DecoderSpec {
 
 enum class EncoderHead : uint8_t { embed, rerank };
 
+/// Attention by content and relative position (disentangled; He et al. 2021): q and k of content meet each other, and
+/// each of them the other's kind of projected position.
+struct RelativeAttentionSpec {
+  int64_t buckets = 0;       // far distances share rows, the more the farther (He et al. 2023); 0: one for each
+  int64_t distance_max = 0;  // from which on all distances share one row
+  bool content_to_position = false, position_to_content = false;  // the terms that a score has
+  bool shared_projections = false;  // positions pass the layer's own query and key products
+  bool norm = false;                // of the table of positions
+
+  [[nodiscard]] bool used() const { return content_to_position || position_to_content; }
+  /// Rows of the table of positions for each direction; distance 0 is in row span().
+  [[nodiscard]] int64_t span() const { return buckets > 0 ? buckets : distance_max; }
+};
+
 struct EncoderSpec {
   int64_t hidden_size = 0, layer_count = 0, heads = 0, intermediate_size = 0, vocabulary_size = 0;
-  int64_t positions = 0;       // rows of the position table
-  int64_t first_position = 0;  // of the first token (RoBERTa: pad_id + 1)
-  int64_t token_types = 0;     // rows of the token type table
+  int64_t positions = 0;            // rows of the position table; 0: none
+  int64_t first_position = 0;       // of the first token (RoBERTa: pad_id + 1)
+  int64_t relative_tokens_max = 0;  // without a position table: the longest sequence
+  int64_t token_types = 0;          // rows of the token type table; 0: none
   float norm_epsilon = 1e-12F;
+  float attention_scale = 0.0F;
+  RelativeAttentionSpec relative;
   cpu::Activation activation = cpu::Activation::gelu_erf;
   EncoderHead head = EncoderHead::embed;
   std::vector<std::string> labels;  // of the head's outputs; empty: it has one, and no name for it
   bool multi_label = false;         // any of them may hold: a sigmoid for each, else a softmax over all
-  bool roberta_head = true;         // dense, tanh, out_proj on the first token; else BERT's pooler, then classifier
-  std::string prefix;               // of the body's tensor names ("roberta.", "bert.", "")
+  std::string head_dense;           // the head's first product, of the first token's states; empty: it has none
+  std::optional<cpu::Activation> head_activation;  // behind it; none: tanh
+  std::string head_output;                         // the product that gives the scores
+  std::string prefix;                              // of the body's tensor names ("roberta.", "bert.", "")
+  std::string projection_suffix;                   // of the names of q, k and v's products ("_proj", "")
 
-  [[nodiscard]] int64_t context_tokens() const { return positions - first_position; }
+  [[nodiscard]] int64_t context_tokens() const {
+    return positions > 0 ? positions - first_position : relative_tokens_max;
+  }
 };
 
 struct ModelSpec {

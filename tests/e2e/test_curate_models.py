@@ -87,6 +87,31 @@ class CurateModels(unittest.TestCase):
         self.assertAlmostEqual(sum(shares), 1, 6)
         self.assertAlmostEqual(max(shares), all_of_them[0]["class_score"], 6)
 
+    def test_a_classifier_in_nemo_curators_layout_is_shown_the_beginning(self):
+        model = tiny_encoders.write_classifier(self.folder / "quality")
+        found = {}
+        long = [text + " and more of it" * 20 for text in TEXTS]
+        dotted = [f"{text:<20}..." for text in TEXTS]
+        for name, texts, options in (("short", TEXTS, ""), ("cut", dotted, "max_chars: 20"), ("long", long, ""),
+                                     ("tokens", long, "max_tokens: 16"), ("all", TEXTS, "max_tokens: 128")):
+            self.input.write_text("".join(json.dumps({"id": f"d{i}", "text": t}) + "\n"
+                                          for i, t in enumerate(texts)))
+            documents = self.pipeline(f"  - classify: {{model: {model}, label: High, {options}}}\n")
+            found[name] = [document["class_score"] for document in documents]
+            self.assertEqual(len(documents), len(TEXTS))
+            (self.folder / "out").rename(self.folder / name)
+        self.assertEqual(found["short"], found["all"])
+        self.assertEqual(found["short"], found["cut"])  # spaces at the end are no tokens
+        self.assertNotEqual(found["short"], found["long"])
+        self.assertNotEqual(found["long"], found["tokens"])
+        path = self.folder / "pipeline.yaml"
+        path.write_text(f"steps:\n  - classify: {{model: {model}, max_tokens: 129}}\n")
+        done = subprocess.run([KEDGE, "curate", "run", path, "--input", self.input, "--output", self.folder / "out",
+                               "--quiet"], capture_output=True, text=True, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("max_tokens", done.stderr)
+        self.assertIn("128", done.stderr)
+
     def test_perplexity_of_a_language_model(self):
         documents = self.pipeline("  - perplexity: {model: demo, max: 1.0e9}\n")
         self.assertEqual(len(documents), len(TEXTS))

@@ -1,5 +1,5 @@
-"""Writes checkpoints of an embedding and a ranking model: BERT of 2 layers with random weights and a vocabulary of
-letters. Standard library only."""
+"""Writes checkpoints of an embedding and a ranking model, BERT of 2 layers with random weights and a vocabulary of
+letters, and of a classifier in NeMo Curator's layout, DeBERTa. Standard library only."""
 
 import array
 import json
@@ -15,27 +15,36 @@ SYMBOLS = string.ascii_lowercase + string.digits + string.punctuation
 VOCABULARY = [*SPECIAL, *SYMBOLS, *("##" + symbol for symbol in SYMBOLS)]
 
 
+def norm(name: str) -> dict:
+    return {f"{name}.weight": [HIDDEN], f"{name}.bias": [HIDDEN]}
+
+
+def dense(name: str, rows: int, columns: int) -> dict:
+    return {f"{name}.weight": [rows, columns], f"{name}.bias": [rows]}
+
+
+def layer_tensors(prefix: str, suffix: str) -> dict:
+    """Name -> shape of all layers; `suffix`: of the names of q, k and v's products."""
+    shapes = {}
+    for index in range(LAYERS):
+        layer = f"{prefix}encoder.layer.{index}"
+        for part in ("query", "key", "value"):
+            shapes |= dense(f"{layer}.attention.self.{part}{suffix}", HIDDEN, HIDDEN)
+        shapes |= {**dense(f"{layer}.attention.output.dense", HIDDEN, HIDDEN),
+                   **norm(f"{layer}.attention.output.LayerNorm"),
+                   **dense(f"{layer}.intermediate.dense", FEED_FORWARD, HIDDEN),
+                   **dense(f"{layer}.output.dense", HIDDEN, FEED_FORWARD), **norm(f"{layer}.output.LayerNorm")}
+    return shapes
+
+
 def tensors(prefix: str, labels: int) -> dict:
     """Name -> shape."""
-    def norm(name):
-        return {f"{name}.weight": [HIDDEN], f"{name}.bias": [HIDDEN]}
-
-    def dense(name, rows, columns):
-        return {f"{name}.weight": [rows, columns], f"{name}.bias": [rows]}
-
     embeddings = prefix + "embeddings"
     shapes = {f"{embeddings}.word_embeddings.weight": [len(VOCABULARY), HIDDEN],
               f"{embeddings}.position_embeddings.weight": [POSITIONS, HIDDEN],
               f"{embeddings}.token_type_embeddings.weight": [2, HIDDEN], **norm(f"{embeddings}.LayerNorm"),
               **dense(f"{prefix}pooler.dense", HIDDEN, HIDDEN)}
-    for index in range(LAYERS):
-        layer = f"{prefix}encoder.layer.{index}"
-        for part in ("query", "key", "value"):
-            shapes |= dense(f"{layer}.attention.self.{part}", HIDDEN, HIDDEN)
-        shapes |= {**dense(f"{layer}.attention.output.dense", HIDDEN, HIDDEN),
-                   **norm(f"{layer}.attention.output.LayerNorm"),
-                   **dense(f"{layer}.intermediate.dense", FEED_FORWARD, HIDDEN),
-                   **dense(f"{layer}.output.dense", HIDDEN, FEED_FORWARD), **norm(f"{layer}.output.LayerNorm")}
+    shapes |= layer_tensors(prefix, "")
     return shapes | (dense("classifier", labels, HIDDEN) if labels else {})
 
 
@@ -74,6 +83,46 @@ def tokenizer() -> dict:
             "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
                       "max_input_chars_per_word": 100,
                       "vocab": {token: index for index, token in enumerate(VOCABULARY)}}}
+
+
+def metaspace_tokenizer() -> dict:
+    """As transformers writes DeBERTa-v3's: pieces by likelihood behind a sign for spaces."""
+    special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]
+    space = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True}
+    whole = tokenizer()
+    pieces = [*special, *(f"\u2581{symbol}" for symbol in SYMBOLS), *SYMBOLS, "\u2581", "[MASK]"]
+    post = whole["post_processor"]
+    for token, names in post["special_tokens"].items():
+        names["ids"] = [special.index(token)]
+    for index, token in enumerate([*special, "[MASK]"]):
+        whole["added_tokens"][index] |= {"id": pieces.index(token), "content": token}
+    return whole | {
+        "normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "Strip", "strip_left": True, "strip_right": True},
+            {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}]},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [space]}, "decoder": space,
+        "model": {"type": "Unigram", "unk_id": 3, "byte_fallback": False,
+                  "vocab": [[piece, -float(index)] for index, piece in enumerate(pieces)]}}
+
+
+def write_classifier(folder: pathlib.Path, labels: tuple = ("High", "Medium", "Low")) -> pathlib.Path:
+    """A classifier in NeMo Curator's layout in `folder`, which is made: DeBERTa's body under `model.` and one product,
+    `fc`, of the first token's states."""
+    folder.mkdir(parents=True)
+    vocabulary = metaspace_tokenizer()
+    count = len(vocabulary["model"]["vocab"])
+    config = {"base_model": "microsoft/deberta-v3-base", "fc_dropout": 0.2, "model_type": "deberta-v2",
+              "vocab_size": count, "hidden_size": HIDDEN, "intermediate_size": FEED_FORWARD,
+              "num_hidden_layers": LAYERS, "num_attention_heads": 4, "max_position_embeddings": POSITIONS // 2,
+              "position_buckets": 16, "id2label": {str(i): label for i, label in enumerate(labels)},
+              "label2id": {label: i for i, label in enumerate(labels)}}
+    for name, content in (("config.json", config), ("tokenizer.json", vocabulary)):
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    shapes = {"model.embeddings.word_embeddings.weight": [count, HIDDEN], **norm("model.embeddings.LayerNorm"),
+              **layer_tensors("model.", "_proj"), "model.encoder.rel_embeddings.weight": [32, HIDDEN],
+              **norm("model.encoder.LayerNorm"), **dense("fc", len(labels), HIDDEN)}
+    write_safetensors(folder / "model.safetensors", shapes, seed=2)
+    return folder
 
 
 def write_encoder(folder: pathlib.Path, ranks: bool, labels: tuple = ("LABEL_0",)) -> pathlib.Path:

@@ -143,6 +143,8 @@ OperatorInfo classify_operator() {
            {"rule", "threshold", "pareto: keep where a number drawn for the id is larger than 1 - probability"},
            {"alpha", "3", "pareto: the distribution's shape"},
            {"seed", "42", "pareto: another one draws others"},
+           {"max_chars", "0", "heads: show them this many of the text's first characters; 0: all"},
+           {"max_tokens", "0", "heads: and of these this many tokens; 0: as many as they take"},
            {"member", "class", "where it is written, and `..._score`; empty: nowhere"}},
           make_classify};
 }

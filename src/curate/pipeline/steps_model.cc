@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "curate/pipeline/steps.h"
 #include "curate/text_model.h"
@@ -23,6 +24,38 @@ Result<std::shared_ptr<const TextModel>> open_named(const OptionReader& options,
 void refuse(Outcome& outcome, const Error& error) {
   outcome.keep = false;
   outcome.reason = "model: " + error.message;
+}
+
+/// How much of a text a head is shown.
+struct Beginning {
+  int64_t characters_max = 0;  // code points; 0: all
+  int64_t tokens_max = 0;      // 0: as many as the model takes
+
+  [[nodiscard]] std::string_view of(std::string_view text) const {
+    int64_t characters = 0;
+    for (size_t at = 0; characters_max > 0 && at < text.size(); ++at) {
+      const bool begins = (static_cast<unsigned char>(text[at]) & 0xC0U) != 0x80U;
+      if (begins && ++characters > characters_max) return text.substr(0, at);
+    }
+    return text;
+  }
+};
+
+Beginning read_beginning(OptionReader& options) {
+  constexpr int64_t kMost = int64_t{1} << 40;
+  Beginning beginning;
+  beginning.characters_max = options.whole("max_chars", 0, 0, kMost);
+  beginning.tokens_max = options.whole("max_tokens", 0, 0, kMost);
+  return beginning;
+}
+
+Status check_beginning(OptionReader& options, const Beginning& beginning, const TextModel& model) {
+  const size_t most = model.tokens_max();
+  if (most > 0 && std::cmp_greater(beginning.tokens_max, most)) {
+    options.fail("max_tokens", beginning.tokens_max, fmt::format("at most {}, which the model takes", most));
+  }
+  if (beginning.tokens_max == 1) options.fail("max_tokens", 1, "2 or more, or 0: as many as the model takes");
+  return options.finish();
 }
 
 class EmbedStep final : public Step {
@@ -65,6 +98,7 @@ class ScoreStep final : public Step {
  public:
   struct Settings {
     double least = -1e300, most = 1e300;
+    Beginning beginning;
     std::string member;  // empty: none
   };
   ScoreStep(std::shared_ptr<const TextModel> model, Settings settings)
@@ -72,7 +106,8 @@ class ScoreStep final : public Step {
 
   [[nodiscard]] Outcome apply(data::Document& document) const override {
     Outcome outcome;
-    const Result<double> score = model_->score(document.text);
+    const Beginning& beginning = settings_.beginning;
+    const Result<double> score = model_->score(beginning.of(document.text), static_cast<size_t>(beginning.tokens_max));
     if (!score.ok()) {
       refuse(outcome, score.error());
       return outcome;
@@ -102,9 +137,11 @@ MadeStep make_score(OptionReader& options, const Folder& folder) {
   const std::string model = options.text("model", "");
   settings.least = options.number("min", -1e300, -1e300, 1e300);
   settings.most = options.number("max", 1e300, -1e300, 1e300);
+  settings.beginning = read_beginning(options);
   settings.member = options.text("member", "score");
   KEDGE_TRY(options.finish());
   KEDGE_ASSIGN(auto opened, open_named(options, folder, model));
+  KEDGE_TRY(check_beginning(options, settings.beginning, *opened));
   return std::unique_ptr<Step>(std::make_unique<ScoreStep>(std::move(opened), std::move(settings)));
 }
 
@@ -116,6 +153,7 @@ class HeadStep final : public Step {
     std::optional<size_t> label;    // whose probability counts; none: the likeliest one's
     std::vector<std::string> keep;  // empty: all
     double least = 0, most = 1;
+    Beginning beginning;
     std::string member;  // empty: none
   };
   HeadStep(std::string label, std::shared_ptr<const TextModel> model, Settings settings)
@@ -123,7 +161,9 @@ class HeadStep final : public Step {
 
   [[nodiscard]] Outcome apply(data::Document& document) const override {
     Outcome outcome;
-    const Result<std::vector<float>> logits = model_->logits(document.text);
+    const Beginning& beginning = settings_.beginning;
+    const Result<std::vector<float>> logits =
+        model_->logits(beginning.of(document.text), static_cast<size_t>(beginning.tokens_max));
     if (!logits.ok()) {
       refuse(outcome, logits.error());
       return outcome;
@@ -201,9 +241,11 @@ MadeStep make_head_classify(OptionReader& options, const Folder& folder, const s
   settings.keep = options.texts("keep");
   settings.least = options.number("min", 0, 0, 1);
   settings.most = options.number("max", 1, 0, 1);
+  settings.beginning = read_beginning(options);
   settings.member = options.text("member", "class");
   KEDGE_TRY(options.finish());
   KEDGE_ASSIGN(auto opened, open_named(options, folder, model));
+  KEDGE_TRY(check_beginning(options, settings.beginning, *opened));
   settings.head = opened->head();
   const std::vector<std::string>& labels = settings.head.labels;
   if (labels.size() < 2) {
@@ -239,6 +281,8 @@ OperatorInfo score_operator() {
           {{"model", "", "its folder"},
            {"min", "none", "drop below this score"},
            {"max", "none", "and above this one"},
+           {"max_chars", "0", "show it this many of the text's first characters; 0: all"},
+           {"max_tokens", "0", "and of these this many tokens; 0: as many as it takes"},
            {"member", "score", "where it is written; empty: nowhere"}},
           make_score};
 }

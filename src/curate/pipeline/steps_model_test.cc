@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "curate/pipeline/step.h"
@@ -20,8 +21,10 @@ class LengthModel final : public TextModel {
   [[nodiscard]] Result<Likelihood> likelihood(std::string_view text) const override {
     return Likelihood{-2.0 * static_cast<double>(text.size()), text.size()};
   }
-  [[nodiscard]] Result<double> score(std::string_view text) const override {
-    return static_cast<double>(text.size()) - 3;
+  [[nodiscard]] size_t tokens_max() const override { return 512; }
+  /// Tokens are bytes here.
+  [[nodiscard]] Result<double> score(std::string_view text, size_t tokens_max) const override {
+    return static_cast<double>(tokens_max > 0 ? std::min(tokens_max, text.size()) : text.size()) - 3;
   }
 };
 
@@ -59,15 +62,41 @@ TEST(ModelSteps, scores_have_bounds) {
   EXPECT_EQ(outcome_of(*step.value(), "abcdef").reason, "score too high");
 }
 
+// NeMo Curator cuts by code points before it asks for tokens.
+TEST(ModelSteps, a_head_is_shown_the_beginning) {
+  const auto characters = step_of("score", {{"model", "model.gguf"}, {"max_chars", 5}});
+  ASSERT_TRUE(characters.ok()) << characters.error().message;
+  EXPECT_EQ(outcome_of(*characters.value(), "ab\xC3\xA9").values[0].second, 1);
+  EXPECT_EQ(outcome_of(*characters.value(),
+                       "ab\xC3\xA9"
+                       "de")
+                .values[0]
+                .second,
+            3);
+  EXPECT_EQ(outcome_of(*characters.value(),
+                       "ab\xC3\xA9"
+                       "defgh")
+                .values[0]
+                .second,
+            3);
+  const auto tokens = step_of("score", {{"model", "model.gguf"}, {"max_tokens", 4}});
+  ASSERT_TRUE(tokens.ok()) << tokens.error().message;
+  EXPECT_EQ(outcome_of(*tokens.value(), "abcdefgh").values[0].second, 1);
+  const auto many = step_of("score", {{"model", "model.gguf"}, {"max_tokens", 513}});
+  ASSERT_FALSE(many.ok());
+  EXPECT_NE(many.error().message.find("max_tokens"), std::string::npos) << many.error().message;
+  EXPECT_NE(many.error().message.find("512"), std::string::npos) << many.error().message;
+}
+
 /// Logits of three labels: 0, the text's length less 3, and 1.
 class HeadModel final : public TextModel {
  public:
   explicit HeadModel(bool multi_label) : multi_label_(multi_label) {}
   [[nodiscard]] Result<std::vector<float>> embedding(std::string_view) const override { return Error{}; }
   [[nodiscard]] Result<Likelihood> likelihood(std::string_view) const override { return Error{}; }
-  [[nodiscard]] Result<double> score(std::string_view) const override { return Error{}; }
+  [[nodiscard]] Result<double> score(std::string_view, size_t) const override { return Error{}; }
   [[nodiscard]] Head head() const override { return {{"Low", "Medium", "High"}, multi_label_}; }
-  [[nodiscard]] Result<std::vector<float>> logits(std::string_view text) const override {
+  [[nodiscard]] Result<std::vector<float>> logits(std::string_view text, size_t) const override {
     return std::vector<float>{0, static_cast<float>(text.size()) - 3, 1};
   }
 

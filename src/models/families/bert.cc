@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "models/registry.h"
 
 namespace kedge::models {
@@ -11,28 +13,6 @@ namespace {
 std::string body_prefix(const WeightSource& source, bool roberta) {
   const char* prefix = roberta ? "roberta." : "bert.";
   return source.find(fmt::format("{}embeddings.word_embeddings.weight", prefix)) != nullptr ? prefix : "";
-}
-
-/// id2label: names by "0", "1", ...; problem_type says how several go together.
-Status read_labels(ConfigReader& config, const std::vector<int64_t>& shape, EncoderSpec& spec) {
-  constexpr int64_t kLabelsMax = 100'000;
-  const ConfigReader names = config.object("id2label");
-  if (!config.has("id2label") || !names.json().is_object()) {  // transformers' names
-    const int64_t count = shape.empty() ? 1 : std::min(shape[0], kLabelsMax);
-    for (int64_t i = 0; i < count; ++i) spec.labels.push_back(fmt::format("LABEL_{}", i));
-    return Done{};
-  }
-  for (size_t i = 0; i < names.json().size(); ++i) {
-    const auto name = names.json().find(std::to_string(i));
-    if (name == names.json().end() || !name->is_string() || name->get<std::string>().empty()) {
-      return Error{ErrorKind::corrupt_data,
-                   fmt::format("{}: id2label has no name for \"{}\", expected one for each of 0 to {}", config.name(),
-                               i, names.json().size() - 1)};
-    }
-    spec.labels.push_back(name->get<std::string>());
-  }
-  spec.multi_label = config.text_or("problem_type", "") == "multi_label_classification";
-  return Done{};
 }
 
 }  // namespace
@@ -50,7 +30,8 @@ Result<ModelSpec> build_bert(ConfigReader& config, const WeightSource& source) {
   spec.norm_epsilon = static_cast<float>(config.number_or("layer_norm_eps", 1e-12));
   spec.first_position = roberta ? config.integer_or("pad_token_id", 1, 0, kDimensionMax) + 1 : 0;
   spec.prefix = body_prefix(source, roberta);
-  spec.roberta_head = roberta;
+  spec.head_dense = roberta ? "classifier.dense" : spec.prefix + "pooler.dense";
+  spec.head_output = roberta ? "classifier.out_proj" : "classifier";
   const std::string position_kind = config.text_or("position_embedding_type", "absolute");
   const std::string activation = config.text_or("hidden_act", "gelu");
   if (position_kind != "absolute") {
@@ -66,11 +47,8 @@ Result<ModelSpec> build_bert(ConfigReader& config, const WeightSource& source) {
   }
   KEDGE_TRY(config.status());
   KEDGE_ASSIGN(spec.activation, activation_from_name(config, activation));
-  const char* classifier = roberta ? "classifier.out_proj.weight" : "classifier.weight";
-  if (const auto* const weight = source.find(classifier); weight != nullptr) {
-    spec.head = EncoderHead::rerank;
-    KEDGE_TRY(read_labels(config, weight->shape, spec));
-  }
+  spec.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(spec.hidden_size / spec.heads)));
+  KEDGE_TRY(read_head(config, source, spec));
   return ModelSpec{.network = std::move(spec)};
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <utility>
 #include <vector>
 
 #include "core/file.h"
@@ -21,6 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 using TokenizerResult = Result<std::shared_ptr<const Tokenizer>>;
 
+constexpr const char* kDebertaName = "spm.model";  // in a folder, DeBERTa's SentencePiece file
+
 bool is_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
@@ -28,7 +31,7 @@ bool is_file(const fs::path& path) {
 
 /// The file of a folder that holds its vocabulary.
 Result<fs::path> find_vocabulary(const fs::path& folder) {
-  for (const char* name : {"tokenizer.json", "tekken.json", "tokenizer.model", "vocab.txt"}) {
+  for (const char* name : {"tokenizer.json", "tekken.json", "tokenizer.model", kDebertaName, "vocab.txt"}) {
     if (is_file(folder / name)) return folder / name;
   }
   std::vector<fs::path> gguf;
@@ -38,8 +41,8 @@ Result<fs::path> find_vocabulary(const fs::path& folder) {
   }
   if (gguf.size() == 1) return gguf.front();
   return Error{ErrorKind::not_found,
-               fmt::format("{}: no vocabulary, expected tokenizer.json, tekken.json, tokenizer.model, vocab.txt or one "
-                           ".gguf file ({} found)",
+               fmt::format("{}: no vocabulary, expected tokenizer.json, tekken.json, tokenizer.model, spm.model, "
+                           "vocab.txt or one .gguf file ({} found)",
                            folder.string(), gguf.size())};
 }
 
@@ -56,6 +59,24 @@ TokenizerResult open_json(std::string_view bytes, const fs::path& path, const te
   const bool tekken = path.filename().string().starts_with("tekken");
   return tekken ? text::load_tekken_json(bytes, path.string(), config, readable_after)
                 : text::load_tokenizer_json(bytes, path.string(), config, readable_after);
+}
+
+/// DeBERTa's file does not say what stands around a text; transformers' DebertaV2Tokenizer does: [CLS] text [SEP], and
+/// [CLS] a [SEP] b [SEP].
+TokenizerResult open_deberta(std::string_view bytes, const fs::path& path, text::TokenizerConfig config) {
+  for (const auto& [set, name] :
+       {std::pair(config.lower_case, "do_lower_case"), std::pair(config.split_by_punct, "split_by_punct")}) {
+    if (!set.value_or(false)) continue;
+    return Error{
+        ErrorKind::unsupported,
+        fmt::format("{}: tokenizer_config.json sets {}, which is done with tokenizer.json alone, expected that "
+                    "file beside it",
+                    path.string(), name)};
+  }
+  config.bos_token = "[CLS]";
+  config.eos_token = "[SEP]";
+  config.add_bos_token = config.add_eos_token = config.pair_begins_once = true;
+  return text::load_sentencepiece_model(bytes, path.string(), config);
 }
 
 }  // namespace
@@ -79,6 +100,7 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::open(const fs::path& path) {
   KEDGE_ASSIGN(const text::TokenizerConfig config, text::read_tokenizer_config(file.parent_path()));
   if (file.extension() == ".json") return open_json(bytes, file, config);
   if (file.extension() == ".txt") return text::load_bert_vocabulary(bytes, file.string(), config);
+  if (file != path && file.filename() == kDebertaName) return open_deberta(bytes, file, config);
   if (is_protobuf(bytes)) return text::load_sentencepiece_model(bytes, file.string(), config);
   if (text::is_tiktoken_file(bytes)) return text::load_tiktoken_file(bytes, file.string(), config);
   return Error{ErrorKind::unsupported,

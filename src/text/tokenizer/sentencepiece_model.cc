@@ -142,6 +142,17 @@ std::optional<TokenId> find_control(const SentencePieces& pieces, std::string_vi
   return std::nullopt;
 }
 
+Status check_ends(const TokenizerConfig& config, const SentencePieces& pieces) {
+  for (const auto* const name : {&config.bos_token, &config.eos_token}) {
+    if (name->has_value() && find_control(pieces, **name)) continue;
+    return Error{ErrorKind::unsupported,
+                 fmt::format("no control piece '{}', expected a vocabulary with the tokens around a text, or "
+                             "tokenizer.json beside it",
+                             name->value_or(""))};
+  }
+  return Done{};
+}
+
 }  // namespace
 
 Result<TokenizerParts> make_sentencepiece_parts(const SentencePieces& pieces, const TokenizerConfig& config) {
@@ -167,12 +178,17 @@ Result<TokenizerParts> make_sentencepiece_parts(const SentencePieces& pieces, co
   // What the checkpoint says of its own tokens counts more than how its vocabulary was trained.
   if (config.bos_token.has_value()) parts.bos.reset();
   if (config.eos_token.has_value()) parts.eos.reset();
+  if (config.pair_begins_once) KEDGE_TRY(check_ends(config, pieces));
   find_bos_and_eos(config, nullptr, parts);
   std::vector<TokenId> before;
   std::vector<TokenId> after;
   if (config.add_bos_token.value_or(true) && parts.bos.has_value()) before.push_back(*parts.bos);
   if (config.add_eos_token.value_or(false) && parts.eos.has_value()) after.push_back(*parts.eos);
   parts.sequence_template = SequenceTemplate::around(before, after);
+  if (config.pair_begins_once) {
+    auto& pair = parts.sequence_template.pair;
+    pair.erase(pair.begin() + static_cast<ptrdiff_t>(pair.size() / 2));  // what begins the second text
+  }
   return parts;
 }
 

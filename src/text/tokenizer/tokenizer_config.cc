@@ -61,6 +61,7 @@ void read_settings(const JsonView& root, TokenizerConfig& config) {
   config.add_bos_token = root["add_bos_token"].boolean();
   config.add_eos_token = root["add_eos_token"].boolean();
   config.lower_case = root["do_lower_case"].boolean();
+  config.split_by_punct = root["split_by_punct"].boolean();
   config.legacy = root.flag("legacy", true);
 }
 

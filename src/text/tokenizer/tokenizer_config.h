@@ -16,8 +16,10 @@ struct TokenizerConfig {
   std::optional<std::string> eos_token;
   std::optional<bool> add_bos_token;
   std::optional<bool> add_eos_token;
-  std::optional<bool> lower_case;  // vocab.txt only
-  bool legacy = true;              // SentencePiece: the dummy prefix also follows special tokens
+  std::optional<bool> lower_case;      // vocab.txt only
+  std::optional<bool> split_by_punct;  // DeBERTa's
+  bool pair_begins_once = false;       // SentencePiece: bos a eos b eos, and the vocabulary must have both
+  bool legacy = true;                  // SentencePiece: the dummy prefix also follows special tokens
   std::vector<AddedToken> added;
 };
 

@@ -29,6 +29,11 @@ kedge::text::TokenizerConfig config_of(uint8_t choice) {
     config.added.push_back({.id = 3, .content = "<s>", .special = true, .left_strip = true, .right_strip = true});
     config.added.push_back({.id = 300, .content = "llo", .single_word = true, .normalized = true});
   }
+  if ((choice & 15) == 15) {  // as beside DeBERTa's spm.model
+    config.bos_token = "[CLS]";
+    config.eos_token = "[SEP]";
+    config.pair_begins_once = true;
+  }
   return config;
 }
 
