@@ -15,7 +15,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (pipeline.ok()) {
     bool reads_files = false;  // of the machine that fuzzes
     for (const curate::StepConfig& step : pipeline.value().steps) {
-      reads_files = reads_files || step.op == "tokens" || step.op == "decontaminate" || step.options.contains("model");
+      const bool names_files = step.op == "tokens" || step.op == "decontaminate" || step.op == "per_extension";
+      reads_files = reads_files || names_files;
+      for (const char* option : {"model", "stopwords_dir", "flagged_words_dir"}) {
+        reads_files = reads_files || step.options.contains(option);
+      }
     }
     if (!reads_files) (void)curate::make_stages(pipeline.value());
   } else {

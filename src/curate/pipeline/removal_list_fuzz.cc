@@ -19,9 +19,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (list.ok()) {
     for (const auto& [record, removal] : list.value()) {
       data::Document document{"1", "Grüße an alle: one two three four five.\nAnd a line.\n", ""};
+      const data::Document whole = document;
       const curate::Outcome outcome = curate::remove_duplicate(document, &removal, {});
       KEDGE_CHECK(outcome.keep || !outcome.reason.empty());
       KEDGE_CHECK(text::is_valid_utf8(document.text));
+      for (size_t i = 0; outcome.keep && i < removal.pieces.size(); ++i) {
+        curate::make_piece(document, whole, removal, i);
+        KEDGE_CHECK(text::is_valid_utf8(document.text));
+      }
     }
   } else {
     KEDGE_CHECK(!list.error().message.empty());
