@@ -60,6 +60,14 @@ TEST(Pii, values_are_found_beside_markup_labels_and_other_numbers) {
                           "CREDIT_CARD:4111-1111-1111-1111"));
 }
 
+TEST(Pii, values_are_found_between_dashes_and_in_fields_but_not_in_addresses) {
+  EXPECT_THAT(found("the host--10.0.0.1--and 4111-1111-1111-1111--or 123-45-6789--card=4111111111111111; done"),
+              ElementsAre("IPV4_PRIVATE:10.0.0.1", "CREDIT_CARD:4111-1111-1111-1111", "US_SSN:123-45-6789",
+                          "CREDIT_CARD:4111111111111111"));
+  EXPECT_THAT(found("https://a.b/?id=4111111111111111 x-10.0.0.1 a=1&id=4111111111111111 id=4111111111111111&b"),
+              IsEmpty());
+}
+
 TEST(Pii, what_only_looks_like_it_is_left_alone) {
   for (const char* text : {"version 2.10.7.305",
                            "Firmware 8.10.7.5",

@@ -53,6 +53,16 @@ struct Place {
   [[nodiscard]] bool follows_word() const { return before() == '_' ? is_word(before(2)) : is_word(before()); }
   [[nodiscard]] bool leads_word() const { return after() == '_' ? is_word(after(2)) : is_word(after()); }
 
+  /// A hyphen joins what is before it to this; two are a dash.
+  [[nodiscard]] bool follows_hyphen() const { return before() == '-' && before(2) != '-'; }
+  [[nodiscard]] bool leads_hyphen() const { return after() == '-' && after(2) != '-'; }
+  /// The value of an address's query, not of a form's field: "https://a.b/?id=" before it.
+  [[nodiscard]] bool is_in_query() const {
+    const std::string_view lead = text.substr(begin - std::min<size_t>(begin, 200), std::min<size_t>(begin, 200));
+    return before() == '=' &&
+           (after() == '&' || lead.find_first_of("/?&", lead.find_last_of(" \n\t\"'") + 1) != lead.npos);
+  }
+
   /// A number goes on: "1.2" after "...", "-3" and the like.
   [[nodiscard]] bool number_goes_on(std::string_view joints) const {
     const bool left = follows_word() || (joints.find(before()) != std::string_view::npos && is_digit(before(2)));
@@ -106,7 +116,7 @@ bool is_numbering(const Place& place) {
 
 size_t take_ipv4(const Place& place, Found& found) {
   const auto type = classify_ipv4(place.value());
-  const bool goes_on = place.number_goes_on(".-") || place.before() == '.' || place.before() == '-';
+  const bool goes_on = place.number_goes_on(".-") || place.before() == '.' || place.follows_hyphen();
   if (type && !goes_on && !is_numbering(place)) found.push_back({*type, place.begin, place.end});
   return place.end;
 }
@@ -136,11 +146,11 @@ size_t take_card(const Place& place, Found& found) {
   const auto card = find_card(place.value());
   if (!card) return place.end;
   const Place here{place.text, place.begin + card->begin, place.begin + card->end};
-  // An address or a key goes on there; a form's field may hold what is printed in groups.
+  const bool in_path = here.follows_hyphen() || here.leads_hyphen() || here.before() == '/' || here.before() == '#' ||
+                       here.after() == '/';  // an address or a key goes on there
   const bool grouped = here.value().size() != count_digits(here.value());
-  const bool in_path = here.before() == '-' || here.before() == '/' || here.before() == '#' ||
-                       (here.before() == '=' && !grouped) || here.after() == '-' || here.after() == '/';
-  if (!in_path && !here.number_goes_on(".-,/")) found.push_back({PiiType::credit_card, here.begin, here.end});
+  if (!in_path && (grouped || !here.is_in_query()) && !here.number_goes_on(".-,/"))
+    found.push_back({PiiType::credit_card, here.begin, here.end});
   return place.end;
 }
 
@@ -149,7 +159,7 @@ size_t take_ssn(const Place& place, Found& found) {
   const std::string_view area = value.substr(0, 3);
   const bool valid =
       area != "000" && area != "666" && area[0] != '9' && value.substr(4, 2) != "00" && value.substr(7) != "0000";
-  if (valid && !place.number_goes_on(".-,/") && place.before() != '-') {
+  if (valid && !place.number_goes_on(".-,/") && !place.follows_hyphen()) {
     found.push_back({PiiType::us_ssn, place.begin, place.end});
   }
   return place.end;
@@ -164,7 +174,7 @@ size_t take_us_phone(const Place& place, Found& found) {
   const bool joint = bracket ? here.before() == ' ' || here.before() == '-' : here.before() == value[3];
   if (joint && here.before(2) == '1') here.begin -= 2;
   const std::string_view joints = value.find_first_of("-.()") == std::string_view::npos ? ".-,/ " : ".-,/";
-  if (even && !here.number_goes_on(joints) && here.before() != '-' && here.before() != '+') {
+  if (even && !here.number_goes_on(joints) && !here.follows_hyphen() && here.before() != '+') {
     found.push_back({PiiType::phone, here.begin, here.end});
   }
   return place.begin + 1;
