@@ -107,6 +107,17 @@ TEST(NemoCode, visible_text_is_outside_of_markup) {
   EXPECT_EQ(count_visible(U"<p title='x>y'>ab</p><!-- c --><script>d</script>"), 2U);
 }
 
+TEST(NemoCode, references_count_as_in_beautiful_soup) {
+  // len(BeautifulSoup(text, "html.parser").get_text()), version 4.15.
+  const std::pair<const char32_t*, size_t> texts[] = {
+      {U"a &ndash\nb", 5}, {U"P&EACUTE;REZ", 11}, {U"x &foo; y", 8},
+      {U"x &amp y", 5},    {U"x &ampy z", 9},     {U"&notit; a", 8},
+      {U"&notin; a", 3},   {U"&AMP; a", 3},       {U"a && b &cd", 10},
+      {U"&bne; z", 4},     {U"&sup2x; y", 8},     {U"&a.b; c", 6},
+      {U"&apos;s", 2},     {U"&Tab;x", 2},        {U"&nbsp;&Alpha;&b.alpha;", 10}};
+  for (const auto& [text, size] : texts) EXPECT_EQ(count_visible(text), size) << to_utf8(text);
+}
+
 TEST(English, tokens_are_those_of_spacy) {
   const auto tokens = [](CodeView text) {
     std::vector<std::string> out;
