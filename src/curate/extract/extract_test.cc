@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "curate/extract/empty_elements.h"
 #include "curate/extract/http_page.h"
 #include "curate/extract/justext.h"
 #include "curate/extract/main_text.h"
@@ -37,6 +38,17 @@ TEST(MainText, a_menu_that_is_never_closed_does_not_swallow_the_page) {
                     "id=main><H1>T</H1><P>" +
                     kStory + "<HR><DIV id=foot>&copy; 2026"),
             "T\n" + kStory);
+}
+
+TEST(MainText, an_empty_element_of_xhtml_does_not_stay_open) {
+  // HTML reads <a id="x"/> as the beginning of a link, and jusText drops paragraphs that are links.
+  EXPECT_EQ(with_empty_elements_closed("<a id='x'/><br/><P />a<b/>c<a href=/>d</a><!-- <i/> --><q t='/>'>e</q><a/"),
+            "<a id='x'></a><br/><P ></P>a<b></b>c<a href=/>d</a><!-- <i/> --><q t='/>'>e</q><a/");
+  EXPECT_TRUE(is_xhtml("<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Strict//EN\">"));
+  EXPECT_FALSE(is_xhtml("<!DOCTYPE html><p>xml"));
+  EXPECT_EQ(
+      precise("<?xml version='1.0'?><html><body><script src='a.js'/><h1>T</h1><p>" + kStory + "</p></body></html>"),
+      "T\n" + kStory);
 }
 
 TEST(MainText, keeps_preformatted_lines_and_cells) {
@@ -112,6 +124,7 @@ TEST(HttpPage, character_sets_come_from_header_meta_mark_or_detection) {
   EXPECT_EQ(page("text/html", "<meta charset=shift_jis>\x83\x65"), "<meta charset=shift_jis>\xE3\x83\x86");
   EXPECT_EQ(page("text/html; charset=nonsense", "\xEF\xBB\xBFx"), "x");
   EXPECT_EQ(page("text/html", "\xC3\xA9"), "\xC3\xA9");
+  EXPECT_EQ(page("text/html", "<p>\x1B$B%F\x1B(B</p>"), "<p>\xE3\x83\x86</p>");
 }
 
 TEST(HttpPage, labels_mean_what_browsers_mean) {

@@ -262,6 +262,14 @@ std::string detected(std::string_view bytes) {
   return U_FAILURE(error) || name == nullptr ? "" : lower(name);
 }
 
+/// Seven bits, of which escapes make Japanese: valid UTF-8 as well.
+bool is_iso_2022_jp(std::string_view bytes) {
+  const bool opens = bytes.find("\x1B$B") != std::string_view::npos || bytes.find("\x1B$@") != std::string_view::npos;
+  const bool closes = bytes.find("\x1B(B") != std::string_view::npos || bytes.find("\x1B(J") != std::string_view::npos;
+  return opens && closes &&
+         std::all_of(bytes.begin(), bytes.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
 }  // namespace
 
 std::string decode_page(std::string_view bytes, std::string_view declared) {
@@ -276,6 +284,7 @@ std::string decode_page(std::string_view bytes, std::string_view declared) {
     std::string text = convert(bytes, charset);
     if (!text.empty() || bytes.empty()) return text;
   }
+  if (is_iso_2022_jp(bytes)) return convert(bytes, "iso-2022-jp");
   if (text::is_valid_utf8(bytes)) return std::string(bytes);
   if (const std::string charset = detected(bytes); !charset.empty()) {
     std::string text = convert(bytes, charset);

@@ -8,6 +8,7 @@
 
 #include "core/file.h"
 #include "curate/code_text.h"
+#include "curate/extract/empty_elements.h"
 #include "curate/extract/html_tree.h"
 #include "text/unicode/utf8.h"
 
@@ -262,7 +263,7 @@ bool is_without_spaces(std::string_view language) {
 }
 
 std::string extract_justext(std::string_view html, const StopWords* stop_words) {
-  const auto tree = HtmlTree::parse(html);
+  const auto tree = HtmlTree::parse(with_empty_elements_closed(html));  // in any page, as the peer's parser does
   std::vector<Paragraph> paragraphs;
   if (tree != nullptr) {
     paragraphs = ParagraphMaker().make(tree->root());

@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "curate/extract/empty_elements.h"
 #include "curate/extract/html_tree.h"
 #include "curate/extract/markdown.h"
 
@@ -235,7 +236,7 @@ class Page {
 }  // namespace
 
 std::string extract_main_text(std::string_view html, ExtractionMode mode, bool markdown) {
-  const auto tree = HtmlTree::parse(html);
+  const auto tree = is_xhtml(html) ? HtmlTree::parse(with_empty_elements_closed(html)) : HtmlTree::parse(html);
   if (tree == nullptr) return text_without_tags(html);
   return Page(*tree, mode, markdown).text();
 }

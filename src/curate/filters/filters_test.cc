@@ -67,9 +67,55 @@ TEST(NemoCode, counts_comments_and_docstrings) {
   EXPECT_FALSE(read_python(U"if x:\n    a\n  b\n"));
 }
 
+TEST(NemoCode, sources_that_python_refuses_have_no_comments) {
+  // As ast.parse of Python 3.11 decides.
+  for (const char32_t* source : {U"print 'x'  # one\n",
+                                 U"exec code in names",
+                                 U"<p># one</p>",
+                                 U"\ufeffx = 1  # one",
+                                 U"Some words of prose. # one",
+                                 U"  x = 1",
+                                 U"if x:\ny = 1",
+                                 U"x = 1\n  y = 2",
+                                 U"if x:",
+                                 U"x = 0777",
+                                 U"x = 10L",
+                                 U"x = `y`",
+                                 U"a <> b",
+                                 U"x =",
+                                 U"def",
+                                 U"if x",
+                                 U"from a import",
+                                 U"if x:\n        a\n\tb",
+                                 U"a\u00A0= 1",
+                                 U"a.",
+                                 U"match x y:\n  z"}) {
+    EXPECT_FALSE(read_python(source)) << to_utf8(source);
+  }
+  for (const char32_t* source :
+       {U"# one", U"x = 1.5 if y else 'a' \"b\"", U"match x:\n  case 'y':\n    z", U"from a import *", U"x = ...",
+        U"def f(a, /, *, b): ...", U"@a\nasync def f() -> int:\n\n  # two\n  return await g(x for x in y if x)",
+        U"*a, b = c", U"x: int", U"yield", U"a[1:2] = lambda x: x", U"print >>f, x", U"x = 01.5",
+        U"if x: pass\nelse: y", U"try:\n  a\nexcept B as c:\n  raise D from c", U"x = not y is None",
+        U"match = 1\nmatch (x)", U"a = \\\n  1"}) {
+    EXPECT_TRUE(read_python(source)) << to_utf8(source);
+  }
+}
+
 TEST(NemoCode, visible_text_is_outside_of_markup) {
   EXPECT_EQ(count_visible(U"a < b &amp; c"), 9U);
   EXPECT_EQ(count_visible(U"<p title='x>y'>ab</p><!-- c --><script>d</script>"), 2U);
+}
+
+TEST(NemoCode, references_count_as_in_beautiful_soup) {
+  // len(BeautifulSoup(text, "html.parser").get_text()), version 4.15.
+  const std::pair<const char32_t*, size_t> texts[] = {
+      {U"a &ndash\nb", 5}, {U"P&EACUTE;REZ", 11}, {U"x &foo; y", 8},
+      {U"x &amp y", 5},    {U"x &ampy z", 9},     {U"&notit; a", 8},
+      {U"&notin; a", 3},   {U"&AMP; a", 3},       {U"a && b &cd", 10},
+      {U"&bne; z", 4},     {U"&sup2x; y", 8},     {U"&a.b; c", 6},
+      {U"&apos;s", 2},     {U"&Tab;x", 2},        {U"&nbsp;&Alpha;&b.alpha;", 10}};
+  for (const auto& [text, size] : texts) EXPECT_EQ(count_visible(text), size) << to_utf8(text);
 }
 
 TEST(English, tokens_are_those_of_spacy) {

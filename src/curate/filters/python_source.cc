@@ -3,18 +3,20 @@
 #include <algorithm>
 #include <utility>
 
+#include "curate/filters/python_grammar.h"
+
 namespace kedge::curate {
 namespace {
 
-enum class Kind : uint8_t { name, string, other, comment, newline, indent, dedent };
-
-struct Token {
-  Kind kind;
-  CodeView text;
-};
+using Token = PythonToken;
+using Kind = PythonToken::Kind;
 
 bool is_name_character(char32_t c) {
   return c == U'_' || is(c, kWord | kMark);
+}
+
+bool is_operator(char32_t c) {
+  return CodeView(U"()[]{}:,;.+-*/%@&|^~=<>!").find(c) != CodeView::npos;
 }
 
 class Lexer {
@@ -44,14 +46,15 @@ class Lexer {
   bool read_indentation() {
     line_start_ = false;
     size_t column = 0, i = at_;
-    for (; i < source_.size(); ++i) {
+    size_t characters = 0;  // must tell the same as columns: tabs count one there
+    for (; i < source_.size(); ++i, ++characters) {
       const char32_t c = source_[i];
       if (c == U' ') {
         ++column;
       } else if (c == U'\t') {
         column = (column / 8 + 1) * 8;
       } else if (c == U'\f') {
-        column = 0;
+        column = characters = 0;
       } else {
         break;
       }
@@ -59,15 +62,16 @@ class Lexer {
     at_ = i;
     const char32_t c = i < source_.size() ? source_[i] : U'\n';
     if (c == U'\n' || c == U'\r' || c == U'#') return true;  // a line that says nothing has no indentation
-    if (column > indents_.back()) {
-      indents_.push_back(column);
+    if (column > indents_.back().column) {
+      if (characters <= indents_.back().characters) return false;
+      indents_.push_back({column, characters});
       push(Kind::indent, 0);
     }
-    while (column < indents_.back()) {
+    while (column < indents_.back().column) {
       indents_.pop_back();
       push(Kind::dedent, 0);
     }
-    return column == indents_.back();
+    return column == indents_.back().column && characters == indents_.back().characters;
   }
 
   bool read_token() {
@@ -75,7 +79,7 @@ class Lexer {
     if (c == U'#') return read_comment();
     if (c == U'\n' || c == U'\r') return read_newline();
     if (c == U'\\') return read_continuation();
-    if (is(c, kSpace)) {
+    if (c == U' ' || c == U'\t' || c == U'\f') {
       ++at_;
       return true;
     }
@@ -87,6 +91,8 @@ class Lexer {
       if (brackets_.empty() || brackets_.back() != opening) return false;
       brackets_.pop_back();
     }
+    const char32_t next = at_ + 1 < source_.size() ? source_[at_ + 1] : U'\0';
+    if (!is_operator(c) || (c == U'!' && next != U'=') || (c == U'<' && next == U'>')) return false;
     push(Kind::other, 1);
     ++at_;
     return true;
@@ -159,7 +165,10 @@ class Lexer {
   bool line_start_ = true;
   bool within_line_ = false;  // something other than comments stands on the logical line so far
   std::u32string brackets_;
-  std::vector<size_t> indents_ = {0};
+  struct Indent {
+    size_t column, characters;
+  };
+  std::vector<Indent> indents_ = {{0, 0}};
   std::vector<Token> tokens_;
 };
 
@@ -308,6 +317,7 @@ std::optional<PythonProse> read_python(CodeView source) {
       tokens.push_back(token);
     }
   }
+  if (!obeys_python_grammar(tokens)) return std::nullopt;
   size_t count = 0;
   const auto add = [&](size_t size, size_t times) {
     if (size == 0) return;

@@ -14,8 +14,8 @@ struct PythonProse {
   size_t docstrings = 0;
 };
 
-/// Nothing when the source cannot be cut into tokens: a string or bracket that is never closed, a block that falls back
-/// to no indentation before it. The grammar beyond tokens is not checked.
+/// Nothing when the source cannot be cut into tokens (a string or bracket that is never closed, a block that falls back
+/// to no indentation before it, a character that Python has no use for) or python_grammar.h refuses the tokens.
 std::optional<PythonProse> read_python(CodeView source);
 
 }  // namespace kedge::curate

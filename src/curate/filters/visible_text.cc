@@ -129,6 +129,23 @@ size_t end_of_markup(CodeView text, size_t at, MarkupEnds& ends) {
   return end == CodeView::npos ? at : end;
 }
 
+bool continues_name(char32_t c) {
+  return is_ascii_letter(c) || (c >= U'0' && c <= U'9') || c == U'-' || c == U'.';
+}
+
+/// A named reference at the beginning as Beautiful Soup reads it: the whole name is known, with its semicolon or
+/// without, or stays, and loses the semicolon. A name that the text breaks off in is read as any other reference.
+std::optional<Reference> read_named(CodeView text) {
+  if (text.size() < 2 || !is_ascii_letter(text[1])) return std::nullopt;
+  size_t end = 1;
+  while (end < text.size() && continues_name(text[end])) ++end;
+  if (end == text.size()) return std::nullopt;
+  const CodeView name = text.substr(1, end - 1);
+  const std::u32string* found = find_entity(std::u32string(name) + U';');
+  const size_t length = end + (text[end] == U';' ? 1 : 0);
+  return Reference{found != nullptr ? *found : std::u32string(text.substr(0, end)), length};
+}
+
 }  // namespace
 
 size_t count_visible(CodeView text) {
@@ -143,7 +160,8 @@ size_t count_visible(CodeView text) {
     source.remove_prefix(mark);
     if (source.empty()) break;
     if (source[0] == U'&') {
-      const auto reference = read_reference(source, false);
+      const auto named = read_named(source);
+      const auto reference = named ? named : read_reference(source, false);
       run.add(reference ? CodeView(reference->text) : source.substr(0, 1));
       source.remove_prefix(reference ? reference->length : 1);
       continue;

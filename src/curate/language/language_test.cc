@@ -27,6 +27,22 @@ TEST(BuiltIn, tells_languages_apart) {
   EXPECT_LE(sure.score, 1.0);
 }
 
+TEST(BuiltIn, knows_languages_by_more_than_what_manuals_of_commands_say) {
+  const auto model = built_in_language_model();
+  const std::pair<const char*, const char*> sentences[] = {
+      {"sr", "Ова књига говори о животу људи који су живели поред реке."},
+      {"bg", "Тази книга разказва за живота на хората, които са живели край реката."},
+      {"da", "Bogen handler om mennesker, der levede tæt på floden, og om hvad de nåede at opleve."},
+      {"fi", "Haluaisimme tietää, milloin tulet kotiin ja mitä olet tehnyt."},
+      {"hu", "Szeretnénk tudni, mikor jössz haza, és mit csináltál egész nap."},
+      {"ca", "Aquest llibre explica la vida de les persones que vivien a prop del riu."},
+      {"ro", "Această carte povestește despre viața oamenilor care trăiau lângă râu."},
+      {"he", "הספר הזה מספר על חייהם של האנשים שחיו ליד הנהר."},
+      {"vi", "Cuốn sách này kể về cuộc sống của những người sống bên sông."},
+      {"en", "The door was open, and nobody knew who had left it so."}};
+  for (const auto& [code, sentence] : sentences) EXPECT_EQ(model->identify(sentence).code, code) << sentence;
+}
+
 class FastTextFile : public testing::Test {
  protected:
   FastTextFile() : path_(std::filesystem::temp_directory_path() / ("kedge_fasttext_" + std::to_string(::getpid()))) {}

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace kedge::curate {
 namespace {
@@ -40,6 +42,51 @@ constexpr Network kPrivate[] = {{0x0A000000, 8}, {0xAC100000, 12}, {0xC0A80000, 
 // This network, shared space, protocol assignments, documentation, benchmarks, multicast and reserved.
 constexpr Network kNobody[] = {{0x00000000, 8},  {0x64400000, 10}, {0xC0000000, 24}, {0xC0000200, 24},
                                {0xC6120000, 15}, {0xC6336400, 24}, {0xCB007100, 24}, {0xE0000000, 3}};
+
+/// Digits [begin, end) of a row of numbers.
+struct Group {
+  size_t begin, end;
+
+  [[nodiscard]] size_t size() const { return end - begin; }
+};
+
+std::vector<Group> groups_of(std::string_view row) {
+  std::vector<Group> groups;
+  for (size_t i = 0; i < row.size(); ++i) {
+    if (!is_digit(row[i])) continue;
+    if (i == 0 || !is_digit(row[i - 1])) groups.push_back({i, i});
+    groups.back().end = i + 1;
+  }
+  return groups;
+}
+
+/// Digits in a row, or in the groups that cards are printed in, one separator throughout.
+bool is_card_shape(std::string_view row, std::span<const Group> groups) {
+  constexpr std::array<std::string_view, 5> kPrinted = {"4444", "465", "464", "44443", "445"};
+  std::string sizes;
+  for (const Group& group : groups) {
+    if (group.end < groups.back().end && row[group.end] != row[groups[0].end]) return false;
+    sizes += static_cast<char>('0' + std::min<size_t>(group.size(), 9));
+  }
+  return groups.size() == 1 || std::find(kPrinted.begin(), kPrinted.end(), sizes) != kPrinted.end();
+}
+
+/// Whether a number of so many digits may begin so: travel, banking; the rest is airlines, dates and nobody.
+bool has_issuer(std::string_view digits, size_t count) {
+  if (count < 13 || count > 19) return false;
+  switch (digits[0]) {
+    case '2':
+      return count == 16;  // Mastercard
+    case '3':
+      return count >= 14;  // Diners Club, American Express, JCB
+    case '4':
+    case '5':
+    case '6':
+      return true;
+    default:
+      return false;
+  }
+}
 
 bool is_in(uint32_t address, const Network& network) {
   return (address ^ network.address) >> (32 - network.bits) == 0;
@@ -87,6 +134,31 @@ bool passes_mod97(std::string_view iban) {
   return rest == 1;
 }
 
+std::optional<CardPlace> find_card(std::string_view row) {
+  const std::vector<Group> groups = groups_of(row);
+  constexpr size_t kGroupsMax = 5;
+  constexpr size_t kAside = 3;  // digits: a row's number before it, the month of expiry or the code behind it
+  const auto stands_apart = [&](size_t first, size_t last) {
+    const bool left = first == 0 || (row[groups[first].begin - 1] == ' ' && groups[first - 1].size() <= kAside);
+    const bool right = last + 1 == groups.size() || (row[groups[last].end] == ' ' && groups[last + 1].size() <= kAside);
+    return left && right;
+  };
+  const bool one_number = is_card_shape(row, groups);
+  const size_t most = std::min(groups.size(), kGroupsMax), least = one_number ? groups.size() : 1;
+  for (size_t count = most; count >= least; --count) {
+    for (size_t first = 0; first + count <= groups.size(); ++first) {
+      const auto part = std::span(groups).subspan(first, count);
+      const std::string_view value = row.substr(part[0].begin, part.back().end - part[0].begin);
+      const size_t digits = value.size() - (count - 1);
+      if (has_issuer(value, digits) && is_card_shape(row, part) && stands_apart(first, first + count - 1) &&
+          passes_luhn(value)) {
+        return CardPlace{part[0].begin, part.back().end};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 size_t iban_length(std::string_view country) {
   const auto found =
       std::find_if(std::begin(kCountries), std::end(kCountries), [&](const Country& c) { return c.code == country; });
@@ -106,7 +178,7 @@ bool is_telling_ipv6(std::string_view address) {
   std::array<unsigned char, 16> parsed{};
   if (inet_pton(AF_INET6, std::string(address).c_str(), parsed.data()) != 1) return false;
   if (address.find("::") == std::string_view::npos) return true;
-  if (address == "::1") return true;
+  if (address == "::1" || address.find('.') != std::string_view::npos) return true;
   // With few groups a short form may as well be a slice or a name in a program: "1::2", "::add".
   size_t groups = 0, longest = 0, size = 0;
   bool digit = false;

@@ -10,6 +10,11 @@ namespace kedge::curate {
 
 /// Luhn's check over ASCII digits; everything else is skipped.
 bool passes_luhn(std::string_view digits);
+struct CardPlace {
+  size_t begin, end;
+};
+/// The card number in a row of digits with single spaces or hyphens: whole, or beside short numbers ("7 4111...").
+std::optional<CardPlace> find_card(std::string_view row);
 /// Mod 97 over letters and digits; spaces are skipped.
 bool passes_mod97(std::string_view iban);
 /// Letters and digits of an IBAN of this country; 0 for a country that has none.

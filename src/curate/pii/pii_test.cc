@@ -44,8 +44,38 @@ TEST(Pii, values_are_found_without_what_is_around_them) {
               ElementsAre("IBAN:GB82 WEST 1234 5698 7654 32", "IBAN:DE89370400440532013000"));
 }
 
+TEST(Pii, values_are_found_beside_markup_labels_and_other_numbers) {
+  EXPECT_THAT(found("_a@b.cd_ and _10.0.0.1_, _123-45-6789_, x_10.0.0.1_y"),
+              ElementsAre("EMAIL:a@b.cd", "IPV4_PRIVATE:10.0.0.1", "US_SSN:123-45-6789"));
+  EXPECT_THAT(found("(+1.825.106.9932) +49 (30) 4869661, +44 (0)20 8614 4368; +1(415)555-2671"),
+              ElementsAre("PHONE:+1.825.106.9932", "PHONE:+49 (30) 4869661", "PHONE:+44 (0)20 8614 4368",
+                          "PHONE:+1(415)555-2671"));
+  EXPECT_THAT(
+      found("row 7 (544) 863-0435 end; 8 555-123-4567 9; 1-800-555-1234, 1 (800) 555-1234"),
+      ElementsAre("PHONE:(544) 863-0435", "PHONE:555-123-4567", "PHONE:1-800-555-1234", "PHONE:1 (800) 555-1234"));
+  EXPECT_THAT(found("from ::ffff:160.29.157.48, host:fe80::d1cc:1, node:2001:db8::1 and Name::abcd::f1"),
+              ElementsAre("IPV6:::ffff:160.29.157.48", "IPV6:fe80::d1cc:1", "IPV6:2001:db8::1"));
+  EXPECT_THAT(found("4111 1111 1111 1111 12/25; 7 4111111111111111, card=4111-1111-1111-1111&x"),
+              ElementsAre("CREDIT_CARD:4111 1111 1111 1111", "CREDIT_CARD:4111111111111111",
+                          "CREDIT_CARD:4111-1111-1111-1111"));
+}
+
+TEST(Pii, values_are_found_between_dashes_and_in_fields_but_not_in_addresses) {
+  EXPECT_THAT(found("the host--10.0.0.1--and 4111-1111-1111-1111--or 123-45-6789--card=4111111111111111; done"),
+              ElementsAre("IPV4_PRIVATE:10.0.0.1", "CREDIT_CARD:4111-1111-1111-1111", "US_SSN:123-45-6789",
+                          "CREDIT_CARD:4111111111111111"));
+  EXPECT_THAT(found("https://a.b/?id=4111111111111111 x-10.0.0.1 a=1&id=4111111111111111 id=4111111111111111&b"),
+              IsEmpty());
+}
+
 TEST(Pii, what_only_looks_like_it_is_left_alone) {
   for (const char* text : {"version 2.10.7.305",
+                           "Firmware 8.10.7.5",
+                           "vers\xC3\xA3o 8.10.7.5",
+                           "20090212133539",
+                           "6212 3338 0736 3250 885",
+                           "_@pytest.mark.skip_",
+                           "DE13 7004 3664 9606 1559 04",
                            "300.1.2.3",
                            "1.2.3.4.5",
                            "::",

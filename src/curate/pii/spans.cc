@@ -49,10 +49,24 @@ struct Place {
     return begin < end && !within(begin) && !within(end);
   }
 
+  /// A word goes on there; an underscore with none beyond it is a mark of emphasis ("_10.0.0.1_").
+  [[nodiscard]] bool follows_word() const { return before() == '_' ? is_word(before(2)) : is_word(before()); }
+  [[nodiscard]] bool leads_word() const { return after() == '_' ? is_word(after(2)) : is_word(after()); }
+
+  /// A hyphen joins what is before it to this; two are a dash.
+  [[nodiscard]] bool follows_hyphen() const { return before() == '-' && before(2) != '-'; }
+  [[nodiscard]] bool leads_hyphen() const { return after() == '-' && after(2) != '-'; }
+  /// The value of an address's query, not of a form's field: "https://a.b/?id=" before it.
+  [[nodiscard]] bool is_in_query() const {
+    const std::string_view lead = text.substr(begin - std::min<size_t>(begin, 200), std::min<size_t>(begin, 200));
+    return before() == '=' &&
+           (after() == '&' || lead.find_first_of("/?&", lead.find_last_of(" \n\t\"'") + 1) != lead.npos);
+  }
+
   /// A number goes on: "1.2" after "...", "-3" and the like.
   [[nodiscard]] bool number_goes_on(std::string_view joints) const {
-    const bool left = is_word(before()) || (joints.find(before()) != std::string_view::npos && is_digit(before(2)));
-    const bool right = is_word(after()) || (joints.find(after()) != std::string_view::npos && is_digit(after(2)));
+    const bool left = follows_word() || (joints.find(before()) != std::string_view::npos && is_digit(before(2)));
+    const bool right = leads_word() || (joints.find(after()) != std::string_view::npos && is_digit(after(2)));
     return left || right;
   }
 };
@@ -74,27 +88,35 @@ size_t take_email(const Place& place, Found& found) {
   const std::string_view value = place.value();
   const size_t dot = value.rfind('.');
   const std::string_view top = value.substr(dot + 1);
-  const bool letters = top.size() >= 2 && std::none_of(top.begin(), top.end(), is_digit);
-  if (letters && value.find("..") == std::string_view::npos && place.before() != '@' && !is_word(place.after())) {
-    found.push_back({PiiType::email, place.begin, place.end});
+  const bool letters = top.size() >= 2 && std::none_of(top.begin(), top.end(), is_digit) && !value.starts_with("_@");
+  if (letters && value.find("..") == std::string_view::npos && place.before() != '@' && !place.leads_word()) {
+    const bool emphasised = value[0] == '_' && place.after() == '_' && is_alphanumeric(value[1]);
+    found.push_back({PiiType::email, place.begin + (emphasised ? 1 : 0), place.end});
   }
   return place.end;
 }
 
+/// What stands before a number of four parts that counts versions or sections, in small letters.
+constexpr std::array<std::string_view, 20> kNumberingLeads = {
+    "version ",  "version: ", "ver. ",    "release ",        "revision ",      "rev. ",     "build ",
+    "firmware ", "kernel ",   "patch ",   "versi\xC3\xB3n ", "vers\xC3\xA3o ", "versione ", "versie ",
+    "wersja ",   "section ",  "chapter ", "table ",          "figure ",        "clause "};
+
 /// A number of four parts that counts versions or sections.
 bool is_numbering(const Place& place) {
-  const std::string_view lead = place.text.substr(0, place.begin);
-  constexpr std::array<std::string_view, 9> kLeads = {"version ", "Version ", "version: ", "Section ", "section ",
-                                                      "Chapter ", "chapter ", "Table ",    "Figure "};
-  const auto leads = [lead](std::string_view word) { return lead.ends_with(word); };
-  if (std::any_of(kLeads.begin(), kLeads.end(), leads)) return true;
+  constexpr size_t kLeadMax = 10;
+  std::string lead(place.text.substr(place.begin - std::min(place.begin, kLeadMax), std::min(place.begin, kLeadMax)));
+  std::transform(lead.begin(), lead.end(), lead.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  const auto leads = [&lead](std::string_view word) { return lead.ends_with(word); };
+  if (std::any_of(kNumberingLeads.begin(), kNumberingLeads.end(), leads)) return true;
   const bool line_start = place.begin == 0 || place.before() == '\n';
   return line_start && place.after() == '.' && (place.after(2) == ' ' || place.after(2) == '\xC2');  // "1.2.3.4. Title"
 }
 
 size_t take_ipv4(const Place& place, Found& found) {
   const auto type = classify_ipv4(place.value());
-  const bool goes_on = place.number_goes_on(".-") || place.before() == '.' || place.before() == '-';
+  const bool goes_on = place.number_goes_on(".-") || place.before() == '.' || place.follows_hyphen();
   if (type && !goes_on && !is_numbering(place)) found.push_back({*type, place.begin, place.end});
   return place.end;
 }
@@ -105,44 +127,30 @@ size_t take_ipv6(const Place& place, Found& found) {
          (here.text[here.end - 1] == '.' || (here.text[here.end - 1] == ':' && !here.value().ends_with("::")))) {
     --here.end;  // punctuation after the address
   }
+  bool labelled = false;  // "host:fe80::1": the label's end may look like the first group
+  const bool stray_colon = here.value().starts_with(":") && !here.value().starts_with("::");
+  if (here.follows_word() || stray_colon) {
+    here.begin += here.value().find(':') + 1;
+    labelled = here.text[here.begin] != ':';
+  }
   const bool bounded =
-      !is_word(here.before()) && here.before() != ':' && here.before() != '.' && !is_word(here.after());
+      !here.leads_word() && (labelled || (!here.follows_word() && here.before() != ':' && here.before() != '.'));
   const bool slice =
       here.before() == '[' && (is_word(here.before(2)) || here.before(2) == ')' || here.before(2) == ']');
   if (bounded && !slice && is_telling_ipv6(here.value())) found.push_back({PiiType::ipv6, here.begin, here.end});
   return place.end;
 }
 
-/// Digits in a row, or in the groups that cards are printed in, one separator throughout.
-bool is_card_shape(std::string_view value) {
-  std::vector<size_t> groups = {0};
-  char separator = 0;
-  for (const char c : value) {
-    if (is_digit(c)) {
-      ++groups.back();
-      continue;
-    }
-    if (separator != 0 && c != separator) return false;
-    separator = c;
-    groups.push_back(0);
-  }
-  using Groups = std::vector<size_t>;
-  const std::array<Groups, 5> printed = {Groups{4, 4, 4, 4}, Groups{4, 6, 5}, Groups{4, 6, 4}, Groups{4, 4, 4, 4, 3},
-                                         Groups{4, 4, 5}};
-  return groups.size() == 1 || std::find(printed.begin(), printed.end(), groups) != printed.end();
-}
-
 size_t take_card(const Place& place, Found& found) {
-  const std::string_view value = place.value();
-  const size_t digits = count_digits(value);
-  const bool issuer = value[0] >= '2' && value[0] <= '6';  // travel, banking; the rest is airlines and nobody
-  constexpr std::string_view kPathMarks = "-/#=";          // an address or a key goes on there
-  const bool in_path =
-      kPathMarks.find(place.before()) != std::string_view::npos || place.after() == '-' || place.after() == '/';
-  if (digits >= 13 && digits <= 19 && issuer && is_card_shape(value) && !place.number_goes_on(".-,/") && !in_path &&
-      passes_luhn(value)) {
-    found.push_back({PiiType::credit_card, place.begin, place.end});
-  }
+  if (place.follows_word() || place.leads_word()) return place.end;
+  const auto card = find_card(place.value());
+  if (!card) return place.end;
+  const Place here{place.text, place.begin + card->begin, place.begin + card->end};
+  const bool in_path = here.follows_hyphen() || here.leads_hyphen() || here.before() == '/' || here.before() == '#' ||
+                       here.after() == '/';  // an address or a key goes on there
+  const bool grouped = here.value().size() != count_digits(here.value());
+  if (!in_path && (grouped || !here.is_in_query()) && !here.number_goes_on(".-,/"))
+    found.push_back({PiiType::credit_card, here.begin, here.end});
   return place.end;
 }
 
@@ -151,26 +159,30 @@ size_t take_ssn(const Place& place, Found& found) {
   const std::string_view area = value.substr(0, 3);
   const bool valid =
       area != "000" && area != "666" && area[0] != '9' && value.substr(4, 2) != "00" && value.substr(7) != "0000";
-  if (valid && !place.number_goes_on(".-,/") && place.before() != '-') {
+  if (valid && !place.number_goes_on(".-,/") && !place.follows_hyphen()) {
     found.push_back({PiiType::us_ssn, place.begin, place.end});
   }
   return place.end;
 }
 
 size_t take_us_phone(const Place& place, Found& found) {
+  Place here = place;
   const std::string_view value = place.value();
   const bool bracket = value[0] == '(';
-  // Without brackets one separator throughout: 3-3-4.
+  // Without brackets one separator throughout: 3-3-4, and before it, if any, the country's 1.
   const bool even = bracket || value[3] == value[7];
-  if (even && !place.number_goes_on(".-,/ ") && place.before() != '-' && place.before() != '+') {
-    found.push_back({PiiType::phone, place.begin, place.end});
+  const bool joint = bracket ? here.before() == ' ' || here.before() == '-' : here.before() == value[3];
+  if (joint && here.before(2) == '1') here.begin -= 2;
+  const std::string_view joints = value.find_first_of("-.()") == std::string_view::npos ? ".-,/ " : ".-,/";
+  if (even && !here.number_goes_on(joints) && !here.follows_hyphen() && here.before() != '+') {
+    found.push_back({PiiType::phone, here.begin, here.end});
   }
   return place.begin + 1;
 }
 
 size_t take_international_phone(const Place& place, Found& found) {
   const size_t digits = count_digits(place.value());
-  const bool bounded = !is_word(place.before()) && place.before() != '+' && !is_word(place.after());
+  const bool bounded = !place.follows_word() && place.before() != '+' && !place.leads_word();
   if (digits >= 8 && digits <= 15 && bounded) found.push_back({PiiType::phone, place.begin, place.end});
   return place.end;
 }
@@ -178,7 +190,7 @@ size_t take_international_phone(const Place& place, Found& found) {
 /// The pattern finds the first four characters; the country says how many follow.
 size_t take_iban(const Place& place, Found& found) {
   const size_t length = iban_length(place.value().substr(0, 2));
-  if (length == 0 || is_word(place.before())) return place.end;
+  if (length == 0 || place.follows_word()) return place.end;
   Place here = place;
   size_t taken = 4;
   while (taken < length && here.after() != '\0') {
@@ -188,7 +200,7 @@ size_t take_iban(const Place& place, Found& found) {
     here.end += space ? 2 : 1;
     ++taken;
   }
-  if (taken != length || is_word(here.after()) || !passes_mod97(here.value())) return place.end;
+  if (taken != length || here.leads_word() || !passes_mod97(here.value())) return place.end;
   found.push_back({PiiType::iban, here.begin, here.end});
   return here.end;
 }
@@ -248,8 +260,8 @@ std::vector<Rule> make_rules() {
       rule(R"([0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,40}([0-9]{1,3}\.[0-9.]{5,11})?)", take_ipv6));
   rules.push_back(rule(R"([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})", take_ipv4));
   rules.push_back(rule(R"([0-9]{3}-[0-9]{2}-[0-9]{4})", take_ssn));
-  rules.push_back(
-      rule(R"(\+[1-9][0-9]{0,2}([ .-]\(?[0-9]{1,8}\)?){1,5}|\+[1-9][0-9]{7,14})", take_international_phone));
+  rules.push_back(rule(R"(\+[1-9][0-9]{0,2}(([ .-]?\([0-9]{1,4}\)[ .-]?|[ .-])[0-9]{1,8}){1,5}|\+[1-9][0-9]{7,14})",
+                       take_international_phone));
   rules.push_back(rule(R"((\([0-9]{3}\) ?|[0-9]{3}[ .-])[0-9]{3}[ .-][0-9]{4})", take_us_phone));
   return rules;
 }
