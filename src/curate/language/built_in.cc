@@ -1,7 +1,10 @@
 // A linear classifier over hashed n-grams of one to four characters, what make_language_model.py trains.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
+#include <span>
+#include <vector>
 
 #include "core/check.h"
 #include "curate/language/language.h"
@@ -14,6 +17,8 @@ namespace {
 
 constexpr size_t kCharactersMax = 2000;  // more text changes nothing
 constexpr size_t kGramMax = 4;
+constexpr size_t kRow =
+    64;  // weights of a bucket, those beyond the languages zero: a loop of known length is vectorised
 constexpr uint32_t kHashStart = 2166136261U;
 constexpr uint32_t kHashFactor = 16777619U;
 
@@ -31,7 +36,11 @@ class BuiltIn final : public LanguageModel {
       file.remove_prefix(codes_.back().size() + 1);
     }
     KEDGE_CHECK(file.size() == size_t{buckets_} * count);
-    weights_ = reinterpret_cast<const int8_t*>(file.data());
+    KEDGE_CHECK(count <= kRow);
+    weights_.resize(size_t{buckets_} * kRow);
+    for (size_t bucket = 0; bucket < buckets_; ++bucket) {
+      std::memcpy(weights_.data() + bucket * kRow, file.data() + bucket * count, count);
+    }
   }
 
   [[nodiscard]] Language identify(std::string_view text) const override {
@@ -39,19 +48,20 @@ class BuiltIn final : public LanguageModel {
     std::vector<uint32_t> used;
     count_grams(text, counts, used);
     if (used.empty()) return {};
-    std::vector<double> scores(codes_.size(), 0);
+    std::array<float, kRow> scores{};
     double squares = 0;
     for (const uint32_t bucket : used) {
-      const double value = std::sqrt(static_cast<double>(counts[bucket]));
-      squares += value * value;
-      const int8_t* row = weights_ + size_t{bucket} * codes_.size();
-      for (size_t i = 0; i < scores.size(); ++i) scores[i] += value * row[i];
+      const float value = std::sqrt(static_cast<float>(counts[bucket]));
+      squares += counts[bucket];
+      const int8_t* row = weights_.data() + size_t{bucket} * kRow;
+      for (size_t i = 0; i < kRow; ++i) scores[i] += value * static_cast<float>(row[i]);
     }
     const double factor = scale_ / std::sqrt(squares);
-    const auto best = std::max_element(scores.begin(), scores.end());
+    const std::span languages(scores.data(), codes_.size());
+    const auto best = std::max_element(languages.begin(), languages.end());
     double sum = 0;
-    for (const double score : scores) sum += std::exp((score - *best) * factor);
-    return {codes_[static_cast<size_t>(best - scores.begin())], 1 / sum};
+    for (const float score : languages) sum += std::exp((double{score} - double{*best}) * factor);
+    return {codes_[static_cast<size_t>(best - languages.begin())], 1 / sum};
   }
 
  private:
@@ -91,7 +101,7 @@ class BuiltIn final : public LanguageModel {
   uint32_t buckets_ = 0;
   float scale_ = 1;
   std::vector<std::string> codes_;
-  const int8_t* weights_ = nullptr;
+  std::vector<int8_t> weights_;
 };
 
 }  // namespace
