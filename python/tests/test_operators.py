@@ -16,6 +16,10 @@ from kedge import curate
 ARPA = ROOT / "tests" / "golden" / "ngrams.arpa"
 
 
+def class_name(operator):
+    return "".join(word.capitalize() for word in operator.split("_"))
+
+
 class Operators(ModuleCase):
     def compare(self, name: str, rows: list, **options) -> pa.Table:
         """Both ways; what the module found."""
@@ -34,7 +38,7 @@ class Operators(ModuleCase):
         self.assertEqual(told, curate.operators())
         self.assertGreater(len(told), 10)
         for operator in told:
-            kind = getattr(curate, operator["name"].capitalize())
+            kind = getattr(curate, class_name(operator["name"]))
             self.assertTrue(issubclass(kind, curate.Operator))
             self.assertIn(operator["reference"], kind.__doc__)
             for option in operator["options"]:
@@ -43,7 +47,7 @@ class Operators(ModuleCase):
         with open(stub, encoding="utf-8") as file:
             text = file.read()
         for operator in told:
-            self.assertIn(f"class {operator['name'].capitalize()}(Operator):", text)
+            self.assertIn(f"class {class_name(operator['name'])}(Operator):", text)
         compile(text, stub, "exec")
 
     def test_filters(self):
