@@ -53,7 +53,7 @@ class Cursor {
       return {};
     }
     std::vector<T> values(static_cast<size_t>(count));
-    std::memcpy(values.data(), bytes_.data(), values.size() * sizeof(T));
+    if (!values.empty()) std::memcpy(values.data(), bytes_.data(), values.size() * sizeof(T));
     bytes_ = bytes_.subspan(values.size() * sizeof(T));
     return values;
   }
