@@ -49,6 +49,9 @@ Result<curate::Job> CurateOptions::job() const {
   curate::Job job;
   curate::InputChoice choice;
   choice.include_text = include_text;
+  if (output == data::kStandardInput) {
+    return Error{ErrorKind::invalid_input, "--output: found -, expected a file: standard output has the counts"};
+  }
   for (const std::string& input : inputs) {
     std::error_code code;
     if (input != data::kStandardInput && !std::filesystem::is_directory(input, code)) {

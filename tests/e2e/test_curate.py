@@ -185,6 +185,10 @@ class Curate(unittest.TestCase):
     def test_wrong_usage(self):
         self.assertEqual(self.call("apply", "--profile", "none").returncode, 2)
         self.assertEqual(self.call().returncode, 2)
+        source = self.write("one.jsonl", [{"id": 1, "text": STORY}])
+        piped = self.call("langid", "--input", source, "--output", "-")
+        self.assertEqual((piped.returncode, piped.stdout), (3, ""))
+        self.assertIn("--output: found -, expected a file", piped.stderr)
 
 
 if __name__ == "__main__":
