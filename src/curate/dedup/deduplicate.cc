@@ -46,7 +46,7 @@ Result<Counts> deduplicate_on_disk(const Job& job, const DedupOptions& options, 
   const TakeKeys take = [&](const DocumentKeys& keys, const std::string& id) { return writer.add(keys, id); };
   KEDGE_ASSIGN(const Counts counts, visit_keys(job, maker, take, pool, events, stop));
   KEDGE_TRY(writer.commit());
-  KEDGE_ASSIGN(KeyLinks links, link_key_files({shard}, options, {folder.path(), identity_of(job), &pool}, stop));
+  KEDGE_ASSIGN(KeyLinks links, link_key_files({shard}, options, {folder.path(), identity_of(job)}, stop));
   const Clusters clusters = clusters_of(links.sets, links.keys->documents(), links.first_new);
   KEDGE_ASSIGN(const Ids ids, links.keys->ids_of(clusters));
   KEDGE_TRY(write_clusters(job.output, clusters, ids));
@@ -66,7 +66,7 @@ Result<Counts> deduplicate(const Job& job, const DedupOptions& options, WorkerPo
   KEDGE_ASSIGN(const Counts counts, visit_keys(job, maker, take, pool, events, stop));
   DedupOptions in_memory = options;
   in_memory.memory_bytes = UINT64_MAX;  // the keys are there already
-  KEDGE_ASSIGN(UnionFind sets, link_documents(collected, in_memory, maker.bands(), {{}, {}, &pool}, stop));
+  KEDGE_ASSIGN(UnionFind sets, link_documents(collected, in_memory, maker.bands(), {}, stop));
   const Clusters clusters = clusters_of(sets, collected.documents(), 0);
   Ids ids;
   for (const auto& [first, others] : clusters) {

@@ -150,7 +150,7 @@ Result<KeyLinks> link_files(const std::vector<fs::path>& files, size_t earlier, 
                             const LinkPlace& place, const std::stop_token& stop) {
   const KeyMaker maker(options);
   KEDGE_ASSIGN(auto keys, MappedKeys::open(files, maker.bands() == 0 ? 2 : maker.bands()));
-  KEDGE_ASSIGN(UnionFind sets, link_documents(*keys, options, maker.bands(), place, stop));
+  KEDGE_ASSIGN(UnionFind sets, link_documents(*keys, options, maker.bands(), place.spill, stop));
   const auto& shards = keys->shards();
   const uint32_t first_new = earlier < shards.size() ? shards[earlier].first : keys->documents();
   return KeyLinks{std::move(keys), std::move(sets), first_new};

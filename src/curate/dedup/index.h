@@ -13,6 +13,11 @@
 
 namespace kedge::curate {
 
+struct LinkPlace {
+  std::filesystem::path spill;  // a folder for records that memory does not hold
+  std::string identity;         // of the run: the same one again is compared with what was there before it
+};
+
 struct KeyLinks {
   std::unique_ptr<MappedKeys> keys;  // of earlier runs, then of `outputs`
   UnionFind sets;

@@ -26,29 +26,24 @@ void link_equal(const KeyStore& store, UnionFind& sets) {
   }
 }
 
-using SortedKeys = std::vector<std::pair<uint64_t, uint32_t>>;
-
-void sort_band(const KeyStore& store, size_t band, SortedKeys& sorted) {
-  sorted.clear();
-  for (uint32_t i = 0; i < store.documents(); ++i) {
-    if (i % kKeysBetween == 0) store.let_go();
-    sorted.emplace_back(store.key(i, band), i);
-  }
-  store.let_go();
-  std::sort(sorted.begin(), sorted.end());
-}
-
 /// Links documents that share a band's key.
 class Linker {
  public:
   Linker(const KeyStore& store, const DedupOptions& options, UnionFind& sets)
       : store_(store), options_(options), sets_(sets) {}
 
-  void band(const SortedKeys& sorted) {
-    for (size_t begin = 0; begin < sorted.size();) {
+  void band(size_t band) {
+    sorted_.clear();
+    for (uint32_t i = 0; i < store_.documents(); ++i) {
+      if (i % kKeysBetween == 0) store_.let_go();
+      sorted_.emplace_back(store_.key(i, band), i);
+    }
+    store_.let_go();
+    std::sort(sorted_.begin(), sorted_.end());
+    for (size_t begin = 0; begin < sorted_.size();) {
       size_t end = begin + 1;
-      while (end < sorted.size() && sorted[end].first == sorted[begin].first) ++end;
-      bucket(std::span(sorted).subspan(begin, end - begin));
+      while (end < sorted_.size() && sorted_[end].first == sorted_[begin].first) ++end;
+      bucket(std::span(sorted_).subspan(begin, end - begin));
       begin = end;
     }
   }
@@ -85,32 +80,9 @@ class Linker {
   const KeyStore& store_;
   const DedupOptions& options_;
   UnionFind& sets_;
+  std::vector<std::pair<uint64_t, uint32_t>> sorted_;
   std::unordered_set<uint64_t> compared_;
 };
-
-/// Bands are sorted side by side and linked in their order.
-Status link_by_bands(const KeyStore& store, const DedupOptions& options, size_t bands, WorkerPool* pool,
-                     const std::stop_token& stop, UnionFind& sets) {
-  const uint64_t band_bytes = std::max<uint64_t>(store.documents(), 1) * sizeof(SortedKeys::value_type);
-  const uint64_t room = std::max<uint64_t>(options.memory_bytes / band_bytes, 1);
-  std::vector<SortedKeys> sorted(std::min<uint64_t>(pool == nullptr ? 1 : pool->size(), room));
-  Linker linker(store, options, sets);
-  for (size_t first = 0; first < bands; first += sorted.size()) {
-    if (stop.stop_requested()) return Error{ErrorKind::cancelled, "stopped; no output was written"};
-    const size_t count = std::min(sorted.size(), bands - first);
-    const auto sort = [&](int64_t begin, int64_t end, unsigned) {
-      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
-        sort_band(store, first + i, sorted[i]);
-    };
-    if (pool != nullptr) {
-      pool->parallel_for(static_cast<int64_t>(count), 1, sort);
-    } else {
-      sort(0, static_cast<int64_t>(count), 0);
-    }
-    for (size_t i = 0; i < count; ++i) linker.band(sorted[i]);
-  }
-  return Done{};
-}
 
 struct RecordFiles {
   const std::filesystem::path& folder;
@@ -147,17 +119,21 @@ Status link_by_files(const KeyStore& store, const DedupOptions& options, size_t 
 }  // namespace
 
 Result<UnionFind> link_documents(const KeyStore& store, const DedupOptions& options, size_t bands,
-                                 const LinkPlace& place, const std::stop_token& stop) {
+                                 const std::filesystem::path& spill, const std::stop_token& stop) {
   UnionFind sets(store.documents());
   if (store.documents() * sizeof(KeyRecord) > options.memory_bytes) {
-    KEDGE_TRY(link_by_files(store, options, bands, RecordFiles{place.spill, stop}, sets));
+    KEDGE_TRY(link_by_files(store, options, bands, RecordFiles{spill, stop}, sets));
     return sets;
   }
   if (options.method == DedupMethod::exact) {
     link_equal(store, sets);
     return sets;
   }
-  KEDGE_TRY(link_by_bands(store, options, bands, place.pool, stop, sets));
+  Linker linker(store, options, sets);
+  for (size_t band = 0; band < bands; ++band) {
+    if (stop.stop_requested()) return Error{ErrorKind::cancelled, "stopped; no output was written"};
+    linker.band(band);
+  }
   return sets;
 }
 

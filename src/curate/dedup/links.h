@@ -2,14 +2,11 @@
 // Which documents are linked, by their keys.
 
 #include <cstdint>
-#include <filesystem>
 #include <span>
 #include <stop_token>
-#include <string>
 #include <utility>
 #include <vector>
 
-#include "core/thread_pool.h"
 #include "curate/dedup/deduplicate.h"
 #include "curate/dedup/keys.h"
 #include "curate/dedup/union_find.h"
@@ -33,17 +30,10 @@ class KeyStore {
   virtual void let_go() const {}
 };
 
-struct LinkPlace {
-  std::filesystem::path spill;  // a folder for records that memory does not hold
-  std::string identity;         // of the run: the same one again is compared with what was there before it
-  WorkerPool* pool = nullptr;   // bands are sorted on it, as many at a time as the memory allowed holds
-};
-
 /// Equal texts, or documents that share a band's key (with verify: and are as similar as asked for). Memory: 4 bytes a
-/// document, and 16 (exact: 24) for each band that is being sorted; where that is more than options.memory_bytes,
-/// records are sorted by way of files in place.spill, with the same result. Fails with cancelled or as RecordSorter
-/// does.
+/// document, and 16 (exact: 24) while one band is sorted; where that is more than options.memory_bytes, records are
+/// sorted by way of files in `spill`, with the same result. Fails with cancelled or as RecordSorter does.
 Result<UnionFind> link_documents(const KeyStore& store, const DedupOptions& options, size_t bands,
-                                 const LinkPlace& place, const std::stop_token& stop);
+                                 const std::filesystem::path& spill, const std::stop_token& stop);
 
 }  // namespace kedge::curate

@@ -1,7 +1,6 @@
 #include "curate/pipeline/estimate_dedup.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "curate/annotate.h"
 #include "curate/dedup/bloom_filter.h"
@@ -25,16 +24,13 @@ DedupNeed sorted_need(double records, uint64_t memory_bytes) {
   return {static_cast<uint64_t>(held), bytes <= room ? 0 : static_cast<uint64_t>(bytes)};
 }
 
-DedupNeed keys_need(const SampledStage& sampled, const DedupOptions& options, unsigned threads) {
+DedupNeed keys_need(const SampledStage& sampled, const DedupOptions& options) {
   const size_t bands = KeyMaker(options).bands();
   const double documents = sampled.documents;
   const double keys = documents * static_cast<double>(bands == 0 ? 16 : 8 * bands) +
                       (options.verify ? 8 * sampled.words : 0) + documents * (8 + kIdBytes);
-  const double band = documents * kBandBytes;  // as many at a time as there are threads, and as memory holds
-  const double at_once = std::min(static_cast<double>(std::min<size_t>(bands, threads)),
-                                  std::max(1.0, std::floor(static_cast<double>(options.memory_bytes) / band)));
-  const double sorted_bytes = bands == 0 ? documents * kHashBytes : band * at_once;
-  DedupNeed need{static_cast<uint64_t>(documents * kUnionBytes + sorted_bytes), static_cast<uint64_t>(keys)};
+  DedupNeed need{static_cast<uint64_t>(documents * (kUnionBytes + (bands == 0 ? kHashBytes : kBandBytes))),
+                 static_cast<uint64_t>(keys)};
   if (documents * kRecordBytes <= static_cast<double>(options.memory_bytes)) return need;
   const DedupNeed sorted =
       sorted_need(documents * static_cast<double>(std::max<size_t>(bands, 1)), options.memory_bytes);
@@ -111,7 +107,7 @@ DedupNeed semantic_need(const SampledStage& sampled, const DedupOptions& options
 Result<DedupNeed> estimate_dedup(const SampledStage& sampled, const DedupOptions& options, WorkerPool& pool,
                                  const std::stop_token& stop) {
   if (options.method == DedupMethod::semantic) return semantic_need(sampled, options);
-  if (!cuts_texts(options.method)) return keys_need(sampled, options, pool.size());
+  if (!cuts_texts(options.method)) return keys_need(sampled, options);
   if (options.method == DedupMethod::tasks) return DedupNeed{static_cast<uint64_t>(sampled.documents * kUnionBytes), 0};
   KEDGE_ASSIGN(const Found found, look_through(sampled, options, pool, stop));
   if (options.method == DedupMethod::bloom) return bloom_need(found, sampled, options.bloom);

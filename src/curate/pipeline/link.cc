@@ -74,7 +74,7 @@ Result<Json> link_shards(const LinkJob& job, const DedupOptions& options, Worker
                          const std::stop_token& stop) {
   if (options.method == DedupMethod::semantic) return link_vectors(job, options, pool, stop);
   if (cuts_texts(options.method)) return cut_shards(job, options, pool, stop);
-  KEDGE_ASSIGN(KeyLinks links, link_key_files(job.outputs, options, {job.spill, job.identity, &pool}, stop));
+  KEDGE_ASSIGN(KeyLinks links, link_key_files(job.outputs, options, {job.spill, job.identity}, stop));
   const uint32_t documents = links.keys->documents();
   const Clusters clusters = clusters_of(links.sets, documents, links.first_new);
   KEDGE_ASSIGN(const Ids ids, links.keys->ids_of(clusters));

@@ -133,7 +133,7 @@ class RowsRun {
     }
     DedupOptions in_memory = stages_.dedups[stage];
     in_memory.memory_bytes = UINT64_MAX;  // the keys are there already
-    KEDGE_ASSIGN(UnionFind sets, link_documents(keys, in_memory, bands, {options_.spill, {}, &pool_}, stop_));
+    KEDGE_ASSIGN(UnionFind sets, link_documents(keys, in_memory, bands, options_.spill, stop_));
     for (uint32_t i = 0; i < keys.documents(); ++i) {
       const uint32_t first = sets.find(i);
       if (first != i) removals_.emplace(rows[i], Removal{keys.ids()[first], {}});
@@ -197,8 +197,7 @@ class RowsRun {
     KEDGE_ASSIGN(const uint64_t keys, data::file_checksum(files.keys));
     KEDGE_ASSIGN(const uint64_t ids, data::file_checksum(files.ids));
     const std::string identity = fmt::format("table {:016x} {:016x}", keys, ids);
-    KEDGE_ASSIGN(KeyLinks links,
-                 link_key_files({shard}, stages_.dedups[stage], {options_.spill, identity, &pool_}, stop_));
+    KEDGE_ASSIGN(KeyLinks links, link_key_files({shard}, stages_.dedups[stage], {options_.spill, identity}, stop_));
     KEDGE_ASSIGN(const Ids names,
                  links.keys->ids_of(clusters_of(links.sets, links.keys->documents(), links.first_new)));
     for (uint32_t i = 0; i < rows.size(); ++i) {
