@@ -19,10 +19,10 @@ namespace {
 
 class Cleaner final : public Operator {
  public:
-  explicit Cleaner(std::vector<const NamedTextOp*> ops) : ops_(std::move(ops)) {}
+  explicit Cleaner(std::vector<TextChange> ops) : ops_(std::move(ops)) {}
 
   void annotate(const data::Document& document, std::string& line) const override {
-    const std::optional<std::string> changed = changed_text(document.text);
+    const std::optional<std::string> changed = changed_text(ops_, document.text);
     open_line(line, document.id_json);
     append_key(line, "text");
     data::append_json_string(line, changed ? *changed : document.text);
@@ -32,18 +32,7 @@ class Cleaner final : public Operator {
   }
 
  private:
-  /// Nothing where the operations leave it as it is.
-  [[nodiscard]] std::optional<std::string> changed_text(std::string_view text) const {
-    const auto leaves = [&](const NamedTextOp* op) { return op->leaves != nullptr && op->leaves(text); };
-    if (std::all_of(ops_.begin(), ops_.end(), leaves)) return std::nullopt;
-    const std::u32string codes = to_codes(text);
-    std::u32string repaired = ops_.front()->change(codes);
-    for (size_t i = 1; i < ops_.size(); ++i) repaired = ops_[i]->change(repaired);
-    if (repaired == codes) return std::nullopt;
-    return to_utf8(repaired);
-  }
-
-  std::vector<const NamedTextOp*> ops_;  // at least one
+  std::vector<TextChange> ops_;
 };
 
 TextOp normalizer(NormalForm form) {
@@ -60,10 +49,20 @@ Repairs ftfy_defaults() {
 
 }  // namespace
 
+std::optional<std::string> changed_text(std::span<const TextChange> changes, std::string_view text) {
+  const auto leaves = [&](const TextChange& op) { return op.leaves != nullptr && op.leaves(text); };
+  if (std::ranges::all_of(changes, leaves)) return std::nullopt;
+  const std::u32string codes = to_codes(text);
+  std::u32string changed = changes.front().change(codes);
+  for (const TextChange& op : changes.subspan(1)) changed = op.change(changed);
+  if (changed == codes) return std::nullopt;
+  return to_utf8(changed);
+}
+
 const std::vector<NamedTextOp>& text_ops() {
   static const auto* all = new std::vector<NamedTextOp>{
       // lives as long as the program
-      {"mojibake", "wrong decodings and character references", repair_mojibake, needs_no_repair},
+      {"mojibake", "wrong decodings and character references", {repair_mojibake, needs_no_repair}},
       {"ftfy", "ftfy with all its switches on, and NFC",
        [](CodeView text) { return repair_text(text, ftfy_defaults()); }},
       {"nfc", "Unicode's composed form", normalizer(NormalForm::nfc)},
@@ -106,7 +105,7 @@ std::string text_op_names() {
 }
 
 Result<std::unique_ptr<Operator>> make_cleaner(std::string_view ops) {
-  std::vector<const NamedTextOp*> chosen;
+  std::vector<TextChange> chosen;
   while (true) {
     const size_t comma = std::min(ops.find(','), ops.size());
     const NamedTextOp* op = find_text_op(ops.substr(0, comma));
@@ -114,7 +113,7 @@ Result<std::unique_ptr<Operator>> make_cleaner(std::string_view ops) {
       return Error{ErrorKind::invalid_input,
                    fmt::format("--ops: found '{}', expected {}", ops.substr(0, comma), text_op_names())};
     }
-    chosen.push_back(op);
+    chosen.push_back(op->op);
     if (comma == ops.size()) break;
     ops.remove_prefix(comma + 1);
   }

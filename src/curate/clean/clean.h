@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,11 +17,18 @@ namespace kedge::curate {
 /// From text to text. Safe from any thread.
 using TextOp = std::function<std::u32string(CodeView)>;
 
-struct NamedTextOp {
-  std::string_view name, meaning;
+struct TextChange {
   TextOp change;
   /// Where there is one: true of a text (valid UTF-8) that `change` leaves as it is; false says nothing.
   bool (*leaves)(std::string_view utf8) = nullptr;
+};
+
+/// What the changes make of a text, in their order; nothing where they leave it as it is.
+std::optional<std::string> changed_text(std::span<const TextChange> changes, std::string_view text);
+
+struct NamedTextOp {
+  std::string_view name, meaning;
+  TextChange op;
 };
 
 /// Those that need no settings; each with its usual ones.

@@ -15,19 +15,17 @@ namespace {
 
 class CleanStep final : public Step {
  public:
-  CleanStep(std::string label, std::vector<TextOp> ops) : Step(std::move(label)), ops_(std::move(ops)) {}
+  CleanStep(std::string label, std::vector<TextChange> ops) : Step(std::move(label)), ops_(std::move(ops)) {}
 
   [[nodiscard]] Outcome apply(data::Document& document) const override {
-    std::u32string codes = to_codes(document.text);
-    for (const TextOp& op : ops_) codes = op(codes);
     Outcome outcome;
-    replace_text(document, to_utf8(codes), outcome);
+    if (const auto changed = changed_text(ops_, document.text)) replace_text(document, *changed, outcome);
     if (outcome.changed) outcome.labels.emplace_back("changed");
     return outcome;
   }
 
  private:
-  std::vector<TextOp> ops_;
+  std::vector<TextChange> ops_;
 };
 
 std::optional<NormalForm> form_of(const std::string& name) {
@@ -134,17 +132,17 @@ constexpr MadeTextOp kWithSettings[] = {{"ftfy", make_ftfy},
                                         {"c4_lines", make_c4_lines}};
 
 /// A name, or one name with settings.
-Result<TextOp> read_op(const Json& json, OptionReader& options, std::vector<std::string>& names) {
+Result<TextChange> read_op(const Json& json, OptionReader& options, std::vector<std::string>& names) {
   if (json.is_string()) {
     names.push_back(json.get<std::string>());
-    if (const NamedTextOp* op = find_text_op(names.back())) return op->change;
+    if (const NamedTextOp* op = find_text_op(names.back())) return op->op;
   }
   if (json.is_object() && json.size() == 1) {
     names.push_back(json.begin().key());
     for (const MadeTextOp& op : kWithSettings) {
       if (op.name != names.back()) continue;
       OptionReader settings(json.begin().value(), options.where() + ".ops." + names.back());
-      TextOp made = op.make(settings);
+      TextChange made{op.make(settings)};
       KEDGE_TRY(settings.finish());
       return made;
     }
@@ -153,17 +151,17 @@ Result<TextOp> read_op(const Json& json, OptionReader& options, std::vector<std:
       "ops", json,
       text_op_names() + "; with settings ftfy, slice, remove_lines, replace, symbol_lines, boilerplate, c4_lines");
   KEDGE_TRY(options.finish());
-  return TextOp();
+  return TextChange();
 }
 
 MadeStep make_clean(OptionReader& options, const Folder&) {
   const Json* const found = options.value("ops");
   Json list = found == nullptr ? Json::array({"mojibake"}) : *found;
   if (!list.is_array()) list = Json::array({list});
-  std::vector<TextOp> ops;
+  std::vector<TextChange> ops;
   std::vector<std::string> names;
   for (const Json& item : list) {
-    KEDGE_ASSIGN(TextOp op, read_op(item, options, names));
+    KEDGE_ASSIGN(TextChange op, read_op(item, options, names));
     ops.push_back(std::move(op));
   }
   KEDGE_TRY(options.finish());
