@@ -46,14 +46,19 @@ class RunTest(unittest.TestCase):
         """What these tests print would be counted by the suite that runs them."""
         self.enterContext(contextlib.redirect_stdout(io.StringIO()))
 
-    def run_script(self, script: str) -> Count:
-        return suite.run_counted(["/bin/sh", "-c", script], suite.environment())
+    def run_script(self, script: str, **options) -> Count:
+        return suite.run_counted(["/bin/sh", "-c", script], suite.environment(), **options)
 
     def test_exit_code_counts_when_the_text_does_not(self):
         self.assertEqual(self.run_script("echo 3 passed, 0 failed; exit 1"), Count(3, 1))
 
     def test_silent_success_is_a_failure(self):
         self.assertEqual(self.run_script("true"), Count(0, 1))
+
+    def test_one_file_of_several_may_have_no_test_of_that_name(self):
+        self.assertEqual(self.run_script("true", may_be_none=True), Count())
+        self.assertEqual(self.run_script("false", may_be_none=True), Count(0, 1))
+        self.assertEqual(self.run_script("echo 3 passed, 1 failed; exit 1", whole=True, may_be_none=True), Count(3, 1))
 
     def test_report_fails_when_nothing_ran(self):
         stage = suite.Stage("x", "", None)
