@@ -15,6 +15,8 @@
 namespace kedge {
 namespace {
 
+constexpr size_t kHandOverBytes = size_t{16} << 20;
+
 Error system_error(const std::filesystem::path& path, const char* doing, int code) {
   const ErrorKind kind = (code == ENOENT || code == ENOTDIR || code == EACCES || code == EISDIR)
                              ? ErrorKind::not_found
@@ -118,7 +120,8 @@ AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : path_(std::move(other.path_)),
       temporary_(std::move(other.temporary_)),
       fd_(std::exchange(other.fd_, -1)),
-      size_(other.size_) {}
+      size_(other.size_),
+      handed_over_(other.handed_over_) {}
 
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
@@ -133,6 +136,11 @@ Status AtomicFile::write(std::span<const std::byte> bytes) {
     if (count < 0) return system_error(path_, "write", errno);
     bytes = bytes.subspan(static_cast<size_t>(count));
     size_ += static_cast<size_t>(count);
+  }
+  if (size_ - handed_over_ >= kHandOverBytes) {  // the disk begins now; a failure shows when the file is flushed
+    ::sync_file_range(fd_, static_cast<off64_t>(handed_over_), static_cast<off64_t>(size_ - handed_over_),
+                      SYNC_FILE_RANGE_WRITE);
+    handed_over_ = size_;
   }
   return Done{};
 }

@@ -74,6 +74,7 @@ class AtomicFile {
   std::filesystem::path temporary_;
   int fd_ = -1;
   size_t size_ = 0;
+  size_t handed_over_ = 0;  // bytes that the system has been told to write
 };
 
 }  // namespace kedge

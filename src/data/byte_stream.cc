@@ -70,6 +70,9 @@ class BufferedStream : public ByteStream {
     return std::span<const char>(input_).subspan(begin_, end_ - begin_);
   }
   void take(size_t count) { begin_ += count; }
+  [[nodiscard]] bool is_empty() const { return begin_ == end_; }
+  /// Without the buffer's copy. REQUIRES: is_empty().
+  Result<size_t> read_past(std::span<char> buffer) { return file_->read(buffer); }
   [[nodiscard]] Error broken(std::string_view what) const {
     return Error{ErrorKind::corrupt_data, fmt::format("{}: {}", file_->name(), what)};
   }
@@ -85,6 +88,7 @@ class PlainStream final : public BufferedStream {
  public:
   using BufferedStream::BufferedStream;
   Result<size_t> read(std::span<char> buffer) override {
+    if (buffer.size() >= kInputBytes && is_empty()) return read_past(buffer);
     KEDGE_ASSIGN(const std::span<const char> bytes, available());
     const size_t count = std::min(bytes.size(), buffer.size());
     std::memcpy(buffer.data(), bytes.data(), count);

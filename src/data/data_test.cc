@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <random>
 
 #include "data/byte_stream.h"
@@ -175,6 +176,22 @@ TEST(JsonText, writes_what_reads_back) {
   out.clear();
   append_json_number(out, 0.1);
   EXPECT_EQ(out, "0.1");
+}
+
+TEST(JsonText, escapes_bytes_wherever_they_stand) {
+  constexpr size_t kSize = 40;  // some whole vectors, and a rest
+  for (int byte = 0; byte < 0x80; ++byte) {
+    std::string alone;
+    append_json_string(alone, std::string(1, static_cast<char>(byte)));
+    EXPECT_EQ(nlohmann::json::parse(alone), std::string(1, static_cast<char>(byte)));
+    for (size_t at = 0; at < kSize; ++at) {
+      std::string text(kSize, 'x'), out;
+      text[at] = static_cast<char>(byte);
+      append_json_string(out, text);
+      const std::string before(at, 'x'), after(kSize - 1 - at, 'x');
+      EXPECT_EQ(out, "\"" + before + alone.substr(1, alone.size() - 2) + after + "\"");
+    }
+  }
 }
 
 }  // namespace

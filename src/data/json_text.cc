@@ -1,6 +1,9 @@
 #include "data/json_text.h"
 
+#include <emmintrin.h>
+
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
 
@@ -36,18 +39,32 @@ bool needs_escape(char c) {
   return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
 }
 
+/// The first byte from `at` on that needs one; the text's size: there is none.
+size_t next_escape(std::string_view text, size_t at) {
+  constexpr size_t kStep = sizeof(__m128i);
+  for (; at + kStep <= text.size(); at += kStep) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
+    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
+    const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+    const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    const int found = _mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, backslash)));
+    if (found != 0) return at + static_cast<size_t>(std::countr_zero(static_cast<unsigned>(found)));
+  }
+  while (at < text.size() && !needs_escape(text[at])) ++at;
+  return at;
+}
+
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
-  size_t begin = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (!needs_escape(text[i])) continue;
-    out.append(text.substr(begin, i - begin));
-    append_escape(out, text[i]);
-    begin = i + 1;
+  for (size_t begin = 0;;) {
+    const size_t end = next_escape(text, begin);
+    out.append(text.substr(begin, end - begin));
+    if (end == text.size()) break;
+    append_escape(out, text[end]);
+    begin = end + 1;
   }
-  out.append(text.substr(begin));
   out += '"';
 }
 

@@ -8,6 +8,7 @@ namespace kedge::data {
 namespace {
 
 constexpr size_t kBatchBytes = size_t{8} << 20;
+constexpr size_t kFirstBatchBytes = size_t{512} << 10;  // each has twice the bytes of the one before: work begins soon
 
 void add_broken(Batch& batch, std::string reason) {
   Record record;
@@ -42,8 +43,9 @@ Result<std::unique_ptr<Reader>> Reader::open(std::vector<Input> inputs, Fields f
 
 Result<bool> Reader::read(Batch& batch) {
   batch.clear();
+  batch_bytes_ = std::clamp(2 * batch_bytes_, kFirstBatchBytes, kBatchBytes);
   bool small_files = false;
-  while (batch.records.empty() || (small_files && source_ == nullptr && bytes_of(batch) < kBatchBytes)) {
+  while (batch.records.empty() || (small_files && source_ == nullptr && bytes_of(batch) < batch_bytes_)) {
     const size_t known = batch.records.size();
     if (source_ == nullptr) {
       if (next_ == inputs_.size()) return !batch.records.empty();
@@ -58,7 +60,7 @@ Result<bool> Reader::read(Batch& batch) {
       }
     }
     if (source_ != nullptr) {
-      const Result<bool> more = source_->read(batch, kBatchBytes);
+      const Result<bool> more = source_->read(batch, batch_bytes_);
       if (!more.ok()) add_broken(batch, more.error().message);
       if (!more.ok() || !more.value()) {
         consumed_ += source_->consumed();

@@ -40,6 +40,7 @@ class Reader {
   Fields fields_;
   std::unique_ptr<Source> source_;
   size_t next_ = 0;
+  size_t batch_bytes_ = 0;  // of the last one
   uint64_t consumed_ = 0;
   uint64_t size_ = 0;
 };
