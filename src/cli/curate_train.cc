@@ -44,8 +44,8 @@ Result<curate::Counts> read_texts(const TrainCommand& command, Texts& texts, uin
   uint64_t number = 0;
   const auto work = [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
                         const std::stop_token& stop) {
-    curate::Visitor visitor;
-    visitor.take = [&](size_t, data::Document& document) -> Status {
+    curate::Visitor<> visitor;
+    visitor.take = [&](curate::Nothing, data::Document& document) -> Status {
       std::string label = label_of(document, command.label_field);
       if (label.empty()) {
         ++without_label;

@@ -62,15 +62,13 @@ class Blend {
   /// The first `most` documents; how many there were. `counts` of the first pass.
   Result<uint64_t> pass(const BlendSource& source, uint64_t most, BlendCounts* counts) {
     uint64_t taken = 0;
-    std::vector<std::string> lines;
-    Visitor visitor;
+    Visitor<std::string> visitor;
     visitor.takes_text = false;
-    visitor.begin_batch = [&](size_t count) { lines.assign(count, {}); };
-    visitor.work = [&](const data::Document& document, size_t slot) { lines[slot] = document_line(document); };
-    visitor.take = [&](size_t slot, data::Document&) -> Status {
+    visitor.work = [](const data::Document& document, std::string& line) { line = document_line(document); };
+    visitor.take = [&](const std::string& line, data::Document&) -> Status {
       if (taken == most) return Error{ErrorKind::cancelled, "enough"};
       ++taken;
-      return file_.write(lines[slot], [this] { return through_; });
+      return file_.write(line, [this] { return through_; });
     };
     uint64_t rejected = 0;
     Events events = events_;

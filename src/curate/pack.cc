@@ -119,20 +119,18 @@ Result<PackCounts> pack_tokens(const Job& job, const Tokenizer& tokenizer, const
   KEDGE_ASSIGN(data::LineFile file, data::LineFile::create(prefix + ".bin"));
   TokenWriter writer(std::move(file), narrow);
   Sequences sequences(writer, options.length);
-  std::vector<std::vector<TokenId>> slots;
-  Visitor visitor;
-  visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
+  Visitor<std::vector<TokenId>> visitor;
   visitor.takes_text = false;
-  visitor.attempt = [&](const data::Document& document, size_t slot) -> Status {
+  visitor.attempt = [&](const data::Document& document, std::vector<TokenId>& ids) -> Status {
     auto tokens = tokenizer.encode(document.text, {.parse_special = false});
     if (!tokens.ok() || tokens.value().size() >= std::numeric_limits<int32_t>::max()) {
       return Error{ErrorKind::unsupported, fmt::format("document {}: too long to be tokenized", document.id_json)};
     }
-    slots[slot] = std::move(tokens).value();
-    if (options.end_token >= 0) slots[slot].push_back(options.end_token);
+    ids = std::move(tokens).value();
+    if (options.end_token >= 0) ids.push_back(options.end_token);
     return Done{};
   };
-  visitor.take = [&](size_t slot, data::Document&) { return sequences.add(slots[slot]); };
+  visitor.take = [&](const std::vector<TokenId>& ids, data::Document&) { return sequences.add(ids); };
   PackCounts counts;
   KEDGE_ASSIGN(counts.documents, visit(job, visitor, pool, events, stop));
   KEDGE_TRY(writer.commit());

@@ -226,15 +226,13 @@ class Shuffle {
 
  private:
   Result<Counts> read(const Job& job, Part& all, WorkerPool& pool, const Events& events) const {
-    std::vector<std::string> lines;
     uint64_t number = 0;
-    Visitor visitor;
+    Visitor<std::string> visitor;
     visitor.takes_text = false;
-    visitor.begin_batch = [&](size_t count) { lines.assign(count, {}); };
-    visitor.work = [&](const data::Document& document, size_t slot) { lines[slot] = document_line(document); };
-    visitor.take = [&](size_t slot, data::Document&) {
+    visitor.work = [](const data::Document& document, std::string& line) { line = document_line(document); };
+    visitor.take = [&](std::string& line, data::Document&) {
       const uint64_t hash = XXH3_64bits_withSeed(&number, sizeof number, options_.seed);
-      return all.add({hash, number++, std::move(lines[slot])});
+      return all.add({hash, number++, std::move(line)});
     };
     return visit(job, visitor, pool, events, stop_);
   }

@@ -43,17 +43,14 @@ uint32_t quantile(const std::vector<uint32_t>& sorted, double share) {
 
 Result<Json> survey(const Job& job, WorkerPool& pool, const Events& events, const std::stop_token& stop) {
   const auto languages = built_in_language_model();
-  std::vector<Measures> slots;
   Measures sum;
   std::vector<uint32_t> lengths;
   std::vector<uint64_t> hashes;
   std::map<std::string, uint64_t> by_language;
-  Visitor visitor;
+  Visitor<Measures> visitor;
   visitor.takes_text = false;
-  visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
-  visitor.work = [&](const data::Document& document, size_t slot) { slots[slot] = measure(document.text, *languages); };
-  visitor.take = [&](size_t slot, data::Document&) -> Status {
-    const Measures& m = slots[slot];
+  visitor.work = [&](const data::Document& document, Measures& m) { m = measure(document.text, *languages); };
+  visitor.take = [&](const Measures& m, data::Document&) -> Status {
     sum.bytes += m.bytes;
     sum.characters += m.characters;
     sum.words += m.words;
@@ -97,8 +94,8 @@ Result<Counts> sample(const Job& job, const SampleOptions& options, WorkerPool& 
   };
   std::priority_queue<Chosen> chosen;  // the largest hash on top: it goes first
   uint64_t order = 0;
-  Visitor visitor;
-  visitor.take = [&](size_t, data::Document& document) -> Status {
+  Visitor<> visitor;
+  visitor.take = [&](Nothing, data::Document& document) -> Status {
     const uint64_t hash = XXH3_64bits_withSeed(document.id_json.data(), document.id_json.size(), options.seed);
     if (chosen.size() == options.count && (options.count == 0 || hash >= chosen.top().hash)) return Done{};
     chosen.push({hash, order++, document_line(document)});

@@ -237,8 +237,8 @@ Result<Counts> synthesize(const Job& job, const SynthesisOptions& options, const
                           const Events& events, const std::stop_token& stop) {
   Synthesis work(job, options, complete, events);
   KEDGE_TRY(work.open());
-  Visitor visitor;
-  visitor.take = [&](size_t, data::Document& document) -> Status {
+  Visitor<> visitor;
+  visitor.take = [&](Nothing, data::Document& document) -> Status {
     if (stop.stop_requested()) return Error{ErrorKind::cancelled, "stopped; the same command goes on from here"};
     return work.add(document);
   };

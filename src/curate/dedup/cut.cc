@@ -12,15 +12,13 @@ namespace {
 constexpr size_t kWriteBytes = size_t{1} << 20;
 
 Status learn(RepeatFinder& finder, size_t pass, const Job& job, WorkerPool& pool, const std::stop_token& stop) {
-  std::vector<std::vector<Mark>> slots;
   uint32_t document = 0;
-  Visitor visitor;
+  Visitor<std::vector<Mark>> visitor;
   visitor.takes_text = false;
-  visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
-  visitor.work = [&](const data::Document& seen, size_t slot) { slots[slot] = finder.look(pass, seen.text); };
-  visitor.take = [&](size_t slot, data::Document&) -> Status {
+  visitor.work = [&](const data::Document& seen, std::vector<Mark>& marks) { marks = finder.look(pass, seen.text); };
+  visitor.take = [&](const std::vector<Mark>& marks, data::Document&) -> Status {
     if (document == UINT32_MAX) return Error{ErrorKind::unsupported, "more than 4 billion documents in one run"};
-    return finder.add(pass, document++, slots[slot]);
+    return finder.add(pass, document++, marks);
   };
   KEDGE_TRY(visit(job, visitor, pool, {}, stop));
   return finder.end_pass(pass);
@@ -47,8 +45,8 @@ Result<Counts> cut_repeats(const Job& job, const DedupOptions& options, WorkerPo
   for (size_t pass = 0; pass < finder->passes(); ++pass) KEDGE_TRY(learn(*finder, pass, job, pool, stop));
   std::string pending;
   uint32_t document = 0;
-  Visitor visitor;
-  visitor.take = [&](size_t, data::Document& seen) -> Status {
+  Visitor<> visitor;
+  visitor.take = [&](Nothing, data::Document& seen) -> Status {
     pending += line_of(seen, finder->edit_of(document++, seen.text), options);
     if (pending.size() < kWriteBytes) return Done{};
     KEDGE_TRY(file.write(pending));

@@ -11,18 +11,14 @@
 namespace kedge::curate {
 namespace {
 
-using TakeKeys = std::function<Status(DocumentKeys keys, std::string id)>;
+using TakeKeys = std::function<Status(DocumentKeys keys, std::string_view id)>;
 
 Result<Counts> visit_keys(const Job& job, const KeyMaker& maker, const TakeKeys& take, WorkerPool& pool,
                           const Events& events, const std::stop_token& stop) {
-  std::vector<DocumentKeys> slots;
-  Visitor visitor;
+  Visitor<DocumentKeys> visitor;
   visitor.takes_text = false;
-  visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
-  visitor.work = [&](const data::Document& document, size_t slot) { slots[slot] = maker.keys_of(document); };
-  visitor.take = [&](size_t slot, data::Document& document) {
-    return take(std::move(slots[slot]), std::move(document.id_json));
-  };
+  visitor.work = [&](const data::Document& document, DocumentKeys& keys) { keys = maker.keys_of(document); };
+  visitor.take = [&](DocumentKeys& keys, data::Document& document) { return take(std::move(keys), document.id_json); };
   return visit(job, visitor, pool, events, stop);
 }
 
@@ -43,7 +39,7 @@ Result<Counts> deduplicate_on_disk(const Job& job, const DedupOptions& options, 
   const std::filesystem::path shard = folder.path() / "shard-00000.jsonl";
   KEDGE_ASSIGN(KeyWriter writer, KeyWriter::create(shard));
   const KeyMaker maker(options);
-  const TakeKeys take = [&](const DocumentKeys& keys, const std::string& id) { return writer.add(keys, id); };
+  const TakeKeys take = [&](const DocumentKeys& keys, std::string_view id) { return writer.add(keys, id); };
   KEDGE_ASSIGN(const Counts counts, visit_keys(job, maker, take, pool, events, stop));
   KEDGE_TRY(writer.commit());
   KEDGE_ASSIGN(KeyLinks links, link_key_files({shard}, options, {folder.path(), identity_of(job)}, stop));
@@ -60,20 +56,13 @@ Result<Counts> deduplicate(const Job& job, const DedupOptions& options, WorkerPo
   if (options.on_disk || !options.index.empty()) return deduplicate_on_disk(job, options, pool, events, stop);
   const KeyMaker maker(options);
   MemoryKeys collected(maker.bands());
-  const TakeKeys take = [&](DocumentKeys keys, std::string id) {
-    return collected.add(std::move(keys), std::move(id));
-  };
+  const TakeKeys take = [&](DocumentKeys keys, std::string_view id) { return collected.add(std::move(keys), id); };
   KEDGE_ASSIGN(const Counts counts, visit_keys(job, maker, take, pool, events, stop));
   DedupOptions in_memory = options;
   in_memory.memory_bytes = UINT64_MAX;  // the keys are there already
   KEDGE_ASSIGN(UnionFind sets, link_documents(collected, in_memory, maker.bands(), {}, stop));
   const Clusters clusters = clusters_of(sets, collected.documents(), 0);
-  Ids ids;
-  for (const auto& [first, others] : clusters) {
-    ids.emplace(first, collected.ids()[first]);
-    for (const uint32_t other : others) ids.emplace(other, collected.ids()[other]);
-  }
-  KEDGE_TRY(write_clusters(job.output, clusters, ids));
+  KEDGE_TRY(write_clusters(job.output, clusters, [&](uint32_t document) { return collected.id(document); }));
   return counts;
 }
 

@@ -56,12 +56,13 @@ Result<KeyWriter> KeyWriter::create(const std::filesystem::path& output) {
   return KeyWriter(files, std::move(keys), std::move(offsets), std::move(shingles), std::move(ids));
 }
 
-Status KeyWriter::add(const DocumentKeys& keys, const std::string& id_json) {
+Status KeyWriter::add(const DocumentKeys& keys, std::string_view id_json) {
   KEDGE_TRY(keys_.write(keys.bands.empty() ? bytes_of({keys.hash.high, keys.hash.low}) : bytes_of(keys.bands)));
   KEDGE_TRY(shingles_.write(bytes_of(keys.shingles)));
   shingle_count_ += keys.shingles.size();
   KEDGE_TRY(offsets_.write(bytes_of({shingle_count_})));
-  return ids_.write(id_json + "\n");
+  KEDGE_TRY(ids_.write(id_json));
+  return ids_.write("\n");
 }
 
 Result<std::vector<data::WrittenFile>> KeyWriter::commit() {
@@ -149,20 +150,37 @@ Result<Ids> MappedKeys::ids_of(const Clusters& clusters) const {
 }
 
 Clusters clusters_of(UnionFind& sets, uint32_t documents, uint32_t first_new) {
-  Clusters clusters;
+  std::vector<uint32_t> others(documents);  // by a cluster's first document: how many; then which of `lists`
   for (uint32_t i = first_new; i < documents; ++i) {
-    const uint32_t first = sets.find(i);
-    if (first != i) clusters[first].push_back(i);
+    if (const uint32_t first = sets.find(i); first != i) ++others[first];
+  }
+  Clusters clusters;
+  std::vector<std::vector<uint32_t>*> lists;
+  for (uint32_t i = 0; i < documents; ++i) {
+    if (others[i] == 0) continue;
+    auto& list = clusters.emplace_hint(clusters.end(), i, std::vector<uint32_t>())->second;
+    list.reserve(others[i]);
+    others[i] = static_cast<uint32_t>(lists.size());
+    lists.push_back(&list);
+  }
+  for (uint32_t i = first_new; i < documents; ++i) {
+    if (const uint32_t first = sets.find(i); first != i) lists[others[first]]->push_back(i);
   }
   return clusters;
 }
 
 Status write_clusters(const std::filesystem::path& path, const Clusters& clusters, const Ids& ids) {
+  return write_clusters(path, clusters, [&](uint32_t document) -> std::string_view { return ids.at(document); });
+}
+
+Status write_clusters(const std::filesystem::path& path, const Clusters& clusters,
+                      const std::function<std::string_view(uint32_t document)>& id_of) {
   KEDGE_ASSIGN(data::LineFile file, data::LineFile::create(path));
+  std::string line;
   for (const auto& [first, others] : clusters) {
-    std::string line = "{\"keep\":" + ids.at(first) + ",\"ids\":[" + ids.at(first);
-    for (const uint32_t other : others) line += "," + ids.at(other);
-    KEDGE_TRY(file.write(line + "]}\n"));
+    line.assign("{\"keep\":").append(id_of(first)).append(",\"ids\":[").append(id_of(first));
+    for (const uint32_t other : others) line.append(",").append(id_of(other));
+    KEDGE_TRY(file.write(line.append("]}\n")));
   }
   return file.commit();
 }

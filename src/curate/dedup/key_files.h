@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -29,7 +31,7 @@ KeyFiles key_files_of(const std::filesystem::path& output);
 class KeyWriter {
  public:
   static Result<KeyWriter> create(const std::filesystem::path& output);
-  Status add(const DocumentKeys& keys, const std::string& id_json);
+  Status add(const DocumentKeys& keys, std::string_view id_json);
   /// The files, by their names.
   Result<std::vector<data::WrittenFile>> commit();
 
@@ -87,5 +89,7 @@ Clusters clusters_of(UnionFind& sets, uint32_t documents, uint32_t first_new);
 
 /// One line a cluster: {"keep":ID,"ids":[ID,...]}.
 Status write_clusters(const std::filesystem::path& path, const Clusters& clusters, const Ids& ids);
+Status write_clusters(const std::filesystem::path& path, const Clusters& clusters,
+                      const std::function<std::string_view(uint32_t document)>& id_of);
 
 }  // namespace kedge::curate

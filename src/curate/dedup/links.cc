@@ -1,6 +1,7 @@
 #include "curate/dedup/links.h"
 
 #include <algorithm>
+#include <bit>
 #include <unordered_set>
 
 #include "curate/dedup/record_sorter.h"
@@ -14,15 +15,44 @@ constexpr size_t kComparedBetween = 1 << 10;  // comparisons between two calls o
 constexpr size_t kComparedMax = 1 << 20;      // pairs that are remembered
 constexpr size_t kAllPairsMax = 256;          // a larger bucket is compared along its order, not each with each
 
-void link_equal(const KeyStore& store, UnionFind& sets) {
-  std::vector<std::pair<TextHash, uint32_t>> sorted;
-  sorted.reserve(store.documents());
-  for (uint32_t i = 0; i < store.documents(); ++i) {
-    if (store.hash(i) != TextHash()) sorted.emplace_back(store.hash(i), i);
+uint64_t bits_of(uint64_t key) {
+  return key;
+}
+uint64_t bits_of(const TextHash& key) {
+  return key.high;
+}
+
+/// Tells documents of equal keys, which come ascending, from others.
+template <typename Key>
+class KeyTable {
+ public:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  explicit KeyTable(uint32_t documents)
+      : keys_(documents), firsts_(std::bit_ceil(uint64_t{2} * std::max(documents, 1U)), kNone) {}
+
+  void clear() { std::ranges::fill(firsts_, kNone); }
+  /// The first document of this key: `document`, where there was none.
+  uint32_t first_of(const Key& key, uint32_t document) {
+    constexpr uint64_t kGolden = 0x9E3779B97F4A7C15;  // spreads keys that differ in few bits (Knuth, TAOCP 3, 6.4)
+    const size_t mask = firsts_.size() - 1;
+    keys_[document] = key;
+    for (size_t at = bits_of(key) * kGolden >> (64 - std::countr_zero(firsts_.size()));; at = (at + 1) & mask) {
+      if (firsts_[at] == kNone) firsts_[at] = document;
+      if (keys_[firsts_[at]] == key) return firsts_[at];
+    }
   }
-  std::sort(sorted.begin(), sorted.end());
-  for (size_t i = 1; i < sorted.size(); ++i) {
-    if (sorted[i - 1].first == sorted[i].first) sets.unite(sorted[i - 1].second, sorted[i].second);
+
+ private:
+  std::vector<Key> keys_;         // of documents that came
+  std::vector<uint32_t> firsts_;  // by place; at most half are taken
+};
+
+void link_equal(const KeyStore& store, UnionFind& sets) {
+  KeyTable<TextHash> table(store.documents());
+  for (uint32_t i = 0; i < store.documents(); ++i) {
+    const TextHash hash = store.hash(i);
+    if (hash != TextHash()) sets.unite(table.first_of(hash, i), i);
   }
 }
 
@@ -32,39 +62,62 @@ class Linker {
   Linker(const KeyStore& store, const DedupOptions& options, UnionFind& sets)
       : store_(store), options_(options), sets_(sets) {}
 
-  void band(size_t band) {
-    sorted_.clear();
-    for (uint32_t i = 0; i < store_.documents(); ++i) {
-      if (i % kKeysBetween == 0) store_.let_go();
-      sorted_.emplace_back(store_.key(i, band), i);
-    }
-    store_.let_go();
-    std::sort(sorted_.begin(), sorted_.end());
-    for (size_t begin = 0; begin < sorted_.size();) {
-      size_t end = begin + 1;
-      while (end < sorted_.size() && sorted_[end].first == sorted_[begin].first) ++end;
-      bucket(std::span(sorted_).subspan(begin, end - begin));
-      begin = end;
+  void bands(size_t count, const std::stop_token& stop) {
+    KeyTable<uint64_t> table(store_.documents());
+    for (size_t band = 0; band < count && !stop.stop_requested(); ++band) {
+      table.clear();
+      if (options_.verify) {
+        compare_band(table, band);
+      } else {
+        each_key(band, [&](uint64_t key, uint32_t i) { sets_.unite(table.first_of(key, i), i); });
+      }
     }
   }
 
   /// Documents of one key, ascending.
-  void bucket(std::span<const std::pair<uint64_t, uint32_t>> members) {
+  void bucket(std::span<const uint32_t> members) {
     if (!options_.verify) {
-      for (size_t i = 1; i < members.size(); ++i) sets_.unite(members[0].second, members[i].second);
+      for (size_t i = 1; i < members.size(); ++i) sets_.unite(members[0], members[i]);
       return;
     }
     const size_t reach = members.size() <= kAllPairsMax ? members.size() : 16;
     for (size_t i = 0; i < members.size(); ++i) {
       for (size_t k = i + 1; k < std::min(members.size(), i + reach); ++k) {
-        compare(members[i].second, members[k].second);
+        compare(members[i], members[k]);
       }
     }
     if (members.size() <= kAllPairsMax) return;
-    for (size_t i = 1; i < members.size(); ++i) compare(members[0].second, members[i].second);
+    for (size_t i = 1; i < members.size(); ++i) compare(members[0], members[i]);
   }
 
  private:
+  template <typename Take>
+  void each_key(size_t band, const Take& take) const {
+    for (uint32_t i = 0; i < store_.documents(); ++i) {
+      if (i % kKeysBetween == 0) store_.let_go();
+      take(store_.key(i, band), i);
+    }
+    store_.let_go();
+  }
+
+  /// Documents of a key are chained, then each chain is a bucket.
+  void compare_band(KeyTable<uint64_t>& table, size_t band) {
+    constexpr uint32_t kNone = KeyTable<uint64_t>::kNone;
+    std::vector<uint32_t> next(store_.documents(), kNone), last(store_.documents(), kNone);
+    each_key(band, [&](uint64_t key, uint32_t i) {
+      const uint32_t first = table.first_of(key, i);
+      if (first != i) next[last[first]] = i;
+      last[first] = i;
+    });
+    std::vector<uint32_t> members;
+    for (uint32_t first = 0; first < store_.documents(); ++first) {
+      if (last[first] == kNone || next[first] == kNone) continue;  // none's first, or alone
+      members.clear();
+      for (uint32_t i = first; i != kNone; i = next[i]) members.push_back(i);
+      bucket(members);
+    }
+  }
+
   void compare(uint32_t a, uint32_t b) {
     if (sets_.find(a) == sets_.find(b)) return;
     if (compared_.size() >= kComparedMax) compared_.clear();  // comparing again changes nothing
@@ -80,9 +133,12 @@ class Linker {
   const KeyStore& store_;
   const DedupOptions& options_;
   UnionFind& sets_;
-  std::vector<std::pair<uint64_t, uint32_t>> sorted_;
   std::unordered_set<uint64_t> compared_;
 };
+
+Error stopped() {
+  return Error{ErrorKind::cancelled, "stopped; no output was written"};
+}
 
 struct RecordFiles {
   const std::filesystem::path& folder;
@@ -92,11 +148,10 @@ struct RecordFiles {
 /// The same links, records of all bands at once.
 Status link_by_files(const KeyStore& store, const DedupOptions& options, size_t bands, const RecordFiles& files,
                      UnionFind& sets) {
-  const Error stopped{ErrorKind::cancelled, "stopped; no output was written"};
   RecordSorter sorter(files.folder, options.memory_bytes);
   for (uint32_t i = 0; i < store.documents(); ++i) {
     if (i % kKeysBetween == 0) {
-      if (files.stop.stop_requested()) return stopped;
+      if (files.stop.stop_requested()) return stopped();
       store.let_go();
     }
     if (bands == 0 && store.hash(i) != TextHash()) {
@@ -105,12 +160,12 @@ Status link_by_files(const KeyStore& store, const DedupOptions& options, size_t 
     for (size_t band = 0; band < bands; ++band) KEDGE_TRY(sorter.add({store.key(i, band), band, i}));
   }
   Linker linker(store, options, sets);
-  std::vector<std::pair<uint64_t, uint32_t>> members;
+  std::vector<uint32_t> members;
   return sorter.runs([&](std::span<const KeyRecord> run) -> Status {
-    if (files.stop.stop_requested()) return stopped;
+    if (files.stop.stop_requested()) return stopped();
     if (run.size() == 1) return Done{};
     members.clear();
-    for (const KeyRecord& record : run) members.emplace_back(record.high, static_cast<uint32_t>(record.value));
+    for (const KeyRecord& record : run) members.push_back(static_cast<uint32_t>(record.value));
     linker.bucket(members);
     return Done{};
   });
@@ -121,7 +176,7 @@ Status link_by_files(const KeyStore& store, const DedupOptions& options, size_t 
 Result<UnionFind> link_documents(const KeyStore& store, const DedupOptions& options, size_t bands,
                                  const std::filesystem::path& spill, const std::stop_token& stop) {
   UnionFind sets(store.documents());
-  if (store.documents() * sizeof(KeyRecord) > options.memory_bytes) {
+  if (store.documents() * kLinkBytes > options.memory_bytes) {
     KEDGE_TRY(link_by_files(store, options, bands, RecordFiles{spill, stop}, sets));
     return sets;
   }
@@ -130,10 +185,8 @@ Result<UnionFind> link_documents(const KeyStore& store, const DedupOptions& opti
     return sets;
   }
   Linker linker(store, options, sets);
-  for (size_t band = 0; band < bands; ++band) {
-    if (stop.stop_requested()) return Error{ErrorKind::cancelled, "stopped; no output was written"};
-    linker.band(band);
-  }
+  linker.bands(bands, stop);
+  if (stop.stop_requested()) return stopped();
   return sets;
 }
 

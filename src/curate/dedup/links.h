@@ -30,9 +30,11 @@ class KeyStore {
   virtual void let_go() const {}
 };
 
+constexpr uint64_t kLinkBytes = 32;  // of a document, at most, while those of equal keys are found
+
 /// Equal texts, or documents that share a band's key (with verify: and are as similar as asked for). Memory: 4 bytes a
-/// document, and 16 (exact: 24) while one band is sorted; where that is more than options.memory_bytes, records are
-/// sorted by way of files in `spill`, with the same result. Fails with cancelled or as RecordSorter does.
+/// document, and kLinkBytes; where these are more than options.memory_bytes, records are sorted by way of files in
+/// `spill`, with the same result. Fails with cancelled or as RecordSorter does.
 Result<UnionFind> link_documents(const KeyStore& store, const DedupOptions& options, size_t bands,
                                  const std::filesystem::path& spill, const std::stop_token& stop);
 

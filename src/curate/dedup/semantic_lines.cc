@@ -34,19 +34,17 @@ using TakeVector = std::function<Status(const std::vector<float>& vector, const 
 
 Result<Counts> visit_vectors(const Job& job, const VectorSource& source, const TakeVector& take, WorkerPool& pool,
                              const Events& events, const std::stop_token& stop) {
-  std::vector<std::vector<float>> slots;
-  Visitor visitor;
+  Visitor<std::vector<float>> visitor;
   visitor.takes_text = false;
-  visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
-  visitor.attempt = [&](const data::Document& document, size_t slot) -> Status {
-    KEDGE_ASSIGN(slots[slot], source.vector_of(document.text, document.line));
-    if (slots[slot].empty()) {
+  visitor.attempt = [&](const data::Document& document, std::vector<float>& vector) -> Status {
+    KEDGE_ASSIGN(vector, source.vector_of(document.text, document.line));
+    if (vector.empty()) {
       return Error{ErrorKind::corrupt_data,
                    fmt::format("id {}: found no numbers in '{}', expected an embedding in each line of JSON (kedge "
                                "embed makes them); name its member with --vector-field",
                                document.id_json, source.field)};
     }
-    if (!normalize(slots[slot])) {
+    if (!normalize(vector)) {
       return Error{ErrorKind::corrupt_data,
                    fmt::format("id {}: found an embedding whose length is 0 or not finite, expected a finite one "
                                "above 0",
@@ -54,7 +52,9 @@ Result<Counts> visit_vectors(const Job& job, const VectorSource& source, const T
     }
     return Done{};
   };
-  visitor.take = [&](size_t slot, data::Document& document) { return take(slots[slot], document.id_json); };
+  visitor.take = [&](const std::vector<float>& vector, data::Document& document) {
+    return take(vector, document.id_json);
+  };
   return visit(job, visitor, pool, events, stop);
 }
 

@@ -5,6 +5,7 @@
 #include "curate/annotate.h"
 #include "curate/dedup/bloom_filter.h"
 #include "curate/dedup/keys.h"
+#include "curate/dedup/links.h"
 #include "curate/dedup/record_sorter.h"
 #include "curate/dedup/repeats.h"
 #include "curate/dedup/vectors.h"
@@ -13,7 +14,7 @@ namespace kedge::curate {
 namespace {
 
 constexpr double kRecordBytes = sizeof(KeyRecord);
-constexpr double kUnionBytes = 4, kBandBytes = 16, kHashBytes = 24, kRangeBytes = 12, kIdBytes = 16;
+constexpr double kUnionBytes = 4, kRangeBytes = 12, kIdBytes = 16;
 constexpr double kDimensionsAssumed = 1024;  // where embeddings are made by later stages
 
 /// Of records that are sorted: what is held, and what lies on disk where that is not all.
@@ -29,9 +30,8 @@ DedupNeed keys_need(const SampledStage& sampled, const DedupOptions& options) {
   const double documents = sampled.documents;
   const double keys = documents * static_cast<double>(bands == 0 ? 16 : 8 * bands) +
                       (options.verify ? 8 * sampled.words : 0) + documents * (8 + kIdBytes);
-  DedupNeed need{static_cast<uint64_t>(documents * (kUnionBytes + (bands == 0 ? kHashBytes : kBandBytes))),
-                 static_cast<uint64_t>(keys)};
-  if (documents * kRecordBytes <= static_cast<double>(options.memory_bytes)) return need;
+  DedupNeed need{static_cast<uint64_t>(documents * (kUnionBytes + kLinkBytes)), static_cast<uint64_t>(keys)};
+  if (documents * kLinkBytes <= static_cast<double>(options.memory_bytes)) return need;
   const DedupNeed sorted =
       sorted_need(documents * static_cast<double>(std::max<size_t>(bands, 1)), options.memory_bytes);
   return {static_cast<uint64_t>(documents * kUnionBytes) + sorted.memory_bytes, need.disk_bytes + sorted.disk_bytes};
@@ -52,23 +52,21 @@ Result<Found> look_through(const SampledStage& sampled, const DedupOptions& opti
   const Job job{{sampled.output}, {}, sampled.fields, true};
   Found found;
   for (size_t pass = 0; pass < finder->passes(); ++pass) {
-    std::vector<std::vector<Mark>> slots;
-    double marks = 0;
+    double in_pass = 0;
     uint32_t document = 0;
-    Visitor visitor;
-    visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
-    visitor.work = [&](const data::Document& seen, size_t slot) { slots[slot] = finder->look(pass, seen.text); };
-    visitor.take = [&](size_t slot, data::Document&) {
-      marks += static_cast<double>(slots[slot].size());
-      return finder->add(pass, document++, slots[slot]);
+    Visitor<std::vector<Mark>> visitor;
+    visitor.work = [&](const data::Document& seen, std::vector<Mark>& marks) { marks = finder->look(pass, seen.text); };
+    visitor.take = [&](const std::vector<Mark>& marks, data::Document&) {
+      in_pass += static_cast<double>(marks.size());
+      return finder->add(pass, document++, marks);
     };
     KEDGE_TRY(visit(job, visitor, pool, {}, stop));
     KEDGE_TRY(finder->end_pass(pass));
-    found.marks = std::max(found.marks, marks);
+    found.marks = std::max(found.marks, in_pass);
   }
   uint32_t document = 0;
-  Visitor visitor;
-  visitor.take = [&](size_t, data::Document& seen) -> Status {
+  Visitor<> visitor;
+  visitor.take = [&](Nothing, data::Document& seen) -> Status {
     found.cuts += static_cast<double>(finder->edit_of(document++, seen.text).cuts.size());
     return Done{};
   };

@@ -27,11 +27,11 @@ Result<std::optional<Found>> find_in(const data::Input& input, const Stage& stag
   std::string quoted;
   data::append_json_string(quoted, id);
   std::optional<Found> found;
-  Visitor visitor;
+  Visitor<> visitor;
   if (stage.extracts) {
     visitor.read_page = [&](const data::Record& record) { return stage.steps.front()->read_page(record); };
   }
-  visitor.take = [&](size_t, data::Document& document) -> Status {
+  visitor.take = [&](Nothing, data::Document& document) -> Status {
     if (document.id_json != quoted && document.id_json != id) return Done{};
     found = Found{std::move(document), input.path};
     return Error{ErrorKind::cancelled, "found"};

@@ -16,16 +16,14 @@ class Cutting {
 
   Status learn(size_t pass) {
     uint32_t document = 0;
-    std::vector<std::vector<Mark>> slots;
-    Visitor visitor;
+    Visitor<std::vector<Mark>> visitor;
     visitor.takes_text = false;
-    visitor.begin_batch = [&](size_t count) { slots.assign(count, {}); };
-    visitor.work = [&](const data::Document& seen, size_t slot) { slots[slot] = finder_.look(pass, seen.text); };
-    visitor.take = [&](size_t slot, data::Document&) -> Status {
+    visitor.work = [&](const data::Document& seen, std::vector<Mark>& marks) { marks = finder_.look(pass, seen.text); };
+    visitor.take = [&](const std::vector<Mark>& marks, data::Document&) -> Status {
       if (document == UINT32_MAX) {
         return Error{ErrorKind::unsupported, "more than 4 billion documents in one deduplication"};
       }
-      return finder_.add(pass, document++, slots[slot]);
+      return finder_.add(pass, document++, marks);
     };
     for (const auto& output : job_.outputs) KEDGE_TRY(visit(walk_of(output), visitor, pool_, {}, stop_));
     return finder_.end_pass(pass);
@@ -35,8 +33,8 @@ class Cutting {
     for (size_t i = 0; i < job_.outputs.size(); ++i) {
       KEDGE_ASSIGN(data::LineFile file, data::LineFile::create(job_.duplicates[i]));
       KEDGE_ASSIGN(data::LineFile ids, data::LineFile::create(removed_ids_of(job_.duplicates[i])));
-      Visitor visitor;
-      visitor.take = [&](size_t, data::Document& seen) -> Status {
+      Visitor<> visitor;
+      visitor.take = [&](Nothing, data::Document& seen) -> Status {
         const std::string line = line_of(seen);
         if (line.empty()) return Done{};
         KEDGE_TRY(ids.write(seen.id_json + "\n"));

@@ -136,7 +136,7 @@ class RowsRun {
     KEDGE_ASSIGN(UnionFind sets, link_documents(keys, in_memory, bands, options_.spill, stop_));
     for (uint32_t i = 0; i < keys.documents(); ++i) {
       const uint32_t first = sets.find(i);
-      if (first != i) removals_.emplace(rows[i], Removal{keys.ids()[first], {}});
+      if (first != i) removals_.emplace(rows[i], Removal{std::string(keys.id(first)), {}});
     }
     return Done{};
   }

@@ -30,7 +30,8 @@ struct Part {
   std::vector<float> vector;  // of unit length; empty: there is none
 };
 
-struct Slot {
+/// What became of a record.
+struct Worked {
   size_t bytes = 0;  // of the text as it came
   Outcome removal;   // where deduplication comes before the steps
   uint64_t number = 0;
@@ -67,46 +68,37 @@ class ShardRun {
     return job_.rejects.empty() || stage_.after_dedup ? Status(Done{}) : open_rejects();
   }
 
-  void begin(size_t slots) {
-    before_ += slots_.size();
-    slots_.clear();
-    slots_.resize(slots);
-  }
-
-  void work(data::Document& document, size_t index) {
-    Slot& slot = slots_[index];
-    slot.bytes = document.text.size();
-    if (job_.numbered) slot.number = number_in(document.line);
-    if (job_.number_documents && !job_.number_rows) document.number = before_ + index + 1;
+  void work(data::Document& document, Worked& worked) const {
+    worked.bytes = document.text.size();
+    if (job_.numbered) worked.number = number_in(document.line);
     const Removal* const removal = removal_of(document);
-    if (stage_.after_dedup) slot.removal = remove_duplicate(document, removal, stage_.before);
-    if (!slot.removal.keep) {
-      slot.parts.push_back({.kept = false, .text = beginning_of(document.text, kSampleBytes)});
+    if (stage_.after_dedup) worked.removal = remove_duplicate(document, removal, stage_.before);
+    if (!worked.removal.keep) {
+      worked.parts.push_back({.kept = false, .text = beginning_of(document.text, kSampleBytes)});
     } else if (removal != nullptr && removal->pieces.size() > 1) {
       const data::Document whole = document;
       for (size_t i = 0; i < removal->pieces.size(); ++i) {
         make_piece(document, whole, *removal, i);
-        slot.parts.push_back(work_on(document, true, true));
+        worked.parts.push_back(work_on(document, true, true));
       }
       document.id_json = whole.id_json;
     } else {
-      slot.parts.push_back(work_on(document, slot.removal.changed, false));
+      worked.parts.push_back(work_on(document, worked.removal.changed, false));
     }
   }
 
-  Status take(size_t index, const data::Document& document) {
-    const Slot& slot = slots_[index];
-    statistics_.bytes_in += slot.bytes;
-    statistics_.lengths_in.add(std::log10(static_cast<double>(slot.bytes) + 1));
-    if (stage_.after_dedup) count(0, slot.removal, document.id_json, slot.parts.front().text);
+  Status take(const Worked& worked, const data::Document& document) {
+    statistics_.bytes_in += worked.bytes;
+    statistics_.lengths_in.add(std::log10(static_cast<double>(worked.bytes) + 1));
+    if (stage_.after_dedup) count(0, worked.removal, document.id_json, worked.parts.front().text);
     bool kept = false;
-    for (const Part& part : slot.parts) {
+    for (const Part& part : worked.parts) {
       KEDGE_TRY(take_part(part, part.id_json.empty() ? document.id_json : part.id_json));
       kept = kept || part.kept;
     }
-    if (kept && job_.numbered && slot.number != last_kept_) {
+    if (kept && job_.numbered && worked.number != last_kept_) {
       ++*statistics_.documents_kept;
-      last_kept_ = slot.number;
+      last_kept_ = worked.number;
     }
     return Done{};
   }
@@ -197,8 +189,6 @@ class ShardRun {
   const ShardJob& job_;
   std::vector<std::vector<ValueRange>> ranges_;
   StageStatistics statistics_;
-  std::vector<Slot> slots_;
-  uint64_t before_ = 0;     // records of the batches before
   uint64_t last_kept_ = 0;  // the number of the last document of which something was kept
   std::unique_ptr<data::DocumentFile> output_;
   std::optional<data::LineFile> rejects_;
@@ -315,14 +305,14 @@ Result<ShardResult> run_shard(const Stage& stage, const ShardJob& job, WorkerPoo
     if (rejecting.ok()) rejecting = run.reject(reject);
     if (events.on_reject) events.on_reject(reject);
   };
-  Visitor visitor;
+  Visitor<Worked> visitor;
   visitor.takes_text = false;
   if (stage.extracts) {
     visitor.read_page = [&](const data::Record& record) { return stage.steps.front()->read_page(record); };
   }
-  visitor.begin_batch = [&](size_t slots) { run.begin(slots); };
-  visitor.work = [&](data::Document& document, size_t slot) { run.work(document, slot); };
-  visitor.take = [&](size_t slot, data::Document& document) { return run.take(slot, document); };
+  visitor.counts_records = job.number_documents && !job.number_rows;
+  visitor.work = [&](data::Document& document, Worked& worked) { run.work(document, worked); };
+  visitor.take = [&](const Worked& worked, data::Document& document) { return run.take(worked, document); };
   Job walk{job.inputs, job.output, job.fields, true, job.records_enough};
   KEDGE_ASSIGN(const Counts counts, visit(walk, visitor, pool, watched, stop));
   KEDGE_TRY(std::move(rejecting));
