@@ -9,6 +9,7 @@ neighbour's work. The table has medians of the rounds' ratios with their spread.
 repeated until one thread takes --seconds. Run it with nothing else running.
 """
 import argparse
+import math
 import os
 import pathlib
 import statistics
@@ -51,12 +52,13 @@ def measure(arguments, stage):
         def run(threads, work="a"):
             return lambda: start(arguments.kedge, stage, path, folder / work, threads)
 
-        first = seconds(run(1))
-        if first < arguments.seconds:
+        taken = min(seconds(run(1)) for _ in range(2))  # the first reads from disk
+        while taken < arguments.seconds / 1.5:
             content = path.read_bytes()
             with path.open("ab") as file:  # ids come again, which no stage minds
-                for _ in range(int(arguments.seconds / first)):
+                for _ in range(math.ceil(arguments.seconds / taken) - 1):
                     file.write(content)
+            taken = seconds(run(1))
         two, apart, one_thread = [], [], []
         for _ in range(arguments.rounds):
             one, both, twice = seconds(run(1)), seconds(run(2)), seconds(run(1), run(1, "b"))
