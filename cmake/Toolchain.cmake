@@ -10,6 +10,7 @@ target_include_directories(kedge_flags INTERFACE ${CMAKE_SOURCE_DIR}/include ${C
 if(KEDGE_SANITIZE)
   target_compile_options(kedge_flags INTERFACE -fsanitize=${KEDGE_SANITIZE} -fno-sanitize-recover=all -g1)
   target_link_options(kedge_flags INTERFACE -fsanitize=${KEDGE_SANITIZE})
+  target_compile_definitions(kedge_flags INTERFACE XXH_NO_INLINE_HINTS=1)  # -Og cannot do what they demand
   if(KEDGE_SANITIZE MATCHES "address" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # These look at every use of a pointer and double the time to compile. A null or stray pointer that is read or
     # written ends the program under AddressSanitizer all the same; the fuzz preset (Clang) has all checks.

@@ -75,26 +75,26 @@ void add_semantic(CLI::App& command, DedupCommand& options) {
 void register_curate_dedup(Commands& commands, CLI::App& curate) {
   auto options = std::make_shared<DedupCommand>();
   CLI::App* command = commands.add_to(curate, "dedup", "clusters of documents that are equal or nearly so", [options] {
-    return run_curate(options->common,
-                      [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
-                          const std::stop_token& stop) -> Result<curate::Counts> {
-                        if (options->settings.method == curate::DedupMethod::semantic) {
-                          if (!options->embedding_model.empty()) {
-                            KEDGE_ASSIGN(options->vectors.model, curate::open_text_model(options->embedding_model));
-                          }
-                          curate::DedupOptions& settings = options->settings;
-                          settings.semantic.memory_bytes = settings.memory_bytes;
-                          return curate::deduplicate_by_vectors(job, options->vectors, settings.semantic,
-                                                                settings.on_disk, pool, events, stop);
-                        }
-                        const bool cuts = curate::cuts_texts(options->settings.method);
-                        if (cuts && !options->settings.index.empty()) {
-                          return Result<curate::Counts>(
-                              Error{ErrorKind::invalid_input, "--index: only --method exact and fuzzy have one"});
-                        }
-                        return (cuts ? curate::cut_repeats : curate::deduplicate)(job, options->settings, pool, events,
-                                                                                  stop);
-                      });
+    return run_curate(
+        options->common,
+        [&](const curate::Job& job, WorkerPool& pool, const curate::Events& events,
+            const std::stop_token& stop) -> Result<curate::Counts> {
+          if (options->settings.method == curate::DedupMethod::semantic) {
+            if (!options->embedding_model.empty()) {
+              KEDGE_ASSIGN(options->vectors.model, curate::open_text_model(options->embedding_model));
+            }
+            curate::DedupOptions& settings = options->settings;
+            settings.semantic.memory_bytes = settings.memory_bytes;
+            return curate::deduplicate_by_vectors(job, options->vectors, settings.semantic, settings.on_disk, pool,
+                                                  events, stop);
+          }
+          const bool cuts = curate::cuts_texts(options->settings.method);
+          if (!curate::has_index(options->settings.method) && !options->settings.index.empty()) {
+            return Result<curate::Counts>(Error{
+                ErrorKind::invalid_input, "--index: only --method exact, fuzzy, sentence and paragraph have one"});
+          }
+          return (cuts ? curate::cut_repeats : curate::deduplicate)(job, options->settings, pool, events, stop);
+        });
   });
   std::map<std::string, curate::DedupMethod> methods;
   for (const auto& [name, method] : curate::kDedupMethods) methods.emplace(name, method);
@@ -124,7 +124,11 @@ void register_curate_dedup(Commands& commands, CLI::App& curate) {
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   command->add_option("--index", options->settings.index,
-                      "exact, fuzzy: folder with the keys of earlier runs; this one's are added");
+                      "exact, fuzzy, sentence, paragraph: folder with what earlier runs saw; this one's is added");
+  command
+      ->add_option("--only-dedup-in-index", options->settings.only_in_index,
+                   "sentence, paragraph: with earlier runs in the index, what repeats within this one alone stays")
+      ->capture_default_str();
   command
       ->add_option_function<uint64_t>(
           "--max-memory",

@@ -61,12 +61,15 @@ WikiSite site_of(std::string_view header) {
   WikiSite site;
   const std::string base = text_of(element(header, "base"));
   site.address = base.substr(0, base.rfind('/') + 1);
-  for (size_t at = header.find("<namespace "); at != std::string_view::npos; at = header.find("<namespace ", at + 1)) {
-    const std::string_view rest = header.substr(at);
-    const size_t key = rest.find("key=\"");
-    if (key == std::string_view::npos) break;
-    const std::string_view number = rest.substr(key + 5, rest.find('"', key + 5) - key - 5);
-    const std::string name = text_of(element(rest.substr(0, rest.find('\n')), "namespace"));
+  constexpr std::string_view kBegin = "<namespace ";
+  for (size_t at = header.find(kBegin), next = 0; at != std::string_view::npos; at = next) {
+    next = header.find(kBegin, at + 1);
+    const std::string_view one = header.substr(at, next - at);
+    const std::string_view line = one.substr(0, one.find('\n'));
+    const size_t key = line.find("key=\"");
+    if (key == std::string_view::npos) continue;
+    const std::string_view number = line.substr(key + 5, line.find('"', key + 5) - key - 5);
+    const std::string name = text_of(element(line, "namespace"));
     if (name.empty()) continue;
     if (number == "6" || number == "-2") site.names.media.push_back(name);
     if (number == "14") site.names.category.push_back(name);

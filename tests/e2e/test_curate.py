@@ -111,6 +111,14 @@ class Curate(unittest.TestCase):
         self.assertEqual(rows[1]["cut"], [[2, 2 + len(STORY)]])
         _, rows, _ = self.run_command([source, source], "dedup", "--method", "paragraph")
         self.assertEqual([row["keep"] for row in rows], [True, True, False, False])
+        index = ("dedup", "--method", "paragraph", "--index", self.path("index"))
+        self.run_command([source], *index)
+        other = self.write("e.jsonl", [{"id": "c", "text": f"New.\n{STORY}"}, {"id": "d", "text": "New."}])
+        for _ in range(2):  # the same command again is the same run
+            _, rows, _ = self.run_command([other], *index)
+            self.assertEqual([(row["text"], row["keep"]) for row in rows], [("New.\n", True), ("New.", True)])
+        _, rows, _ = self.run_command([other, source], *index, "--only-dedup-in-index", "false")
+        self.assertEqual([row["keep"] for row in rows], [False, False, False, False])
         saved = self.path("filter")
         self.run_command([source], "dedup", "--method", "bloom", "--by", "document", "--save", saved)
         _, rows, _ = self.run_command([source], "dedup", "--method", "bloom", "--by", "document", "--load", saved,

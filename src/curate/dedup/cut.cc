@@ -41,7 +41,7 @@ Result<Counts> cut_repeats(const Job& job, const DedupOptions& options, WorkerPo
                            const std::stop_token& stop) {
   KEDGE_ASSIGN(AtomicFile file, AtomicFile::create(job.output));
   const std::filesystem::path folder = job.output.has_parent_path() ? job.output.parent_path() : ".";
-  KEDGE_ASSIGN(const auto finder, make_repeat_finder(options, folder));
+  KEDGE_ASSIGN(const auto finder, make_repeat_finder(options, {folder, identity_of(job)}));
   for (size_t pass = 0; pass < finder->passes(); ++pass) KEDGE_TRY(learn(*finder, pass, job, pool, stop));
   std::string pending;
   uint32_t document = 0;

@@ -22,17 +22,6 @@ Result<Counts> visit_keys(const Job& job, const KeyMaker& maker, const TakeKeys&
   return visit(job, visitor, pool, events, stop);
 }
 
-/// What makes a run this one: the same command again is the same run.
-std::string identity_of(const Job& job) {
-  std::error_code code;
-  std::string identity = std::filesystem::absolute(job.output, code).lexically_normal().string();
-  for (const auto& input : job.inputs) {
-    identity += " " + std::filesystem::absolute(input.path, code).lexically_normal().string() + " " +
-                std::to_string(std::filesystem::file_size(input.path, code));
-  }
-  return identity;
-}
-
 Result<Counts> deduplicate_on_disk(const Job& job, const DedupOptions& options, WorkerPool& pool, const Events& events,
                                    const std::stop_token& stop) {
   const WorkFolder folder(job.output.string() + ".tmp-keys");

@@ -60,7 +60,9 @@ struct DedupOptions {
   std::shared_ptr<const TaskRemoval> tasks;  // decontaminate/task_finder.h
   SemanticOptions semantic;
   SemanticSource embeddings;    // semantic, in pipelines
-  std::filesystem::path index;  // exact, fuzzy: a folder with the keys of earlier runs, to which this one's are added
+  std::filesystem::path index;  // a folder with what earlier runs saw, to which this one's is added; unless semantic,
+                                // substring or bloom
+  bool only_in_index = true;    // sentence, paragraph: what repeats within this run alone stays, where earlier ones are
   bool on_disk = false;         // deduplicate: keys are kept in files beside the output
   uint64_t memory_bytes = uint64_t{1} << 30;  // of records held before they are spilled
 };

@@ -12,8 +12,9 @@
 
 namespace kedge::curate {
 
-/// DataTrove's SentenceDedup (runs of sentences of its simplified text), or CCNet's paragraphs. One pass.
-std::unique_ptr<RepeatFinder> make_unit_finder(const DedupOptions& options, const std::filesystem::path& folder);
+/// DataTrove's SentenceDedup (runs of sentences of its simplified text), or CCNet's paragraphs. One pass. Fails as
+/// IndexRuns::open does.
+Result<std::unique_ptr<RepeatFinder>> make_unit_finder(const DedupOptions& options, const LinkPlace& place);
 /// Lee et al. 2022 over bytes of UTF-8: whatever stood before for `length` bytes. Two passes.
 std::unique_ptr<RepeatFinder> make_substring_finder(const DedupOptions& options, const std::filesystem::path& folder);
 

@@ -7,16 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "curate/dedup/index_runs.h"
 #include "curate/dedup/key_files.h"
 #include "curate/dedup/union_find.h"
 #include "kedge/result.h"
 
 namespace kedge::curate {
-
-struct LinkPlace {
-  std::filesystem::path spill;  // a folder for records that memory does not hold
-  std::string identity;         // of the run: the same one again is compared with what was there before it
-};
 
 struct KeyLinks {
   std::unique_ptr<MappedKeys> keys;  // of earlier runs, then of `outputs`

@@ -7,16 +7,20 @@
 
 namespace kedge::curate {
 
+bool has_index(DedupMethod method) {
+  return method == DedupMethod::exact || method == DedupMethod::fuzzy || method == DedupMethod::sentence ||
+         method == DedupMethod::paragraph;
+}
+
 bool cuts_texts(DedupMethod method) {
   return method != DedupMethod::exact && method != DedupMethod::fuzzy && method != DedupMethod::semantic;
 }
 
-Result<std::unique_ptr<RepeatFinder>> make_repeat_finder(const DedupOptions& options,
-                                                         const std::filesystem::path& folder) {
-  if (options.method == DedupMethod::substring) return make_substring_finder(options, folder);
-  if (options.method == DedupMethod::bloom) return make_bloom_finder(options, folder);
+Result<std::unique_ptr<RepeatFinder>> make_repeat_finder(const DedupOptions& options, const LinkPlace& place) {
+  if (options.method == DedupMethod::substring) return make_substring_finder(options, place.spill);
+  if (options.method == DedupMethod::bloom) return make_bloom_finder(options, place.spill);
   if (options.method == DedupMethod::tasks) return make_task_finder(options.tasks);
-  return make_unit_finder(options, folder);
+  return make_unit_finder(options, place);
 }
 
 std::string without(std::string_view text, std::span<const ByteSpan> cuts) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "curate/dedup/deduplicate.h"
+#include "curate/dedup/index_runs.h"
 #include "curate/dedup/units.h"
 #include "kedge/result.h"
 
@@ -46,11 +47,12 @@ class RepeatFinder {
 
 /// Whether a method cuts texts instead of clustering documents.
 bool cuts_texts(DedupMethod method);
+/// Whether a method can compare with an index of earlier runs.
+bool has_index(DedupMethod method);
 
-/// Spills into `folder`, holding at most options.memory_bytes of records. Fails with not_found or corrupt_data (a Bloom
-/// filter's file). REQUIRES: cuts_texts(options.method).
-Result<std::unique_ptr<RepeatFinder>> make_repeat_finder(const DedupOptions& options,
-                                                         const std::filesystem::path& folder);
+/// Spills into `place.spill`, holding at most options.memory_bytes of records. Fails with not_found or corrupt_data (a
+/// Bloom filter's file), or as IndexRuns::open does. REQUIRES: cuts_texts(options.method).
+Result<std::unique_ptr<RepeatFinder>> make_repeat_finder(const DedupOptions& options, const LinkPlace& place);
 
 /// REQUIRES: fit(cuts, text).
 std::string without(std::string_view text, std::span<const ByteSpan> cuts);

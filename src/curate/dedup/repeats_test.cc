@@ -28,7 +28,7 @@ class Repeats : public testing::Test {
   ~Repeats() override { fs::remove_all(folder_); }
 
   std::vector<Edit> edits(const std::vector<std::string>& texts, const DedupOptions& options) const {
-    auto finder = make_repeat_finder(options, folder_).value();
+    auto finder = make_repeat_finder(options, {folder_, identity_}).value();
     for (size_t pass = 0; pass < finder->passes(); ++pass) {
       for (uint32_t i = 0; i < texts.size(); ++i) {
         EXPECT_TRUE(finder->add(pass, i, finder->look(pass, texts[i])).ok());
@@ -49,6 +49,7 @@ class Repeats : public testing::Test {
     return all;
   }
   fs::path folder_;
+  std::string identity_;  // of the run
 };
 
 /// The definition: a byte goes when a window over it stood before, as far as it lies beyond that window's first place.
@@ -125,6 +126,38 @@ TEST_F(Repeats, sentences_leave_the_bytes_that_datatrove_leaves) {
                                             "Mine here. Mine again.\n\n", "Tail  "}));
 }
 
+// As DataTrove 0.10.1's finder with an index folder, which keeps to it on random documents too.
+TEST_F(Repeats, sentences_of_an_index_go_wherever_they_stand) {
+  const std::vector<std::string> first = {"One is here. Two is there! Three is 7.", "Alpha. Beta. Gamma.",
+                                          "Start. Alpha. Beta. Gamma."};
+  const std::vector<std::string> second = {"Own. One is here. Two is there! Three is 7.", "Delta is. Eps is. Zeta is.",
+                                           "Mine. Delta is. Eps is. Zeta is.", "Alpha. Beta. Gamma. End."};
+  DedupOptions options{.method = DedupMethod::sentence, .words_min = 0, .sentences_min = 0, .index = folder_ / "index"};
+  identity_ = "first";
+  EXPECT_EQ(kept(first, options), (std::vector<std::string>{first[0], first[1], "Start."}));  // there is no earlier one
+  for (int again = 0; again < 2; ++again) {  // the same run again is compared with what was there before it
+    identity_ = "second";
+    EXPECT_EQ(kept(second, options), (std::vector<std::string>{"Own.", second[1], second[2], "End."}));
+  }
+  options.only_in_index = false;
+  EXPECT_EQ(kept(second, options), (std::vector<std::string>{"Own.", second[1], "Mine.", "End."}));
+  identity_ = "third";
+  EXPECT_EQ(kept({"Delta is. Eps is. Zeta is. More."}, options)[0], "More.");
+  options.sentences = 2;
+  EXPECT_EQ(make_repeat_finder(options, {folder_, "fourth"}).error().kind, ErrorKind::invalid_input);
+  options.sentences = 3;
+  fs::resize_file(folder_ / "index" / "run-000000" / "shard-00000.jsonl.hashes", 16);
+  EXPECT_EQ(make_repeat_finder(options, {folder_, "fourth"}).error().kind, ErrorKind::corrupt_data);
+}
+
+TEST_F(Repeats, paragraphs_of_an_index_go_too) {
+  const DedupOptions options{.method = DedupMethod::paragraph, .index = folder_ / "index", .only_in_index = false};
+  identity_ = "first";
+  EXPECT_EQ(kept({"Menu\nText.\n"}, options)[0], "Menu\nText.\n");
+  identity_ = "second";
+  EXPECT_EQ(kept({"Menu\nOther.\n", "Other.\nLast.\n"}, options), (std::vector<std::string>{"Other.\n", "Last.\n"}));
+}
+
 TEST_F(Repeats, paragraphs_are_compared_as_ccnet_does) {
   const std::vector<std::string> texts = {"Menu 12\n\nText.\n", "\xE2\x80\x9Cmenu 34\xE2\x80\x9D \nOther\n\ntext."};
   EXPECT_EQ(kept(texts, {.method = DedupMethod::paragraph})[1], "Other\n\n");
@@ -190,7 +223,7 @@ TEST_F(Repeats, bloom_drops_what_is_known_by_words_document_and_paragraph) {
   options.bloom.by = BloomBy::paragraph;
   EXPECT_EQ(kept({"x\ny", "z\nx\n"}, options)[1], "z\n");
   options.bloom.read_only = true;
-  EXPECT_EQ(make_repeat_finder(options, folder_).error().kind, ErrorKind::invalid_input);
+  EXPECT_EQ(make_repeat_finder(options, {folder_, {}}).error().kind, ErrorKind::invalid_input);
 }
 
 TEST_F(Repeats, lines_say_what_went_in_code_points) {

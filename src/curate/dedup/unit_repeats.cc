@@ -1,11 +1,18 @@
 // Sentences and paragraphs that stood before.
 #define XXH_INLINE_ALL
+#include <fmt/format.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
 
+#include "core/file.h"
 #include "curate/dedup/finders.h"
 #include "curate/normal_forms.h"
+#include "data/line_file.h"
 
 namespace kedge::curate {
 namespace {
@@ -42,10 +49,36 @@ void trim_as_datatrove(std::string_view text, std::vector<ByteSpan>& cuts) {
   }
 }
 
+std::vector<std::filesystem::path> hash_files_of(const std::filesystem::path& shard) {
+  return {shard.string() + ".hashes"};
+}
+
 class UnitFinder final : public RepeatFinder {
  public:
   UnitFinder(const DedupOptions& options, std::filesystem::path folder)
       : options_(options), folder_(std::move(folder)), sorter_(folder_, options.memory_bytes) {}
+
+  /// What earlier runs saw; hashes that are new will be added to it.
+  Status use_index(std::string identity) {
+    const std::string parameters =
+        options_.method == DedupMethod::paragraph ? "paragraph" : fmt::format("sentence {}", options_.sentences);
+    KEDGE_ASSIGN(IndexRuns index, IndexRuns::open(options_.index, {parameters, hash_files_of}, std::move(identity)));
+    index_.emplace(std::move(index));
+    for (const auto& shard : index_->earlier()) {
+      KEDGE_ASSIGN(const auto file, MappedFile::open(hash_files_of(shard).front()));
+      const auto bytes = file->bytes();
+      if (bytes.size() % kHashBytes != 0) {
+        return Error{ErrorKind::corrupt_data, file->path().string() + ": not a list of hashes"};
+      }
+      for (size_t at = 0; at < bytes.size(); at += kHashBytes) {
+        KeyRecord record{.value = kOfIndex};
+        std::memcpy(&record.high, &bytes[at], 8);
+        std::memcpy(&record.low, &bytes[at + 8], 8);
+        KEDGE_TRY(sorter_.add(record));
+      }
+    }
+    return Done{};
+  }
 
   [[nodiscard]] size_t passes() const override { return 1; }
 
@@ -56,14 +89,34 @@ class UnitFinder final : public RepeatFinder {
   Status add(size_t, uint32_t document, std::span<const Mark> marks) override {
     documents_ = document + 1;
     for (const Mark& mark : marks) {
-      KEDGE_TRY(sorter_.add({mark.high, mark.low, uint64_t{document} << 32 | mark.index}));
+      KEDGE_TRY(sorter_.add({mark.high, mark.low, (uint64_t{document} + 1) << 32 | mark.index}));
     }
     return Done{};
   }
 
   Status end_pass(size_t) override {
     ranges_ = std::make_unique<MarkedRanges>(folder_, options_.memory_bytes, documents_);
-    KEDGE_TRY(sorter_.runs([this](std::span<const KeyRecord> run) { return mark_repeats(run); }));
+    if (!index_) {
+      KEDGE_TRY(sorter_.runs([this](std::span<const KeyRecord> run) { return mark_repeats(run); }));
+      return ranges_->finish();
+    }
+    const std::filesystem::path shard = folder_ / fmt::format("new-units-{}", ::getpid());
+    KEDGE_ASSIGN(data::LineFile hashes, data::LineFile::create(hash_files_of(shard).front()));
+    const auto mark_and_keep = [&](std::span<const KeyRecord> run) -> Status {
+      if (run.front().value != kOfIndex) {
+        std::array<char, kHashBytes> bytes{};
+        std::memcpy(bytes.data(), &run.front().high, 8);
+        std::memcpy(bytes.data() + 8, &run.front().low, 8);
+        KEDGE_TRY(hashes.write(std::string_view(bytes.data(), bytes.size())));
+      }
+      return mark_repeats(run);
+    };
+    KEDGE_TRY(sorter_.runs(mark_and_keep));
+    KEDGE_TRY(hashes.commit());
+    const Status added = index_->add({shard});
+    std::error_code code;
+    std::filesystem::remove(hash_files_of(shard).front(), code);
+    KEDGE_TRY(added);
     return ranges_->finish();
   }
 
@@ -89,9 +142,12 @@ class UnitFinder final : public RepeatFinder {
 
  private:
   Status mark_repeats(std::span<const KeyRecord> run) {
-    for (const KeyRecord& record : run.subspan(1)) {
+    size_t stays = 0;  // records of the index come first: what they have goes wherever it stands
+    while (stays < run.size() && run[stays].value == kOfIndex) ++stays;
+    if (stays == 0 && index_ && !index_->earlier().empty() && options_.only_in_index) return Done{};
+    for (const KeyRecord& record : run.subspan(std::max<size_t>(stays, 1))) {
       const auto first = static_cast<uint32_t>(record.value);
-      KEDGE_TRY(ranges_->add(static_cast<uint32_t>(record.value >> 32), first, first + width()));
+      KEDGE_TRY(ranges_->add(static_cast<uint32_t>(record.value >> 32) - 1, first, first + width()));
     }
     return Done{};
   }
@@ -127,8 +183,13 @@ class UnitFinder final : public RepeatFinder {
     return marks;
   }
 
+  static constexpr uint64_t kOfIndex =
+      0;  // a record's value; others' have their document's number + 1 in the upper half
+  static constexpr size_t kHashBytes = 16;
+
   DedupOptions options_;
   std::filesystem::path folder_;
+  std::optional<IndexRuns> index_;
   RecordSorter sorter_;
   uint32_t documents_ = 0;
   std::unique_ptr<MarkedRanges> ranges_;
@@ -136,8 +197,10 @@ class UnitFinder final : public RepeatFinder {
 
 }  // namespace
 
-std::unique_ptr<RepeatFinder> make_unit_finder(const DedupOptions& options, const std::filesystem::path& folder) {
-  return std::make_unique<UnitFinder>(options, folder);
+Result<std::unique_ptr<RepeatFinder>> make_unit_finder(const DedupOptions& options, const LinkPlace& place) {
+  auto finder = std::make_unique<UnitFinder>(options, place.spill);
+  if (!options.index.empty()) KEDGE_TRY(finder->use_index(place.identity));
+  return std::unique_ptr<RepeatFinder>(std::move(finder));
 }
 
 }  // namespace kedge::curate

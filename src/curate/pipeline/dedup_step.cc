@@ -74,7 +74,8 @@ OperatorInfo plain_operator() {
        {"read_only", "false", "bloom: nothing is added to it"},
        {"min_words", "", "drop a text that was cut and has fewer left; sentence: 50, else 1"},
        {"min_sentences", "", "or fewer of these; sentence: 3, else 0"},
-       {"index", "", "exact, fuzzy: a folder with the keys of earlier runs; this one's are added"},
+       {"index", "", "exact, fuzzy, sentence, paragraph: a folder with what earlier runs saw; this one's is added"},
+       {"only_dedup_in_index", "true", "sentence, paragraph: what repeats within this run alone stays"},
        {"memory_mb", "1024", "of records held before they are spilled"}},
       nullptr};
 }
@@ -118,8 +119,10 @@ Result<DedupOptions> read_dedup(OptionReader& options, const std::filesystem::pa
   read_semantic(options, dedup);
   const std::string index = options.text("index", "");
   if (!index.empty()) dedup.index = folder / index;
-  const bool has_index = dedup.method == DedupMethod::exact || dedup.method == DedupMethod::fuzzy;
-  if (!index.empty() && !has_index) options.fail("index", index, "none: only exact and fuzzy have one");
+  dedup.only_in_index = options.flag("only_dedup_in_index", true);
+  if (!index.empty() && !has_index(dedup.method)) {
+    options.fail("index", index, "none: only exact, fuzzy, sentence and paragraph have one");
+  }
   dedup.memory_bytes = static_cast<uint64_t>(options.whole("memory_mb", 1024, 1, kMemoryMegabytesMax)) << 20;
   dedup.semantic.memory_bytes = dedup.memory_bytes;
   KEDGE_TRY(options.finish());

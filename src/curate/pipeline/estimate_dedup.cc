@@ -47,8 +47,9 @@ Result<Found> look_through(const SampledStage& sampled, const DedupOptions& opti
                            const std::stop_token& stop) {
   DedupOptions unsaved = options;
   unsaved.bloom.save.clear();
+  unsaved.index.clear();
   if (unsaved.bloom.load.empty()) unsaved.bloom.expected = 0;  // a filter for these few
-  KEDGE_ASSIGN(const auto finder, make_repeat_finder(unsaved, sampled.output.parent_path()));
+  KEDGE_ASSIGN(const auto finder, make_repeat_finder(unsaved, {sampled.output.parent_path(), {}}));
   const Job job{{sampled.output}, {}, sampled.fields, true};
   Found found;
   for (size_t pass = 0; pass < finder->passes(); ++pass) {

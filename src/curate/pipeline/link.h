@@ -22,9 +22,8 @@ struct LinkJob {
   std::filesystem::path spill;                    // a folder for records that memory does not hold
 };
 
-/// Keys stay in their files, which are mapped; in memory are 4 bytes a document and 16 (exact: 24) while a band is
-/// sorted. Returns what the report says of it. Fails with corrupt_data (keys that are damaged), cancelled or what
-/// writing returns.
+/// Keys stay in their files, which are mapped; memory as link_documents. Returns what the report says of it. Fails with
+/// corrupt_data (keys that are damaged), cancelled or what writing returns.
 Result<Json> link_shards(const LinkJob& job, const DedupOptions& options, WorkerPool& pool,
                          const std::stop_token& stop);
 

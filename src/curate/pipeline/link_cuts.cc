@@ -91,7 +91,7 @@ class Cutting {
 
 Result<Json> cut_shards(const LinkJob& job, const DedupOptions& options, WorkerPool& pool,
                         const std::stop_token& stop) {
-  KEDGE_ASSIGN(const auto finder, make_repeat_finder(options, job.spill));
+  KEDGE_ASSIGN(const auto finder, make_repeat_finder(options, {job.spill, job.identity}));
   Cutting cutting(job, *finder, pool, stop);
   for (size_t pass = 0; pass < finder->passes(); ++pass) KEDGE_TRY(cutting.learn(pass));
   KEDGE_TRY(cutting.write_lists());

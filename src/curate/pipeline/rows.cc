@@ -1,6 +1,8 @@
 #include "curate/pipeline/rows.h"
 
+#define XXH_INLINE_ALL
 #include <fmt/format.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <memory>
@@ -211,8 +213,19 @@ class RowsRun {
     return Done{};
   }
 
+  [[nodiscard]] std::string identity_of_texts() const {
+    uint64_t hash = 0;
+    for (size_t row = 0; row < rows_.count(); ++row) {
+      if (!is_kept(row)) continue;
+      const std::string text = text_of(row);
+      hash = XXH3_64bits_withSeed(text.data(), text.size(), hash);
+    }
+    return fmt::format("table {:016x}", hash);
+  }
+
   Status cut(const DedupOptions& dedup) {
-    KEDGE_ASSIGN(const auto finder, make_repeat_finder(dedup, options_.spill));
+    KEDGE_ASSIGN(const auto finder,
+                 make_repeat_finder(dedup, {options_.spill, dedup.index.empty() ? "" : identity_of_texts()}));
     std::vector<std::vector<Mark>> marks(rows_.count());
     for (size_t pass = 0; pass < finder->passes(); ++pass) {
       uint32_t document = 0;
