@@ -147,6 +147,11 @@ class Deduplication(unittest.TestCase):
             near = curate.Dedup(method="fuzzy", index=str(Path(folder, "near")))
             rows = near(TABLE)
             self.assertEqual(near(TABLE).num_rows, rows.num_rows)
+            lines = curate.Dedup(method="paragraph", index=str(Path(folder, "lines")), min_words=0)
+            self.assertEqual(lines(pa.table({"text": ["Menu\nA"]}))["text"].to_pylist(), ["Menu\nA"])
+            for _ in range(2):
+                found = lines(pa.table({"text": ["Menu\nB", "B\nC"]}))
+                self.assertEqual(found["text"].to_pylist(), ["B", "B\nC"])
 
     def test_dolma_says_and_drops_nothing(self):
         found = curate.Filter(profile="dolma")(TABLE)
