@@ -27,6 +27,15 @@ void add_cutting(CLI::App& command, curate::DedupOptions& settings) {
   command.add_option("--min-sentences", settings.sentences_min, "or fewer of these; sentence: 3");
 }
 
+void add_index(CLI::App& command, curate::DedupOptions& settings) {
+  command.add_option("--index", settings.index,
+                     "exact, fuzzy, sentence, paragraph: folder with what earlier runs saw; this one's is added");
+  command
+      .add_option("--only-dedup-in-index", settings.only_in_index,
+                  "sentence, paragraph: with earlier runs in the index, what repeats within this one alone stays")
+      ->capture_default_str();
+}
+
 void add_bloom(CLI::App& command, curate::BloomOptions& bloom) {
   const std::map<std::string, curate::BloomBy> kinds = {{"words", curate::BloomBy::words},
                                                         {"document", curate::BloomBy::document},
@@ -123,12 +132,7 @@ void register_curate_dedup(Commands& commands, CLI::App& curate) {
   command->add_option("--min-jaccard", options->settings.jaccard_min, "with --verify: similarity from which on to link")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command->add_option("--index", options->settings.index,
-                      "exact, fuzzy, sentence, paragraph: folder with what earlier runs saw; this one's is added");
-  command
-      ->add_option("--only-dedup-in-index", options->settings.only_in_index,
-                   "sentence, paragraph: with earlier runs in the index, what repeats within this one alone stays")
-      ->capture_default_str();
+  add_index(*command, options->settings);
   command
       ->add_option_function<uint64_t>(
           "--max-memory",
