@@ -19,6 +19,10 @@ struct Parsed {
   std::optional<Error> error;
 };
 
+Error stopped() {
+  return Error{ErrorKind::cancelled, "stopped; no output was written"};
+}
+
 struct Turn {
   size_t index = 0;
   data::Batch batch;
@@ -39,7 +43,7 @@ class Walk {
     KEDGE_ASSIGN(bool more, read(turns[0]));
     Turn* last = nullptr;  // worked on, not taken
     for (size_t i = 0; more && records_ < job_.records_enough; ++i) {
-      if (stop.stop_requested()) return Error{ErrorKind::cancelled, "stopped; no output was written"};
+      if (stop.stop_requested()) return stopped();
       Turn& now = turns[i % turns.size()];
       Result<bool> read_on = false;
       Status taken = Done{};
@@ -57,10 +61,11 @@ class Walk {
         return read_on.error();
       }
     }
-    if (last == nullptr) return Done{};
-    KEDGE_TRY(take(*last));
-    tell(*last);
-    return Done{};
+    if (last != nullptr) {
+      KEDGE_TRY(take(*last));
+      tell(*last);
+    }
+    return stop.stop_requested() ? Status(stopped()) : Status(Done{});
   }
 
   [[nodiscard]] const Counts& counts() const { return counts_; }

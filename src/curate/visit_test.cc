@@ -159,16 +159,22 @@ TEST_P(Visits, reject_documents_whose_attempt_fails) {
   EXPECT_EQ(counts.value().rejected, kLines);
 }
 
-TEST_P(Visits, stop_between_batches) {
-  std::stop_source source;
-  Visitor<> visitor;
-  visitor.take = [&](Nothing, data::Document&) -> Status {
-    source.request_stop();
-    return Done{};
-  };
-  const auto counts = visit(job_, visitor, pool_, {}, source.get_token());
-  ASSERT_FALSE(counts.ok());
-  EXPECT_EQ(counts.error().kind, ErrorKind::cancelled);
+TEST_P(Visits, stop_where_asked) {
+  for (const bool at_the_end : {false, true}) {
+    std::stop_source source;
+    Visitor<> visitor;
+    visitor.take = [&](Nothing, data::Document&) -> Status {
+      if (!at_the_end) source.request_stop();
+      return Done{};
+    };
+    Events events;
+    events.on_progress = [&](uint64_t documents, double) {
+      if (documents == 2 * kLines) source.request_stop();
+    };
+    const auto counts = visit(job_, visitor, pool_, events, source.get_token());
+    ASSERT_FALSE(counts.ok());
+    EXPECT_EQ(counts.error().kind, ErrorKind::cancelled);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, Visits, testing::Values(1, 2, 5));

@@ -119,8 +119,8 @@ class RowsRun {
     removals_.clear();
     const DedupOptions& dedup = stages_.dedups[stage];
     if (dedup.method == DedupMethod::semantic) return compare(stage);
-    if (!dedup.index.empty()) return compare_with_index(stage);
-    return cuts_texts(dedup.method) ? cut(dedup) : cluster(stage);
+    if (cuts_texts(dedup.method)) return cut(dedup);
+    return dedup.index.empty() ? cluster(stage) : compare_with_index(stage);
   }
 
   Status cluster(size_t stage) {
