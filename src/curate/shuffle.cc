@@ -123,7 +123,7 @@ class Writing {
 
   /// One file; those that it is spread over are removed again.
   Status write(const SpreadFile& file, unsigned level) const {
-    if (stop_.stop_requested()) return Error{ErrorKind::cancelled, "stopped; no output was written"};
+    if (stop_.stop_requested()) return stopped();
     Part inner(folder_, level, memory_bytes_);
     KEDGE_TRY(read(folder_ / file.name, inner));
     if (!inner.is_spread()) return inner.write_held(take_);

@@ -19,10 +19,6 @@ struct Parsed {
   std::optional<Error> error;
 };
 
-Error stopped() {
-  return Error{ErrorKind::cancelled, "stopped; no output was written"};
-}
-
 struct Turn {
   size_t index = 0;
   data::Batch batch;
@@ -173,6 +169,10 @@ class Walk {
 };
 
 }  // namespace
+
+Error stopped() {
+  return Error{ErrorKind::cancelled, "stopped; no output was written"};
+}
 
 Result<Counts> visit_turns(const Job& job, const TurnVisitor& visitor, WorkerPool& pool, const Events& events,
                            const std::stop_token& stop) {

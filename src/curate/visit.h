@@ -35,6 +35,9 @@ struct Job {
 
 struct Nothing {};
 
+/// What a walk says that was asked to stop.
+Error stopped();
+
 /// What is done with documents. Left: what the work on one leaves for `take`.
 template <typename Left = Nothing>
 struct Visitor {

@@ -136,10 +136,6 @@ class Linker {
   std::unordered_set<uint64_t> compared_;
 };
 
-Error stopped() {
-  return Error{ErrorKind::cancelled, "stopped; no output was written"};
-}
-
 struct RecordFiles {
   const std::filesystem::path& folder;
   const std::stop_token& stop;

@@ -16,10 +16,6 @@ namespace {
 constexpr uint64_t kTileBytesMax = uint64_t{32} << 20;
 constexpr uint32_t kNone = UINT32_MAX;  // the cluster of what has no embedding
 
-Error stopped() {
-  return {ErrorKind::cancelled, "stopped; no output was written"};
-}
-
 class Semantic {
  public:
   Semantic(const VectorStore& vectors, const SemanticOptions& options, WorkerPool& pool, const std::stop_token& stop)
