@@ -22,6 +22,7 @@ import curate
 
 STAGES = ("datatrove_filters", "nemo_filters", "datatrove_minhash", "datatrove_exact", "ftfy_mojibake", "presidio_pii",
           "trafilatura_html", "cld2_language")
+TEXT = b'"text": "'
 
 
 def start(kedge, stage, path, folder, threads):
@@ -52,12 +53,14 @@ def measure(arguments, stage):
         def run(threads, work="a"):
             return lambda: start(arguments.kedge, stage, path, folder / work, threads)
 
+        copies = 0
         taken = min(seconds(run(1)) for _ in range(2))  # the first reads from disk
         while taken < arguments.seconds / 1.5:
             content = path.read_bytes()
-            with path.open("ab") as file:  # ids come again, which no stage minds
+            with path.open("ab") as file:  # ids come again, which no stage minds; texts do not: as many are duplicates
                 for _ in range(math.ceil(arguments.seconds / taken) - 1):
-                    file.write(content)
+                    copies += 1
+                    file.write(content.replace(TEXT, TEXT + b"%d " % copies))
             taken = seconds(run(1))
         two, apart, one_thread = [], [], []
         for _ in range(arguments.rounds):

@@ -11,7 +11,13 @@ namespace kedge::curate {
 namespace {
 
 constexpr unsigned kParts = 32;  // of a batch, for each thread: the last to end leaves the others idle for one of them
-constexpr size_t kKeptTextBytes = size_t{1} << 20;  // a longer text's memory is given back
+constexpr size_t kBatchBytesOfThread = size_t{1} << 20;  // three batches that stay in the shared cache are read sooner
+constexpr size_t kBatchBytes = size_t{8} << 20;          // more gain many threads nothing
+constexpr size_t kKeptTextBytes = size_t{1} << 20;       // a longer text's memory is given back
+
+size_t batch_bytes(unsigned threads) {
+  return std::min(kBatchBytesOfThread * threads, kBatchBytes);
+}
 
 /// What a record became.
 struct Parsed {
@@ -176,7 +182,7 @@ Error stopped() {
 
 Result<Counts> visit_turns(const Job& job, const TurnVisitor& visitor, WorkerPool& pool, const Events& events,
                            const std::stop_token& stop) {
-  KEDGE_ASSIGN(auto reader, data::Reader::open(job.inputs, job.fields));
+  KEDGE_ASSIGN(auto reader, data::Reader::open(job.inputs, job.fields, batch_bytes(pool.size())));
   Walk walk(job, visitor, pool, events, std::move(reader));
   KEDGE_TRY(walk.run(stop));
   if (!job.may_hold_nothing && !walk.read_something() && walk.first_unreadable()) {

@@ -7,7 +7,6 @@
 namespace kedge::data {
 namespace {
 
-constexpr size_t kBatchBytes = size_t{8} << 20;
 constexpr size_t kFirstBatchBytes = size_t{512} << 10;  // each has twice the bytes of the one before: work begins soon
 
 void add_broken(Batch& batch, std::string reason) {
@@ -30,8 +29,8 @@ size_t bytes_of(const Batch& batch) {
 
 }  // namespace
 
-Result<std::unique_ptr<Reader>> Reader::open(std::vector<Input> inputs, Fields fields) {
-  std::unique_ptr<Reader> reader(new Reader(std::move(inputs), std::move(fields)));
+Result<std::unique_ptr<Reader>> Reader::open(std::vector<Input> inputs, Fields fields, size_t batch_bytes) {
+  std::unique_ptr<Reader> reader(new Reader(std::move(inputs), std::move(fields), batch_bytes));
   for (const Input& input : reader->inputs_) {
     KEDGE_TRY(ByteStream::open(input.path));
     std::error_code code;
@@ -43,7 +42,7 @@ Result<std::unique_ptr<Reader>> Reader::open(std::vector<Input> inputs, Fields f
 
 Result<bool> Reader::read(Batch& batch) {
   batch.clear();
-  batch_bytes_ = std::clamp(2 * batch_bytes_, kFirstBatchBytes, kBatchBytes);
+  batch_bytes_ = std::min(std::max(2 * batch_bytes_, kFirstBatchBytes), batch_bytes_most_);
   bool small_files = false;
   while (batch.records.empty() || (small_files && source_ == nullptr && bytes_of(batch) < batch_bytes_)) {
     const size_t known = batch.records.size();

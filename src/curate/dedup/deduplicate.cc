@@ -47,9 +47,7 @@ Result<Counts> deduplicate(const Job& job, const DedupOptions& options, WorkerPo
   MemoryKeys collected(maker.bands());
   const TakeKeys take = [&](DocumentKeys keys, std::string_view id) { return collected.add(std::move(keys), id); };
   KEDGE_ASSIGN(const Counts counts, visit_keys(job, maker, take, pool, events, stop));
-  DedupOptions in_memory = options;
-  in_memory.memory_bytes = UINT64_MAX;  // the keys are there already
-  KEDGE_ASSIGN(UnionFind sets, link_documents(collected, in_memory, maker.bands(), {}, stop));
+  KEDGE_ASSIGN(UnionFind sets, collected.link(options, stop));
   const Clusters clusters = clusters_of(sets, collected.documents(), 0);
   KEDGE_TRY(write_clusters(job.output, clusters, [&](uint32_t document) { return collected.id(document); }));
   return counts;

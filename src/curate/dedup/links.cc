@@ -1,9 +1,9 @@
 #include "curate/dedup/links.h"
 
 #include <algorithm>
-#include <bit>
 #include <unordered_set>
 
+#include "curate/dedup/key_table.h"
 #include "curate/dedup/record_sorter.h"
 #include "curate/dedup/shingles.h"
 
@@ -14,39 +14,6 @@ constexpr uint32_t kKeysBetween = 1 << 16;    // documents whose keys are read b
 constexpr size_t kComparedBetween = 1 << 10;  // comparisons between two calls of let_go
 constexpr size_t kComparedMax = 1 << 20;      // pairs that are remembered
 constexpr size_t kAllPairsMax = 256;          // a larger bucket is compared along its order, not each with each
-
-uint64_t bits_of(uint64_t key) {
-  return key;
-}
-uint64_t bits_of(const TextHash& key) {
-  return key.high;
-}
-
-/// Tells documents of equal keys, which come ascending, from others.
-template <typename Key>
-class KeyTable {
- public:
-  static constexpr uint32_t kNone = UINT32_MAX;
-
-  explicit KeyTable(uint32_t documents)
-      : keys_(documents), firsts_(std::bit_ceil(uint64_t{2} * std::max(documents, 1U)), kNone) {}
-
-  void clear() { std::ranges::fill(firsts_, kNone); }
-  /// The first document of this key: `document`, where there was none.
-  uint32_t first_of(const Key& key, uint32_t document) {
-    constexpr uint64_t kGolden = 0x9E3779B97F4A7C15;  // spreads keys that differ in few bits (Knuth, TAOCP 3, 6.4)
-    const size_t mask = firsts_.size() - 1;
-    keys_[document] = key;
-    for (size_t at = bits_of(key) * kGolden >> (64 - std::countr_zero(firsts_.size()));; at = (at + 1) & mask) {
-      if (firsts_[at] == kNone) firsts_[at] = document;
-      if (keys_[firsts_[at]] == key) return firsts_[at];
-    }
-  }
-
- private:
-  std::vector<Key> keys_;         // of documents that came
-  std::vector<uint32_t> firsts_;  // by place; at most half are taken
-};
 
 void link_equal(const KeyStore& store, UnionFind& sets) {
   KeyTable<TextHash> table(store.documents());

@@ -30,7 +30,7 @@ class KeyStore {
   virtual void let_go() const {}
 };
 
-constexpr uint64_t kLinkBytes = 32;  // of a document, at most, while those of equal keys are found
+constexpr uint64_t kLinkBytes = 40;  // of a document, at most, while those of equal keys are found
 
 /// Equal texts, or documents that share a band's key (with verify: and are as similar as asked for). Memory: 4 bytes a
 /// document, and kLinkBytes; where these are more than options.memory_bytes, records are sorted by way of files in

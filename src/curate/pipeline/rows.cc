@@ -124,8 +124,7 @@ class RowsRun {
   }
 
   Status cluster(size_t stage) {
-    const size_t bands = stages_.stages[stage].keys->bands();
-    MemoryKeys keys(bands);
+    MemoryKeys keys(stages_.stages[stage].keys->bands());
     std::vector<size_t> rows;
     for (size_t row = 0; row < rows_.count(); ++row) {
       if (!is_kept(row)) continue;
@@ -133,9 +132,7 @@ class RowsRun {
       KEDGE_TRY(keys.add(std::move(keys_[row]), document.id_json));
       rows.push_back(row);
     }
-    DedupOptions in_memory = stages_.dedups[stage];
-    in_memory.memory_bytes = UINT64_MAX;  // the keys are there already
-    KEDGE_ASSIGN(UnionFind sets, link_documents(keys, in_memory, bands, options_.spill, stop_));
+    KEDGE_ASSIGN(UnionFind sets, keys.link(stages_.dedups[stage], stop_));
     for (uint32_t i = 0; i < keys.documents(); ++i) {
       const uint32_t first = sets.find(i);
       if (first != i) removals_.emplace(rows[i], Removal{std::string(keys.id(first)), {}});
