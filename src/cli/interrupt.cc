@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
+#include <mutex>
 
 namespace kedge::cli {
 namespace {
@@ -40,7 +42,12 @@ bool InterruptGuard::interrupted() const {
 
 InterruptStop::InterruptStop()
     : watcher_([this](const std::stop_token& end) {
-        while (!end.stop_requested() && !guard_.interrupted()) std::this_thread::sleep_for(kWatchInterval);
+        std::mutex mutex;
+        std::unique_lock lock(mutex);
+        std::condition_variable_any ended;  // a handler of signals may notify nobody: it is looked after
+        while (!end.stop_requested() && !guard_.interrupted()) {
+          ended.wait_for(lock, end, kWatchInterval, [] { return false; });
+        }
         if (guard_.interrupted()) stop_.request_stop();
       }) {}
 

@@ -3,71 +3,64 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
 namespace kedge::curate {
 namespace {
 
-constexpr unsigned kParts = 32;  // of a batch, for each thread: the last to end leaves the others idle for one of them
-constexpr size_t kBatchBytesOfThread = size_t{1} << 20;  // three batches that stay in the shared cache are read sooner
-constexpr size_t kBatchBytes = size_t{8} << 20;          // more gain many threads nothing
-constexpr size_t kKeptTextBytes = size_t{1} << 20;       // a longer text's memory is given back
+constexpr size_t kClaims = 16;                      // of a batch, for each thread: records that are worked on in one go
+constexpr size_t kBatchBytes = size_t{1} << 20;     // read and worked on by one thread: much of it stays in its caches
+constexpr size_t kKeptTextBytes = size_t{1} << 20;  // a longer text's memory is given back
 
-size_t batch_bytes(unsigned threads) {
-  return std::min(kBatchBytesOfThread * threads, kBatchBytes);
-}
-
-/// What a record became.
-struct Parsed {
-  data::Document document;
-  std::optional<Error> error;
+struct Progress {
+  uint64_t documents = 0, consumed = 0;
 };
 
 struct Turn {
   size_t index = 0;
   data::Batch batch;
-  std::vector<Parsed> parsed;
-  uint64_t before = 0;    // records of the batches before
-  uint64_t consumed = 0;  // of the inputs' bytes, by this batch and those before
+  std::vector<std::unique_ptr<Error>> errors;  // of each record; null: none
+  std::vector<data::Document> documents;       // of each record, where texts are taken
+  std::vector<std::string> ids;                // in their place, where they are not: little passes between threads
+  uint64_t before = 0;                         // records of the batches before
+  uint64_t consumed = 0;                       // of the inputs' bytes, by this batch and those before
+  std::atomic<size_t> next{0};                 // record that is nobody's yet
+  unsigned workers = 0;                        // on it now
 };
 
+/// A ring of batches. Each thread reads one, when nobody else reads, and works on it; who finds nothing to read helps
+/// with the oldest of which something is left. Between two pieces of work one takes what stands next in order. None
+/// waits for another at a batch's end: a core that is slow for a while holds up the others only when the ring is full.
 class Walk {
  public:
   Walk(const Job& job, const TurnVisitor& visitor, WorkerPool& pool, const Events& events,
        std::unique_ptr<data::Reader> reader)
-      : job_(job), visitor_(visitor), pool_(pool), events_(events), reader_(std::move(reader)), scratch_(pool.size()) {}
+      : job_(job),
+        visitor_(visitor),
+        pool_(pool),
+        events_(events),
+        reader_(std::move(reader)),
+        scratch_(pool.size()),
+        turns_(turns_of(pool)),
+        ring_(turns_.size()) {
+    for (size_t i = 0; i < turns_.size(); ++i) {
+      turns_[i].index = i;
+      free_.push_back(&turns_[i]);
+    }
+  }
 
   Status run(const std::stop_token& stop) {
-    std::array<Turn, TurnVisitor::kTurns> turns;
-    for (size_t i = 0; i < turns.size(); ++i) turns[i].index = i;
-    KEDGE_ASSIGN(bool more, read(turns[0]));
-    Turn* last = nullptr;  // worked on, not taken
-    for (size_t i = 0; more && records_ < job_.records_enough; ++i) {
-      if (stop.stop_requested()) return stopped();
-      Turn& now = turns[i % turns.size()];
-      Result<bool> read_on = false;
-      Status taken = Done{};
-      work(
-          now, [&] { read_on = read(turns[(i + 1) % turns.size()]); },
-          [&] {
-            if (last != nullptr) taken = take(*last);
-          });
-      KEDGE_TRY(std::move(taken));
-      if (last != nullptr) tell(*last);
-      last = &now;
-      more = read_on.ok() && read_on.value();
-      if (!read_on.ok()) {
-        KEDGE_TRY(take(now));
-        return read_on.error();
-      }
-    }
-    if (last != nullptr) {
-      KEDGE_TRY(take(*last));
-      tell(*last);
-    }
-    return stop.stop_requested() ? Status(stopped()) : Status(Done{});
+    const auto each = [&](int64_t /*begin*/, int64_t /*end*/, unsigned worker) { go(worker, stop); };
+    pool_.parallel_for(pool_.size(), 1, each);
+    if (failure_) return *failure_;
+    if (told_ != taken_) tell(progress_);
+    if (stop.stop_requested()) return stopped();
+    return read_failure_ ? Status(*read_failure_) : Status(Done{});
   }
 
   [[nodiscard]] const Counts& counts() const { return counts_; }
@@ -76,52 +69,130 @@ class Walk {
   [[nodiscard]] bool read_something() const { return readable_; }
 
  private:
-  Result<bool> read(Turn& turn) {
-    KEDGE_ASSIGN(const bool more, reader_->read(turn.batch));
-    turn.before = records_read_;
-    records_read_ += turn.batch.records.size();
-    turn.consumed = reader_->consumed();
-    return more;
+  using Lock = std::unique_lock<std::mutex>;
+
+  [[nodiscard]] Turn& turn(size_t number) const { return *ring_[number % ring_.size()]; }
+
+  // The following with mutex_ held.
+  [[nodiscard]] bool is_over(const std::stop_token& stop) const {
+    return failure_ || stop.stop_requested() || (ended_ && taken_ == read_);
+  }
+  [[nodiscard]] bool can_take() const { return !taking_ && taken_ < front_ && turn(taken_).workers == 0; }
+  [[nodiscard]] bool can_read() const { return !reading_ && !ended_ && !free_.empty(); }
+  [[nodiscard]] bool is_left_of(size_t number) const {
+    return front_ <= number && number < read_ && turn(number).next < turn(number).batch.records.size();
+  }
+  /// Something has changed.
+  void call() {
+    while (front_ < read_ && !is_left_of(front_)) ++front_;
+    errand_.store(can_take(), std::memory_order_relaxed);
+    changed_.notify_all();
   }
 
-  /// All records of a batch; beside them two errands, each for one thread, begun by the first two threads.
-  void work(Turn& turn, const std::function<void()>& read_next, const std::function<void()>& take_last) {
-    const std::vector<data::Record>& records = turn.batch.records;
-    turn.parsed.clear();
-    turn.parsed.resize(records.size());
-    visitor_.begin(turn.index, records.size());
-    const auto units = static_cast<int64_t>(records.size()) + 2;
-    const int64_t taking = std::clamp<int64_t>(units / pool_.size(), 1, units - 1);  // the second thread's first unit
-    const auto run = [&](int64_t begin, int64_t end, unsigned worker) {
-      for (int64_t unit = begin; unit < end; ++unit) {
-        if (unit == 0) {
-          read_next();
-        } else if (unit == taking) {
-          take_last();
-        } else {
-          parse(turn, static_cast<size_t>(unit < taking ? unit - 1 : unit - 2), worker);
-        }
+  void go(unsigned worker, const std::stop_token& stop) {
+    size_t own = 0;  // the batch that was read last
+    Lock lock(mutex_);
+    while (!is_over(stop)) {
+      if (worker == 0 && told_ != taken_) {
+        tell(lock);
+      } else if (can_take()) {
+        take_next(lock);
+      } else if (is_left_of(own)) {
+        work_on(own, lock, worker, stop);
+      } else if (can_read()) {
+        own = read_;
+        read_next(lock);
+      } else if (front_ < read_) {
+        work_on(front_, lock, worker, stop);
+      } else {
+        changed_.wait(lock);
       }
-    };
-    pool_.parallel_for_parts(units, 1, run, kParts);
-    records_ += records.size();
+    }
+    changed_.notify_all();
+  }
+
+  void tell(Lock& lock) {
+    told_ = taken_;
+    const Progress progress = progress_;
+    lock.unlock();
+    tell(progress);
+    lock.lock();
+  }
+
+  void read_next(Lock& lock) {
+    Turn& next = *free_.back();  // the last that became free: its memory may still be in the caches
+    free_.pop_back();
+    reading_ = true;
+    call();
+    lock.unlock();
+    const Result<bool> more = reader_->read(next.batch);
+    const size_t records = next.batch.records.size();
+    next.before = records_read_;
+    records_read_ += records;
+    next.consumed = reader_->consumed();
+    next.next = 0;
+    next.errors.clear();
+    next.errors.resize(records);
+    if (visitor_.takes_text) {
+      next.documents.clear();
+      next.documents.resize(records);
+    } else {
+      next.ids.resize(records);
+    }
+    visitor_.begin(next.index, records);
+    lock.lock();
+    reading_ = false;
+    if (!more.ok()) read_failure_ = more.error();
+    if (more.ok() && more.value()) ring_[read_++ % ring_.size()] = &next;
+    ended_ = !more.ok() || !more.value() || records_read_ >= job_.records_enough;
+    call();
+  }
+
+  void take_next(Lock& lock) {
+    Turn& done = turn(taken_);
+    taking_ = true;
+    call();
+    lock.unlock();
+    Status taken = take(done);
+    lock.lock();
+    taking_ = false;
+    if (!taken.ok()) failure_ = std::move(taken).error();
+    ++taken_;
+    free_.push_back(&done);
+    progress_ = {counts_.in, done.consumed};
+    call();
+  }
+
+  void work_on(size_t number, Lock& lock, unsigned worker, const std::stop_token& stop) {
+    Turn& now = turn(number);
+    ++now.workers;
+    lock.unlock();
+    const size_t records = now.batch.records.size();
+    const size_t claim = std::max<size_t>(records / (kClaims * pool_.size()), 1);
+    size_t begin = 0;
+    do {
+      begin = now.next.fetch_add(claim, std::memory_order_relaxed);
+      for (size_t i = begin; i < std::min(begin + claim, records); ++i) parse(now, i, worker);
+    } while (begin + claim < records && !errand_.load(std::memory_order_relaxed) && !stop.stop_requested());
+    lock.lock();
+    --now.workers;
+    call();
   }
 
   void parse(Turn& turn, size_t index, unsigned worker) {
     const data::Record& record = turn.batch.records[index];
-    Parsed& parsed = turn.parsed[index];
-    data::Document& document = visitor_.takes_text ? parsed.document : scratch_[worker];
+    data::Document& document = visitor_.takes_text ? turn.documents[index] : scratch_[worker];
     Status done = read_document(record, document);
     if (done.ok()) {
       if (visitor_.counts_records) document.number = turn.before + index + 1;
       done = visitor_.work(document, {turn.index, index});
     }
     if (!done.ok()) {
-      parsed.error = std::move(done).error();
+      turn.errors[index] = std::make_unique<Error>(std::move(done).error());
       return;
     }
     if (visitor_.takes_text) return;
-    parsed.document.id_json = std::move(document.id_json);
+    turn.ids[index] = std::move(document.id_json);
     if (document.text.capacity() > kKeptTextBytes) document = {};
   }
 
@@ -133,16 +204,21 @@ class Walk {
   }
 
   Status take(Turn& turn) {
-    for (size_t i = 0; i < turn.parsed.size(); ++i) {
+    for (size_t i = 0; i < turn.errors.size(); ++i) {
       ++counts_.in;
-      Parsed parsed = std::move(turn.parsed[i]);  // its memory goes here, where others work
-      if (parsed.error) {
-        reject(turn.batch.records[i], *parsed.error);
+      if (turn.errors[i] != nullptr) {
+        reject(turn.batch.records[i], *turn.errors[i]);
         continue;
       }
       readable_ = true;
       ++counts_.out;
-      KEDGE_TRY(visitor_.take(parsed.document, {turn.index, i}));
+      data::Document document;  // its memory goes here, where others work
+      if (visitor_.takes_text) {
+        document = std::move(turn.documents[i]);
+      } else {
+        document.id_json = std::move(turn.ids[i]);
+      }
+      KEDGE_TRY(visitor_.take(document, {turn.index, i}));
     }
     return Done{};
   }
@@ -155,10 +231,10 @@ class Walk {
     if (reject.unreadable && !first_unreadable_) first_unreadable_ = std::move(reject);
   }
 
-  void tell(const Turn& turn) const {
+  void tell(const Progress& progress) const {
     if (!events_.on_progress) return;
     const double size = static_cast<double>(std::max<uint64_t>(reader_->size(), 1));
-    events_.on_progress(counts_.in, std::min(1.0, static_cast<double>(turn.consumed) / size));
+    events_.on_progress(progress.documents, std::min(1.0, static_cast<double>(progress.consumed) / size));
   }
 
   const Job& job_;
@@ -167,14 +243,33 @@ class Walk {
   const Events& events_;
   std::unique_ptr<data::Reader> reader_;
   std::vector<data::Document> scratch_;  // of each worker
-  uint64_t records_read_ = 0;
-  uint64_t records_ = 0;  // worked on
-  Counts counts_;
+  std::vector<Turn> turns_;
+
+  // Under mutex_.
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Turn*> ring_;  // by a batch's number
+  std::vector<Turn*> free_;
+  size_t read_ = 0, taken_ = 0;  // batches
+  size_t front_ = 0;             // of all batches before it nothing is left to work on
+  size_t told_ = 0;              // of those that were taken
+  bool reading_ = false, taking_ = false;
+  bool ended_ = false;  // nothing more is read
+  std::atomic<bool> errand_{false};
+  Progress progress_;
+  std::optional<Error> failure_, read_failure_;
+
+  uint64_t records_read_ = 0;  // the reading thread's
+  Counts counts_;              // this and the following: the taking thread's
   std::optional<data::Reject> first_unreadable_;
   bool readable_ = false;
 };
 
 }  // namespace
+
+size_t turns_of(const WorkerPool& pool) {
+  return pool.size() == 1 ? 1 : size_t{2} * pool.size() + 4;
+}
 
 Error stopped() {
   return Error{ErrorKind::cancelled, "stopped; no output was written"};
@@ -182,7 +277,7 @@ Error stopped() {
 
 Result<Counts> visit_turns(const Job& job, const TurnVisitor& visitor, WorkerPool& pool, const Events& events,
                            const std::stop_token& stop) {
-  KEDGE_ASSIGN(auto reader, data::Reader::open(job.inputs, job.fields, batch_bytes(pool.size())));
+  KEDGE_ASSIGN(auto reader, data::Reader::open(job.inputs, job.fields, kBatchBytes));
   Walk walk(job, visitor, pool, events, std::move(reader));
   KEDGE_TRY(walk.run(stop));
   if (!job.may_hold_nothing && !walk.read_something() && walk.first_unreadable()) {

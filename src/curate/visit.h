@@ -1,7 +1,6 @@
 #pragma once
 // Walks over the documents of files: work on many threads, what it leaves taken in input order.
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -49,9 +48,11 @@ struct Visitor {
   bool counts_records = false;  // Document::number counts the records of all inputs, from 1, not those of its file
 };
 
-/// A visitor whose documents leave what they leave in one of `kTurns` lists, by their batch's turn.
+/// Batches that are held at a time, in which one is read, some are worked on and others wait to be taken.
+size_t turns_of(const WorkerPool& pool);
+
+/// A visitor whose documents leave what they leave in one of turns_of lists, by their batch's turn.
 struct TurnVisitor {
-  static constexpr size_t kTurns = 3;  // one batch is read, one worked on, one taken
   struct Place {
     size_t turn = 0, index = 0;
   };
@@ -66,13 +67,12 @@ struct TurnVisitor {
 Result<Counts> visit_turns(const Job& job, const TurnVisitor& visitor, WorkerPool& pool, const Events& events,
                            const std::stop_token& stop);
 
-/// Walks over all documents in input order. While the pool's threads work on one batch, one of them reads the next and
-/// one takes what the batch before left: `work` and `take` run at the same time, of different documents. Fails with
+/// Walks over all documents in input order. `work` and `take` run at the same time, of different documents. Fails with
 /// not_found (an input is not there), corrupt_data (nothing could be read), cancelled, or what `take` returns.
 template <typename Left>
 Result<Counts> visit(const Job& job, const Visitor<Left>& visitor, WorkerPool& pool, const Events& events,
                      const std::stop_token& stop) {
-  std::array<std::vector<Left>, TurnVisitor::kTurns> lefts;
+  std::vector<std::vector<Left>> lefts(turns_of(pool));
   TurnVisitor turns;
   turns.read_page = visitor.read_page;
   turns.takes_text = visitor.takes_text;

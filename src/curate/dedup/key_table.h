@@ -32,8 +32,9 @@ class KeyTable {
       part.taken = 0;
     }
   }
-  /// Has the place of a key read that will be asked for soon.
-  void prefetch(const Key& key) const {
+  /// Has the place of a key read that first_of will be asked for soon. (Always inlined: GCC 12 drops calls of functions
+  /// that do nothing but prefetch.)
+  [[gnu::always_inline]] void prefetch(const Key& key) const {
     const uint64_t bits = spread(key);
     const Part& part = parts_[part_of(bits)];
     __builtin_prefetch(&part.places[static_cast<uint32_t>(bits) & (part.places.size() - 1)]);

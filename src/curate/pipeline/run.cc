@@ -597,7 +597,13 @@ Result<Json> RunParts::finish() {
 
 Result<Json> run_pipeline(const Pipeline& pipeline, const RunOptions& options, WorkerPool& pool,
                           const RunEvents& events, const std::stop_token& stop) {
-  return Run(pipeline, options, pool, events, stop).run();
+  Result<Json> summary = Run(pipeline, options, pool, events, stop).run();
+  if (!summary.ok() && summary.error().kind == ErrorKind::cancelled) {
+    return Error{ErrorKind::cancelled, fmt::format("stopped; finished shards stay in {}, the same command goes on from "
+                                                   "there",
+                                                   options.output.string())};
+  }
+  return summary;
 }
 
 }  // namespace kedge::curate

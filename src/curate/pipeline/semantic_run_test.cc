@@ -195,7 +195,7 @@ TEST_F(SemanticRun, a_dry_run_knows_what_each_method_takes) {
     return estimate.ok() ? estimate.value() : Estimate();
   };
   const Estimate exact = estimated("method: exact");
-  EXPECT_NEAR(static_cast<double>(exact.memory_bytes), 240 * (4 + 32), 240);
+  EXPECT_NEAR(static_cast<double>(exact.memory_bytes), 240 * (4 + 40), 240);
   const Estimate semantic = estimated("method: semantic, n_clusters: 5");
   EXPECT_NEAR(static_cast<double>(semantic.memory_bytes), 240 * (24 + 48) + 5 * 48 * 3, 240);
   EXPECT_GT(semantic.work_bytes, 240U * 48);
