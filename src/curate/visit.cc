@@ -268,7 +268,8 @@ class Walk {
 }  // namespace
 
 size_t turns_of(const WorkerPool& pool) {
-  return pool.size() == 1 ? 1 : size_t{2} * pool.size() + 4;
+  constexpr size_t kSpare = 20;  // what others go on with while one core pauses
+  return pool.size() == 1 ? 1 : size_t{2} * pool.size() + kSpare;
 }
 
 Error stopped() {
