@@ -14,11 +14,15 @@ namespace kedge::curate {
 namespace {
 
 constexpr size_t kClaims = 16;                      // of a batch, for each thread: records that are worked on in one go
-constexpr size_t kBatchBytes = size_t{1} << 20;     // read and worked on by one thread: much of it stays in its caches
 constexpr size_t kKeptTextBytes = size_t{1} << 20;  // a longer text's memory is given back
 
 struct Progress {
   uint64_t documents = 0, consumed = 0;
+};
+
+/// Of one thread: in cache lines that no other writes to.
+struct alignas(128) Scratch {
+  data::Document document;
 };
 
 struct Turn {
@@ -181,7 +185,7 @@ class Walk {
 
   void parse(Turn& turn, size_t index, unsigned worker) {
     const data::Record& record = turn.batch.records[index];
-    data::Document& document = visitor_.takes_text ? turn.documents[index] : scratch_[worker];
+    data::Document& document = visitor_.takes_text ? turn.documents[index] : scratch_[worker].document;
     Status done = read_document(record, document);
     if (done.ok()) {
       if (visitor_.counts_records) document.number = turn.before + index + 1;
@@ -242,7 +246,7 @@ class Walk {
   WorkerPool& pool_;
   const Events& events_;
   std::unique_ptr<data::Reader> reader_;
-  std::vector<data::Document> scratch_;  // of each worker
+  std::vector<Scratch> scratch_;
   std::vector<Turn> turns_;
 
   // Under mutex_.
@@ -278,7 +282,7 @@ Error stopped() {
 
 Result<Counts> visit_turns(const Job& job, const TurnVisitor& visitor, WorkerPool& pool, const Events& events,
                            const std::stop_token& stop) {
-  KEDGE_ASSIGN(auto reader, data::Reader::open(job.inputs, job.fields, kBatchBytes));
+  KEDGE_ASSIGN(auto reader, data::Reader::open(job.inputs, job.fields));
   Walk walk(job, visitor, pool, events, std::move(reader));
   KEDGE_TRY(walk.run(stop));
   if (!job.may_hold_nothing && !walk.read_something() && walk.first_unreadable()) {

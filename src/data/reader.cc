@@ -7,7 +7,7 @@
 namespace kedge::data {
 namespace {
 
-constexpr size_t kFirstBatchBytes = size_t{512} << 10;  // each has twice the bytes of the one before: work begins soon
+constexpr size_t kBatchBytes = size_t{1} << 20;  // about: much of a batch stays in the caches of who works on it
 
 void add_broken(Batch& batch, std::string reason) {
   Record record;
@@ -29,8 +29,8 @@ size_t bytes_of(const Batch& batch) {
 
 }  // namespace
 
-Result<std::unique_ptr<Reader>> Reader::open(std::vector<Input> inputs, Fields fields, size_t batch_bytes) {
-  std::unique_ptr<Reader> reader(new Reader(std::move(inputs), std::move(fields), batch_bytes));
+Result<std::unique_ptr<Reader>> Reader::open(std::vector<Input> inputs, Fields fields) {
+  std::unique_ptr<Reader> reader(new Reader(std::move(inputs), std::move(fields)));
   for (const Input& input : reader->inputs_) {
     KEDGE_TRY(ByteStream::open(input.path));
     std::error_code code;
@@ -42,9 +42,8 @@ Result<std::unique_ptr<Reader>> Reader::open(std::vector<Input> inputs, Fields f
 
 Result<bool> Reader::read(Batch& batch) {
   batch.clear();
-  batch_bytes_ = std::min(std::max(2 * batch_bytes_, kFirstBatchBytes), batch_bytes_most_);
   bool small_files = false;
-  while (batch.records.empty() || (small_files && source_ == nullptr && bytes_of(batch) < batch_bytes_)) {
+  while (batch.records.empty() || (small_files && source_ == nullptr && bytes_of(batch) < kBatchBytes)) {
     const size_t known = batch.records.size();
     if (source_ == nullptr) {
       if (next_ == inputs_.size()) return !batch.records.empty();
@@ -59,7 +58,7 @@ Result<bool> Reader::read(Batch& batch) {
       }
     }
     if (source_ != nullptr) {
-      const Result<bool> more = source_->read(batch, batch_bytes_);
+      const Result<bool> more = source_->read(batch, kBatchBytes);
       if (!more.ok()) add_broken(batch, more.error().message);
       if (!more.ok() || !more.value()) {
         consumed_ += source_->consumed();

@@ -13,10 +13,8 @@ namespace kedge::data {
 /// One thread at a time.
 class Reader {
  public:
-  /// Fails with not_found when a file is not there: before anything is read. `batch_bytes`: about what a batch holds at
-  /// most, once the first few, which are smaller, are through.
-  static Result<std::unique_ptr<Reader>> open(std::vector<Input> inputs, Fields fields,
-                                              size_t batch_bytes = size_t{8} << 20);
+  /// Fails with not_found when a file is not there: before anything is read.
+  static Result<std::unique_ptr<Reader>> open(std::vector<Input> inputs, Fields fields);
 
   /// Replaces `batch` by the next records. False when all files are through. A file that cannot be read (on) gives one
   /// broken record.
@@ -34,19 +32,14 @@ class Reader {
 
  private:
   [[nodiscard]] Status parse_any(const Record& record, Document& document) const;
-  Reader(std::vector<Input> inputs, Fields fields, size_t batch_bytes)
-      : inputs_(std::move(inputs)),
-        units_(inputs_.size(), "file"),
-        fields_(std::move(fields)),
-        batch_bytes_most_(batch_bytes) {}
+  Reader(std::vector<Input> inputs, Fields fields)
+      : inputs_(std::move(inputs)), units_(inputs_.size(), "file"), fields_(std::move(fields)) {}
 
   std::vector<Input> inputs_;
   std::vector<const char*> units_;
   Fields fields_;
   std::unique_ptr<Source> source_;
   size_t next_ = 0;
-  size_t batch_bytes_ = 0;  // of the last one
-  size_t batch_bytes_most_;
   uint64_t consumed_ = 0;
   uint64_t size_ = 0;
 };

@@ -68,9 +68,9 @@ struct DedupOptions {
 };
 
 /// Writes one line a cluster of two or more documents: `{"keep":ID,"ids":[ID,...]}`, in input order. Keys of all
-/// documents are held in memory: 16 bytes and the id each, 8 bytes a band; with `verify` 8 bytes a word too. With
-/// `on_disk` or an index they lie in files instead, with the same clusters; of earlier runs' documents only the first
-/// of a cluster is named.
+/// documents are held in memory: the id and 16 bytes each, exact up to 42 more, else 8 bytes a band and 24 (with
+/// `verify` 8 bytes a word too). With `on_disk` or an index they lie in files instead, with the same clusters; of
+/// earlier runs' documents only the first of a cluster is named.
 Result<Counts> deduplicate(const Job& job, const DedupOptions& options, WorkerPool& pool, const Events& events,
                            const std::stop_token& stop);
 
