@@ -79,6 +79,8 @@ class CurateRun(unittest.TestCase):
         killed = 0
         while killed < kills:
             out = self.folder / f"killed-{killed}"
+            (out / "work").mkdir(parents=True)
+            (out / "work" / "run.json.tmp-0").write_text("{")  # killed while its first file was written
             while True:
                 process = subprocess.Popen(self.command(*run, "--output", out), stdout=subprocess.DEVNULL,
                                            stderr=subprocess.DEVNULL)

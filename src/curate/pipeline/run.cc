@@ -170,12 +170,12 @@ class Run {
       if (stage < last()) KEDGE_TRY(make_folder(layout_->dedup_folder(stage)));
     }
     KEDGE_TRY(make_folder(options_.output / "rejects"));
-    if (!read_json_file(layout_->identity()).ok()) return write_whole(layout_->identity(), to_text(files_));
-    KEDGE_TRY(check_identity());
+    const bool begun = read_json_file(layout_->identity()).ok();
+    if (begun) KEDGE_TRY(check_identity());
     for (const fs::path& folder : {options_.output, options_.output / "rejects", options_.output / "work"}) {
       remove_torn(folder);
     }
-    return Done{};
+    return begun ? Status(Done{}) : write_whole(layout_->identity(), to_text(files_));
   }
 
   [[nodiscard]] Status check_identity() const {
