@@ -47,7 +47,8 @@ TEST_F(AboutRoutesTest, metrics_have_nims_path_too) {
   start();
   const ApiAnswer answer = get("/v1/metrics");
   EXPECT_EQ(answer.status, 200);
-  EXPECT_THAT(answer.text, HasSubstr("\nnum_requests_running{model_name=\"fake\"} 0\n"));
+  EXPECT_THAT(answer.text,
+              HasSubstr("\nnum_requests_running{model_name=\"fake\"} "));  // that of the start may still run
 }
 
 TEST_F(AboutRoutesTest, they_ask_for_the_key) {
