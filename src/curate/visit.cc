@@ -177,10 +177,15 @@ class Walk {
     do {
       begin = now.next.fetch_add(claim, std::memory_order_relaxed);
       for (size_t i = begin; i < std::min(begin + claim, records); ++i) parse(now, i, worker);
-    } while (begin + claim < records && !errand_.load(std::memory_order_relaxed) && !stop.stop_requested());
+    } while (begin + claim < records && !is_called() && !stop.stop_requested());
     lock.lock();
     --now.workers;
     call();
+  }
+
+  /// One thread is called for each errand: the others work on.
+  bool is_called() {
+    return errand_.load(std::memory_order_relaxed) && errand_.exchange(false, std::memory_order_relaxed);
   }
 
   void parse(Turn& turn, size_t index, unsigned worker) {
