@@ -3,7 +3,8 @@
 
 usage: bench/curate_threads.py [--kedge build/release/kedge] [--rounds 5] [--only STAGE ...] [--seconds 4]
 
-Each round runs a stage with one thread, with two, and as two processes of one thread each at the same time. What two
+Each round runs a stage with one thread, with two, as two processes of one thread each at the same time, and with two
+and one again (their means count, so that a machine that slows down or speeds up favours neither). What two
 processes gain, which share nothing, is what the machine has to give: its cores may share caches, memory and a
 neighbour's work. The table has medians of the rounds' ratios with their spread. Inputs are those of bench/curate.py,
 repeated until one thread takes --seconds. Run it with nothing else running.
@@ -64,7 +65,8 @@ def measure(arguments, stage):
             taken = seconds(run(1))
         two, apart, one_thread = [], [], []
         for _ in range(arguments.rounds):
-            one, both, twice = seconds(run(1)), seconds(run(2)), seconds(run(1), run(1, "b"))
+            before, first, twice = seconds(run(1)), seconds(run(2)), seconds(run(1), run(1, "b"))
+            both, one = (first + seconds(run(2))) / 2, (before + seconds(run(1))) / 2
             one_thread.append(one)
             two.append(one / both)
             apart.append(2 * one / twice)

@@ -9,11 +9,13 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace kedge::curate {
 namespace {
 
-constexpr size_t kClaims = 16;                      // of a batch, for each thread: records that are worked on in one go
+constexpr size_t kClaims = 16;        // of a batch, for each thread: records that are worked on in one go
+constexpr size_t kThreadsASpare = 2;  // one batch more is read ahead: who finds another reading takes it, none sleeps
 constexpr size_t kKeptTextBytes = size_t{1} << 20;  // a longer text's memory is given back
 
 struct Progress {
@@ -25,21 +27,31 @@ struct alignas(128) Scratch {
   data::Document document;
 };
 
+/// Records that one thread works on in one go: in cache lines that no other writes to.
+struct alignas(128) Claim {
+  std::string ids;  // one after the other; the memory stays
+};
+
 struct Turn {
   size_t index = 0;
   data::Batch batch;
   std::vector<std::unique_ptr<Error>> errors;  // of each record; null: none
   std::vector<data::Document> documents;       // of each record, where texts are taken
-  std::vector<std::string> ids;                // in their place, where they are not: little passes between threads
+  size_t claim = 1;                            // records that a thread works on in one go
+  std::vector<Claim> claims;                   // where texts are not taken: little passes between threads
+  std::vector<size_t> id_ends;                 // of each record, in its claim's ids
   uint64_t before = 0;                         // records of the batches before
   uint64_t consumed = 0;                       // of the inputs' bytes, by this batch and those before
   std::atomic<size_t> next{0};                 // record that is nobody's yet
   unsigned workers = 0;                        // on it now
+  unsigned worker = 0;                         // the last
+  bool begun = false;                          // somebody is or was
 };
 
-/// A ring of batches. Each thread reads one, when nobody else reads, and works on it; who finds nothing to read helps
-/// with the oldest of which something is left. Between two pieces of work one takes what stands next in order. None
-/// waits for another at a batch's end: a core that is slow for a while holds up the others only when the ring is full.
+/// A ring of batches. Each thread reads one, when nobody else reads, and works on it; who finds another reading takes
+/// one that was read ahead, or helps with the oldest of which something is left. Between two pieces of work one takes
+/// what stands next in order. None waits for another at a batch's end: a core that is slow for a while holds up the
+/// others only when the ring is full.
 class Walk {
  public:
   Walk(const Job& job, const TurnVisitor& visitor, WorkerPool& pool, const Events& events,
@@ -101,11 +113,11 @@ class Walk {
         tell(lock);
       } else if (can_take()) {
         take_next(lock);
-      } else if (is_left_of(own)) {
-        work_on(own, lock, worker, stop);
-      } else if (can_read()) {
+      } else if (can_read() && untouched_ < 1 + pool_.size() / kThreadsASpare) {
         own = read_;
-        read_next(lock);
+        read_next(lock, worker);
+      } else if (is_left_of(own) && own < front_ + 2 * pool_.size()) {
+        work_on(own, lock, worker, stop);
       } else if (front_ < read_) {
         work_on(front_, lock, worker, stop);
       } else {
@@ -123,9 +135,17 @@ class Walk {
     lock.lock();
   }
 
-  void read_next(Lock& lock) {
-    Turn& next = *free_.back();  // the last that became free: its memory may still be in the caches
-    free_.pop_back();
+  /// Where its memory may still be in the caches: the last that became free of those that this thread worked on.
+  Turn& take_free(unsigned worker) {
+    auto found = std::find_if(free_.rbegin(), free_.rend(), [&](const Turn* turn) { return turn->worker == worker; });
+    if (found == free_.rend()) found = free_.rbegin();
+    Turn& turn = **found;
+    free_.erase(std::next(found).base());
+    return turn;
+  }
+
+  void read_next(Lock& lock, unsigned worker) {
+    Turn& next = take_free(worker);
     reading_ = true;
     call();
     lock.unlock();
@@ -135,19 +155,26 @@ class Walk {
     records_read_ += records;
     next.consumed = reader_->consumed();
     next.next = 0;
+    next.claim = std::max<size_t>(records / (kClaims * pool_.size()), 1);
     next.errors.clear();
     next.errors.resize(records);
     if (visitor_.takes_text) {
       next.documents.clear();
       next.documents.resize(records);
     } else {
-      next.ids.resize(records);
+      next.id_ends.resize(records);
+      next.claims.resize(std::max(next.claims.size(), records / next.claim + 1));
+      for (Claim& claim : next.claims) claim.ids.clear();
     }
     visitor_.begin(next.index, records);
     lock.lock();
     reading_ = false;
     if (!more.ok()) read_failure_ = more.error();
-    if (more.ok() && more.value()) ring_[read_++ % ring_.size()] = &next;
+    if (more.ok() && more.value()) {
+      ring_[read_++ % ring_.size()] = &next;
+      next.begun = false;
+      ++untouched_;
+    }
     ended_ = !more.ok() || !more.value() || records_read_ >= job_.records_enough;
     call();
   }
@@ -169,15 +196,16 @@ class Walk {
 
   void work_on(size_t number, Lock& lock, unsigned worker, const std::stop_token& stop) {
     Turn& now = turn(number);
+    if (!std::exchange(now.begun, true)) --untouched_;
     ++now.workers;
+    now.worker = worker;
     lock.unlock();
     const size_t records = now.batch.records.size();
-    const size_t claim = std::max<size_t>(records / (kClaims * pool_.size()), 1);
     size_t begin = 0;
     do {
-      begin = now.next.fetch_add(claim, std::memory_order_relaxed);
-      for (size_t i = begin; i < std::min(begin + claim, records); ++i) parse(now, i, worker);
-    } while (begin + claim < records && !is_called() && !stop.stop_requested());
+      begin = now.next.fetch_add(now.claim, std::memory_order_relaxed);
+      for (size_t i = begin; i < std::min(begin + now.claim, records); ++i) parse(now, i, worker);
+    } while (begin + now.claim < records && !is_called() && !stop.stop_requested());
     lock.lock();
     --now.workers;
     call();
@@ -196,12 +224,11 @@ class Walk {
       if (visitor_.counts_records) document.number = turn.before + index + 1;
       done = visitor_.work(document, {turn.index, index});
     }
-    if (!done.ok()) {
-      turn.errors[index] = std::make_unique<Error>(std::move(done).error());
-      return;
-    }
+    if (!done.ok()) turn.errors[index] = std::make_unique<Error>(std::move(done).error());
     if (visitor_.takes_text) return;
-    turn.ids[index] = std::move(document.id_json);
+    std::string& ids = turn.claims[index / turn.claim].ids;
+    ids += document.id_json;
+    turn.id_ends[index] = ids.size();
     if (document.text.capacity() > kKeptTextBytes) document = {};
   }
 
@@ -221,13 +248,15 @@ class Walk {
       }
       readable_ = true;
       ++counts_.out;
-      data::Document document;  // its memory goes here, where others work
       if (visitor_.takes_text) {
-        document = std::move(turn.documents[i]);
+        data::Document document = std::move(turn.documents[i]);  // its memory goes here, where others work
+        KEDGE_TRY(visitor_.take(document, {turn.index, i}));
       } else {
-        document.id_json = std::move(turn.ids[i]);
+        const size_t begin = i % turn.claim == 0 ? 0 : turn.id_ends[i - 1];
+        taken_document_.id_json.assign(turn.claims[i / turn.claim].ids, begin, turn.id_ends[i] - begin);
+        taken_document_.number = visitor_.counts_records ? turn.before + i + 1 : turn.batch.records[i].number;
+        KEDGE_TRY(visitor_.take(taken_document_, {turn.index, i}));
       }
-      KEDGE_TRY(visitor_.take(document, {turn.index, i}));
     }
     return Done{};
   }
@@ -261,6 +290,7 @@ class Walk {
   std::vector<Turn*> free_;
   size_t read_ = 0, taken_ = 0;  // batches
   size_t front_ = 0;             // of all batches before it nothing is left to work on
+  size_t untouched_ = 0;         // batches that nobody has begun to work on
   size_t told_ = 0;              // of those that were taken
   bool reading_ = false, taking_ = false;
   bool ended_ = false;  // nothing more is read
@@ -268,8 +298,9 @@ class Walk {
   Progress progress_;
   std::optional<Error> failure_, read_failure_;
 
-  uint64_t records_read_ = 0;  // the reading thread's
-  Counts counts_;              // this and the following: the taking thread's
+  uint64_t records_read_ = 0;      // the reading thread's
+  data::Document taken_document_;  // where texts are not taken
+  Counts counts_;                  // this and the following: the taking thread's
   std::optional<data::Reject> first_unreadable_;
   bool readable_ = false;
 };
@@ -277,7 +308,7 @@ class Walk {
 }  // namespace
 
 size_t turns_of(const WorkerPool& pool) {
-  constexpr size_t kSpare = 20;  // what others go on with while one core pauses
+  constexpr size_t kSpare = 80;  // what others go on with while one core pauses
   return pool.size() == 1 ? 1 : size_t{2} * pool.size() + kSpare;
 }
 

@@ -44,7 +44,7 @@ struct Visitor {
   std::function<void(data::Document& document, Left& left)> work;        // any thread
   std::function<Status(data::Document& document, Left& left)> attempt;   // in its place; a failure rejects the document
   std::function<Status(Left& left, data::Document& document)> take;  // one thread at a time, in order; documents only
-  bool takes_text = true;       // false: `take` sees the id alone, and texts stay in the caches of who worked on them
+  bool takes_text = true;       // false: `take` sees id and number, and texts stay in the caches of who worked on them
   bool counts_records = false;  // Document::number counts the records of all inputs, from 1, not those of its file
 };
 

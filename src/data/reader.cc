@@ -7,7 +7,7 @@
 namespace kedge::data {
 namespace {
 
-constexpr size_t kBatchBytes = size_t{1} << 20;  // about: much of a batch stays in the caches of who works on it
+constexpr size_t kBatchBytes = size_t{1} << 18;  // about: much of a batch stays in the caches of who works on it
 
 void add_broken(Batch& batch, std::string reason) {
   Record record;

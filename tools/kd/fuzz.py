@@ -11,15 +11,15 @@ INPUT_BYTES_MAX = 65536
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument("name", nargs="?", default="", help="only the fuzzers whose name contains this")
+    parser.add_argument("name", nargs="*", help="only the fuzzers whose name contains one of these")
     parser.add_argument("--seconds", type=int, default=60, help="for each fuzzer (default: 60)")
 
 
 def run_fuzzers(options) -> int:
     packages.ensure_packages("build", "fuzz")
-    names = [name for name in fuzzers() if options.name in name]
+    names = [name for name in fuzzers() if any(part in name for part in options.name or [""])]
     if not names:
-        raise Failure(f"no fuzzer's name contains '{options.name}'; there are: {' '.join(fuzzers())}")
+        raise Failure(f"no fuzzer's name contains '{' or '.join(options.name)}'; there are: {' '.join(fuzzers())}")
     build.build("fuzz", names)
     CRASHES.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(job_count()) as pool:

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/file.h"
+#include "curate/dedup/document_numbers.h"
 #include "curate/dedup/repeats.h"
 #include "data/json_text.h"
 
@@ -11,17 +12,22 @@ namespace {
 
 constexpr size_t kWriteBytes = size_t{1} << 20;
 
-Status learn(RepeatFinder& finder, size_t pass, const Job& job, WorkerPool& pool, const std::stop_token& stop) {
-  uint32_t document = 0;
+Result<DocumentNumbers> learn(RepeatFinder& finder, size_t pass, const Job& job, WorkerPool& pool,
+                              const std::stop_token& stop) {
+  DocumentNumbers numbers;
   Visitor<std::vector<Mark>> visitor;
   visitor.takes_text = false;
+  visitor.counts_records = true;
   visitor.work = [&](const data::Document& seen, std::vector<Mark>& marks) { marks = finder.look(pass, seen.text); };
-  visitor.take = [&](const std::vector<Mark>& marks, data::Document&) -> Status {
+  visitor.take = [&](const std::vector<Mark>& marks, const data::Document& seen) -> Status {
+    const uint32_t document = numbers.documents();
     if (document == UINT32_MAX) return Error{ErrorKind::unsupported, "more than 4 billion documents in one run"};
-    return finder.add(pass, document++, marks);
+    numbers.add(seen.number);
+    return finder.add(pass, document, marks);
   };
   KEDGE_TRY(visit(job, visitor, pool, {}, stop));
-  return finder.end_pass(pass);
+  KEDGE_TRY(finder.end_pass(pass));
+  return numbers;
 }
 
 std::string line_of(const data::Document& document, const Edit& edit, const DedupOptions& options) {
@@ -42,12 +48,19 @@ Result<Counts> cut_repeats(const Job& job, const DedupOptions& options, WorkerPo
   KEDGE_ASSIGN(AtomicFile file, AtomicFile::create(job.output));
   const std::filesystem::path folder = job.output.has_parent_path() ? job.output.parent_path() : ".";
   KEDGE_ASSIGN(const auto finder, make_repeat_finder(options, {folder, identity_of(job)}));
-  for (size_t pass = 0; pass < finder->passes(); ++pass) KEDGE_TRY(learn(*finder, pass, job, pool, stop));
+  DocumentNumbers numbers;
+  for (size_t pass = 0; pass < finder->passes(); ++pass) {
+    KEDGE_ASSIGN(numbers, learn(*finder, pass, job, pool, stop));
+  }
   std::string pending;
-  uint32_t document = 0;
-  Visitor<> visitor;
-  visitor.take = [&](Nothing, data::Document& seen) -> Status {
-    pending += line_of(seen, finder->edit_of(document++, seen.text), options);
+  Visitor<std::string> visitor;
+  visitor.takes_text = false;
+  visitor.counts_records = true;
+  visitor.work = [&](const data::Document& seen, std::string& line) {
+    line = line_of(seen, finder->edit_of(numbers.of(seen.number), seen.text), options);
+  };
+  visitor.take = [&](const std::string& line, const data::Document&) -> Status {
+    pending += line;
     if (pending.size() < kWriteBytes) return Done{};
     KEDGE_TRY(file.write(pending));
     pending.clear();

@@ -32,9 +32,11 @@ Result<Counts> deduplicate_on_disk(const Job& job, const DedupOptions& options, 
   KEDGE_ASSIGN(const Counts counts, visit_keys(job, maker, take, pool, events, stop));
   KEDGE_TRY(writer.commit());
   KEDGE_ASSIGN(KeyLinks links, link_key_files({shard}, options, {folder.path(), identity_of(job)}, stop));
-  const Clusters clusters = clusters_of(links.sets, links.keys->documents(), links.first_new);
+  const uint32_t documents = links.keys->documents();
+  const Clusters clusters(repeats_of(links.sets, documents, links.first_new), documents);
   KEDGE_ASSIGN(const Ids ids, links.keys->ids_of(clusters));
-  KEDGE_TRY(write_clusters(job.output, clusters, ids));
+  KEDGE_TRY(write_clusters(
+      job.output, clusters, [&](uint32_t document) -> std::string_view { return ids.at(document); }, pool));
   return counts;
 }
 
@@ -47,9 +49,9 @@ Result<Counts> deduplicate(const Job& job, const DedupOptions& options, WorkerPo
   MemoryKeys collected(maker.bands());
   const TakeKeys take = [&](DocumentKeys keys, std::string_view id) { return collected.add(std::move(keys), id); };
   KEDGE_ASSIGN(const Counts counts, visit_keys(job, maker, take, pool, events, stop));
-  KEDGE_ASSIGN(UnionFind sets, collected.link(options, stop));
-  const Clusters clusters = clusters_of(sets, collected.documents(), 0);
-  KEDGE_TRY(write_clusters(job.output, clusters, [&](uint32_t document) { return collected.id(document); }));
+  KEDGE_ASSIGN(const std::vector<Repeat> repeats, collected.link(options, stop));
+  const Clusters clusters(repeats, collected.documents());
+  KEDGE_TRY(write_clusters(job.output, clusters, [&](uint32_t document) { return collected.id(document); }, pool));
   return counts;
 }
 

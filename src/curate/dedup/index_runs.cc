@@ -86,6 +86,10 @@ Result<IndexRuns> IndexRuns::open(const fs::path& folder, IndexKind kind, std::s
     index.known_ = own;
     if (own) break;
   }
+  if (!index.known_) {
+    fs::remove_all(index.run_folder(), code);
+    fs::create_directories(index.run_folder(), code);
+  }
   return index;
 }
 
@@ -99,8 +103,6 @@ fs::path IndexRuns::shard_path(size_t shard) const {
 
 Status IndexRuns::add(const std::vector<fs::path>& outputs) const {
   if (known_) return Done{};
-  std::error_code code;
-  fs::create_directories(run_folder(), code);
   Json manifest = {
       {"version", 1}, {"parameters", kind_.parameters}, {"identity", identity_}, {"shards", Json::array()}};
   for (size_t shard = 0; shard < outputs.size(); ++shard) {
@@ -108,7 +110,7 @@ Status IndexRuns::add(const std::vector<fs::path>& outputs) const {
     const auto to = kind_.files_of(shard_path(shard));
     Json checksums = Json::array();
     for (size_t i = 0; i < from.size(); ++i) {
-      KEDGE_TRY(copy_over(from[i], to[i]));
+      if (from[i] != to[i]) KEDGE_TRY(copy_over(from[i], to[i]));
       KEDGE_ASSIGN(const uint64_t sum, data::file_checksum(to[i]));
       checksums.push_back(fmt::format("{:016x}", sum));
     }

@@ -36,9 +36,14 @@ class IndexRuns {
   IndexRuns& operator=(IndexRuns&&) = delete;
   ~IndexRuns();
 
+  /// It was added before: the same run again.
+  [[nodiscard]] bool is_known() const { return known_; }
+  /// Where this run's shard may be written, to be added; what a run that was killed left there is gone. REQUIRES: the
+  /// run is not known.
+  [[nodiscard]] std::filesystem::path shard_path(size_t shard) const;
   /// Shards of earlier runs.
   [[nodiscard]] const std::vector<std::filesystem::path>& earlier() const { return earlier_; }
-  /// Copies the files of this run's shards, unless it was added before.
+  /// Copies the files of this run's shards, unless they lie where they belong or the run was added before.
   [[nodiscard]] Status add(const std::vector<std::filesystem::path>& outputs) const;
 
  private:
@@ -46,7 +51,6 @@ class IndexRuns {
   IndexRuns(std::filesystem::path folder, IndexKind kind, std::string identity, std::unique_ptr<Lock> lock);
   [[nodiscard]] std::filesystem::path run_folder() const;
   [[nodiscard]] std::filesystem::path manifest_path() const { return run_folder() / "index.json"; }
-  [[nodiscard]] std::filesystem::path shard_path(size_t shard) const;
   /// Whether it is this run's own.
   Result<bool> take(const Json& json);
 
@@ -54,8 +58,8 @@ class IndexRuns {
   IndexKind kind_;
   std::string identity_;
   std::unique_ptr<Lock> lock_;
-  size_t run_ = 0;      // this one's number
-  bool known_ = false;  // it was added before
+  size_t run_ = 0;  // this one's number
+  bool known_ = false;
   std::vector<std::filesystem::path> earlier_;
 };
 

@@ -129,10 +129,7 @@ std::span<const uint64_t> MappedKeys::keys_of(uint32_t document) const {
 
 Result<Ids> MappedKeys::ids_of(const Clusters& clusters) const {
   std::vector<bool> wanted(count_);
-  for (const auto& [first, others] : clusters) {
-    wanted[first] = true;
-    for (const uint32_t other : others) wanted[other] = true;
-  }
+  for (const uint32_t member : clusters.members()) wanted[member] = true;
   Ids ids;
   for (const ShardKeys& shard : shards_) {
     const auto bytes = shard.ids->bytes();
@@ -147,42 +144,6 @@ Result<Ids> MappedKeys::ids_of(const Clusters& clusters) const {
     }
   }
   return ids;
-}
-
-Clusters clusters_of(UnionFind& sets, uint32_t documents, uint32_t first_new) {
-  std::vector<uint32_t> others(documents);  // by a cluster's first document: how many; then which of `lists`
-  for (uint32_t i = first_new; i < documents; ++i) {
-    if (const uint32_t first = sets.find(i); first != i) ++others[first];
-  }
-  Clusters clusters;
-  std::vector<std::vector<uint32_t>*> lists;
-  for (uint32_t i = 0; i < documents; ++i) {
-    if (others[i] == 0) continue;
-    auto& list = clusters.emplace_hint(clusters.end(), i, std::vector<uint32_t>())->second;
-    list.reserve(others[i]);
-    others[i] = static_cast<uint32_t>(lists.size());
-    lists.push_back(&list);
-  }
-  for (uint32_t i = first_new; i < documents; ++i) {
-    if (const uint32_t first = sets.find(i); first != i) lists[others[first]]->push_back(i);
-  }
-  return clusters;
-}
-
-Status write_clusters(const std::filesystem::path& path, const Clusters& clusters, const Ids& ids) {
-  return write_clusters(path, clusters, [&](uint32_t document) -> std::string_view { return ids.at(document); });
-}
-
-Status write_clusters(const std::filesystem::path& path, const Clusters& clusters,
-                      const std::function<std::string_view(uint32_t document)>& id_of) {
-  KEDGE_ASSIGN(data::LineFile file, data::LineFile::create(path));
-  std::string line;
-  for (const auto& [first, others] : clusters) {
-    line.assign("{\"keep\":").append(id_of(first)).append(",\"ids\":[").append(id_of(first));
-    for (const uint32_t other : others) line.append(",").append(id_of(other));
-    KEDGE_TRY(file.write(line.append("]}\n")));
-  }
-  return file.commit();
 }
 
 }  // namespace kedge::curate

@@ -3,8 +3,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "curate/dedup/clusters.h"
 #include "curate/dedup/links.h"
 #include "data/document_file.h"
 #include "data/line_file.h"
@@ -56,8 +55,6 @@ struct ShardKeys {
 
 /// By document: its id as JSON.
 using Ids = std::unordered_map<uint32_t, std::string>;
-/// By a cluster's first document: the others, in order.
-using Clusters = std::map<uint32_t, std::vector<uint32_t>>;
 
 class MappedKeys final : public KeyStore {
  public:
@@ -83,13 +80,5 @@ class MappedKeys final : public KeyStore {
   std::vector<ShardKeys> shards_;
   uint32_t count_ = 0;
 };
-
-/// Clusters of two and more; of their members only the first may lie below `first_new`.
-Clusters clusters_of(UnionFind& sets, uint32_t documents, uint32_t first_new);
-
-/// One line a cluster: {"keep":ID,"ids":[ID,...]}.
-Status write_clusters(const std::filesystem::path& path, const Clusters& clusters, const Ids& ids);
-Status write_clusters(const std::filesystem::path& path, const Clusters& clusters,
-                      const std::function<std::string_view(uint32_t document)>& id_of);
 
 }  // namespace kedge::curate

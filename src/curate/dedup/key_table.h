@@ -6,9 +6,9 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <vector>
 
+#include "curate/dedup/growing.h"
 #include "curate/dedup/keys.h"
 
 namespace kedge::curate {
@@ -41,7 +41,7 @@ class KeyTable {
   }
   /// The first document of this key: `document`, where there was none. Documents come ascending.
   uint32_t first_of(const Key& key, uint32_t document) {
-    if (keys_.size() <= document) keys_.resize(size_t{document} + 1);
+    while (keys_.size() <= document) keys_.push_back({});
     keys_[document] = key;
     const uint64_t bits = spread(key);
     const auto tag = static_cast<uint32_t>(bits);
@@ -88,7 +88,7 @@ class KeyTable {
   static uint64_t spread(const Key& key) { return bits_of(key) * 0x9E3779B97F4A7C15 >> 26; }
   static size_t part_of(uint64_t bits) { return bits >> 32; }
 
-  std::deque<Key> keys_;  // of documents that came
+  Growing<Key> keys_;  // of documents that came
   std::array<Part, kParts> parts_;
 };
 

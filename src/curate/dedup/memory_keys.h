@@ -3,13 +3,14 @@
 
 #include <algorithm>
 #include <array>
-#include <deque>
 #include <limits>
 #include <memory_resource>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "curate/dedup/clusters.h"
+#include "curate/dedup/growing.h"
 #include "curate/dedup/key_table.h"
 #include "curate/dedup/links.h"
 
@@ -28,7 +29,7 @@ class MemoryKeys {
     }
     const uint32_t document = documents();
     auto* const kept = static_cast<char*>(memory_.allocate(id.size(), 1));
-    ids_.emplace_back(kept, std::ranges::copy(id, kept).out);
+    ids_.push_back({kept, std::ranges::copy(id, kept).out});
     if (store_.bands > 0) {
       store_.add(std::move(keys));
     } else {
@@ -43,25 +44,26 @@ class MemoryKeys {
   /// As JSON.
   [[nodiscard]] std::string_view id(uint32_t document) const { return ids_[document]; }
 
-  /// What link_documents says of all that were added. Fails with cancelled.
-  Result<UnionFind> link(DedupOptions options, const std::stop_token& stop) {
+  /// Of all that were added, what link_documents says, in their order. Once, at the end. Fails with cancelled.
+  Result<std::vector<Repeat>> link(DedupOptions options, const std::stop_token& stop) {
     if (store_.bands == 0) {
-      while (firsts_.size() < documents()) link_next();
-      UnionFind sets(documents());
-      for (uint32_t i = 0; i < documents(); ++i) sets.unite(firsts_[i], i);
-      return sets;
+      while (linked_ < documents()) link_next();
+      return std::move(repeats_);
     }
     options.memory_bytes = UINT64_MAX;  // the keys are there already
-    return link_documents(store_, options, store_.bands, {}, stop);
+    KEDGE_ASSIGN(UnionFind sets, link_documents(store_, options, store_.bands, {}, stop));
+    return repeats_of(sets, documents());
   }
 
  private:
   static constexpr size_t kAhead = 16;  // texts whose place in the table is on its way from memory
 
   void link_next() {
-    const auto document = static_cast<uint32_t>(firsts_.size());
+    const uint32_t document = linked_++;
     const TextHash& hash = ahead_[document % kAhead];
-    firsts_.push_back(hash == TextHash() ? document : equal_.first_of(hash, document));
+    if (hash == TextHash()) return;
+    if (const uint32_t first = equal_.first_of(hash, document); first != document)
+      repeats_.push_back({document, first});
   }
 
   struct Bands final : KeyStore {
@@ -82,13 +84,14 @@ class MemoryKeys {
     std::vector<std::vector<uint64_t>> shingle_sets;
   };
 
-  // Nothing that grows is copied whole: who adds, beside the work of others, holds up nobody.
   std::pmr::monotonic_buffer_resource memory_;
-  std::deque<std::string_view> ids_;
-  Bands store_;               // fuzzy
-  KeyTable<TextHash> equal_;  // exact
+  Growing<std::string_view> ids_;
+  Bands store_;  // fuzzy
+  // Exact:
+  KeyTable<TextHash> equal_;
   std::array<TextHash, kAhead> ahead_;
-  std::deque<uint32_t> firsts_;  // exact: of equal texts, by document
+  uint32_t linked_ = 0;  // documents
+  std::vector<Repeat> repeats_;
 };
 
 }  // namespace kedge::curate

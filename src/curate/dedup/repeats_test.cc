@@ -154,8 +154,12 @@ TEST_F(Repeats, paragraphs_of_an_index_go_too) {
   const DedupOptions options{.method = DedupMethod::paragraph, .index = folder_ / "index", .only_in_index = false};
   identity_ = "first";
   EXPECT_EQ(kept({"Menu\nText.\n"}, options)[0], "Menu\nText.\n");
+  const fs::path torn = folder_ / "index" / "run-000001" / "shard-00000.jsonl.hashes.tmp-1";
+  fs::create_directories(torn.parent_path());
+  std::ofstream(torn) << "of a run that was killed";
   identity_ = "second";
   EXPECT_EQ(kept({"Menu\nOther.\n", "Other.\nLast.\n"}, options), (std::vector<std::string>{"Other.\n", "Last.\n"}));
+  EXPECT_FALSE(fs::exists(torn));
 }
 
 TEST_F(Repeats, paragraphs_are_compared_as_ccnet_does) {
@@ -238,6 +242,20 @@ TEST_F(Repeats, lines_say_what_went_in_code_points) {
             "{\"id\":1,\"keep\":true,\"reason\":null,\"cut\":[],\"text\":\"\xC3\xA4 1\\nmenu\"}\n"
             "{\"id\":2,\"keep\":true,\"reason\":null,\"cut\":[[2,7]],\"text\":\"\xC3\xBC\\nz\"}\n"
             "{\"id\":3,\"keep\":false,\"reason\":\"too little left\",\"cut\":[[0,4]],\"text\":\"\"}\n");
+}
+
+TEST_F(Repeats, records_without_a_document_shift_no_cut) {
+  std::ofstream(folder_ / "a.jsonl") << "\n{\"id\":1}\n{\"id\":2,\"text\":\"menu\\none\"}\nbroken\n";
+  std::ofstream(folder_ / "b.jsonl") << "{\n{\"id\":3,\"text\":\"menu\\ntwo\"}\n";
+  WorkerPool pool(2);
+  const DedupOptions options{.method = DedupMethod::paragraph};
+  const auto counts =
+      cut_repeats({{folder_ / "a.jsonl", folder_ / "b.jsonl"}, folder_ / "out.jsonl", {}}, options, pool, {}, {});
+  ASSERT_TRUE(counts.ok());
+  EXPECT_EQ(counts.value().rejected, 3U);
+  EXPECT_EQ(read_file(folder_ / "out.jsonl", 1 << 20).value(),
+            "{\"id\":2,\"keep\":true,\"reason\":null,\"cut\":[],\"text\":\"menu\\none\"}\n"
+            "{\"id\":3,\"keep\":true,\"reason\":null,\"cut\":[[0,5]],\"text\":\"two\"}\n");
 }
 
 TEST_F(Repeats, cuts_must_fit_the_text) {

@@ -1,7 +1,6 @@
 // Sentences and paragraphs that stood before.
 #define XXH_INLINE_ALL
 #include <fmt/format.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -96,11 +95,11 @@ class UnitFinder final : public RepeatFinder {
 
   Status end_pass(size_t) override {
     ranges_ = std::make_unique<MarkedRanges>(folder_, options_.memory_bytes, documents_);
-    if (!index_) {
+    if (!index_ || index_->is_known()) {
       KEDGE_TRY(sorter_.runs([this](std::span<const KeyRecord> run) { return mark_repeats(run); }));
       return ranges_->finish();
     }
-    const std::filesystem::path shard = folder_ / fmt::format("new-units-{}", ::getpid());
+    const std::filesystem::path shard = index_->shard_path(0);
     KEDGE_ASSIGN(data::LineFile hashes, data::LineFile::create(hash_files_of(shard).front()));
     const auto mark_and_keep = [&](std::span<const KeyRecord> run) -> Status {
       if (run.front().value != kOfIndex) {
@@ -113,10 +112,7 @@ class UnitFinder final : public RepeatFinder {
     };
     KEDGE_TRY(sorter_.runs(mark_and_keep));
     KEDGE_TRY(hashes.commit());
-    const Status added = index_->add({shard});
-    std::error_code code;
-    std::filesystem::remove(hash_files_of(shard).front(), code);
-    KEDGE_TRY(added);
+    KEDGE_TRY(index_->add({shard}));
     return ranges_->finish();
   }
 

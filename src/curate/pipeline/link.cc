@@ -61,9 +61,9 @@ std::optional<Removal> read_removal(const Json& entry) {
 Json summary_of(const Clusters& clusters, uint32_t documents) {
   std::map<size_t, uint64_t> sizes;
   uint64_t duplicates = 0;
-  for (const auto& [first, others] : clusters) {
-    ++sizes[others.size() + 1];
-    duplicates += others.size();
+  for (size_t i = 0; i < clusters.size(); ++i) {
+    ++sizes[clusters[i].size()];
+    duplicates += clusters[i].size() - 1;
   }
   Json by_size = Json::object();
   for (const auto& [size, count] : sizes) by_size[std::to_string(size)] = count;
@@ -76,9 +76,10 @@ Result<Json> link_shards(const LinkJob& job, const DedupOptions& options, Worker
   if (cuts_texts(options.method)) return cut_shards(job, options, pool, stop);
   KEDGE_ASSIGN(KeyLinks links, link_key_files(job.outputs, options, {job.spill, job.identity}, stop));
   const uint32_t documents = links.keys->documents();
-  const Clusters clusters = clusters_of(links.sets, documents, links.first_new);
+  const Clusters clusters(repeats_of(links.sets, documents, links.first_new), documents);
   KEDGE_ASSIGN(const Ids ids, links.keys->ids_of(clusters));
-  KEDGE_TRY(write_clusters(job.clusters, clusters, ids));
+  KEDGE_TRY(write_clusters(
+      job.clusters, clusters, [&](uint32_t document) -> std::string_view { return ids.at(document); }, pool));
   const auto shards = std::span(links.keys->shards()).last(job.outputs.size());
   for (size_t i = 0; i < job.duplicates.size(); ++i) {
     KEDGE_TRY(write_duplicates(job.duplicates[i], shards[i], links.sets, ids));

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "curate/dedup/document_numbers.h"
 #include "curate/dedup/repeats.h"
 #include "curate/pipeline/link.h"
 #include "data/line_file.h"
@@ -15,17 +16,22 @@ class Cutting {
       : job_(job), finder_(finder), pool_(pool), stop_(stop) {}
 
   Status learn(size_t pass) {
+    shards_.clear();
     uint32_t document = 0;
     Visitor<std::vector<Mark>> visitor;
     visitor.takes_text = false;
     visitor.work = [&](const data::Document& seen, std::vector<Mark>& marks) { marks = finder_.look(pass, seen.text); };
-    visitor.take = [&](const std::vector<Mark>& marks, data::Document&) -> Status {
+    visitor.take = [&](const std::vector<Mark>& marks, const data::Document& seen) -> Status {
       if (document == UINT32_MAX) {
         return Error{ErrorKind::unsupported, "more than 4 billion documents in one deduplication"};
       }
+      shards_.back().numbers.add(seen.number);
       return finder_.add(pass, document++, marks);
     };
-    for (const auto& output : job_.outputs) KEDGE_TRY(visit(walk_of(output), visitor, pool_, {}, stop_));
+    for (const auto& output : job_.outputs) {
+      shards_.push_back({document, {}});
+      KEDGE_TRY(visit(walk_of(output), visitor, pool_, {}, stop_));
+    }
     return finder_.end_pass(pass);
   }
 
@@ -33,12 +39,14 @@ class Cutting {
     for (size_t i = 0; i < job_.outputs.size(); ++i) {
       KEDGE_ASSIGN(data::LineFile file, data::LineFile::create(job_.duplicates[i]));
       KEDGE_ASSIGN(data::LineFile ids, data::LineFile::create(removed_ids_of(job_.duplicates[i])));
-      Visitor<> visitor;
-      visitor.take = [&](Nothing, data::Document& seen) -> Status {
-        const std::string line = line_of(seen);
-        if (line.empty()) return Done{};
+      Visitor<Cut> visitor;
+      visitor.takes_text = false;
+      visitor.work = [&](const data::Document& seen, Cut& cut) { cut = cut_of(seen, shards_[i]); };
+      visitor.take = [&](const Cut& cut, const data::Document& seen) -> Status {
+        count(cut);
+        if (cut.line.empty()) return Done{};
         KEDGE_TRY(ids.write(seen.id_json + "\n"));
-        return file.write(line);
+        return file.write(cut.line);
       };
       KEDGE_TRY(visit(walk_of(job_.outputs[i]), visitor, pool_, {}, stop_));
       KEDGE_TRY(ids.commit());
@@ -58,31 +66,45 @@ class Cutting {
  private:
   [[nodiscard]] Job walk_of(const std::filesystem::path& output) const { return {{output}, {}, job_.fields, true}; }
 
-  /// Empty where nothing of it goes.
-  std::string line_of(const data::Document& seen) {
-    const Edit edit = finder_.edit_of(documents_++, seen.text);
-    if (edit.drop) {
-      ++dropped_;
-      return fmt::format("{{\"record\":{},\"of\":null}}\n", seen.number);
-    }
+  struct Shard {
+    uint32_t first = 0;  // document
+    DocumentNumbers numbers;
+  };
+  struct Cut {
+    std::string line;  // empty where nothing of it goes
+    bool drop = false;
+    size_t pieces = 0;
+    uint64_t bytes = 0;
+  };
+
+  Cut cut_of(const data::Document& seen, const Shard& shard) const {
+    const Edit edit = finder_.edit_of(shard.first + shard.numbers.of(seen.number), seen.text);
+    if (edit.drop) return {fmt::format("{{\"record\":{},\"of\":null}}\n", seen.number), true};
     const bool splits = !edit.pieces.empty();
     if (edit.cuts.empty() && !splits) return {};
-    ++cut_;
-    pieces_ += edit.pieces.size();
     std::string spans;
     uint64_t bytes = 0;
     for (const ByteSpan& span : splits ? edit.pieces : edit.cuts) {
       bytes += span.end - span.begin;
       spans += fmt::format("{}[{},{}]", spans.empty() ? "" : ",", span.begin, span.end);
     }
-    cut_bytes_ += splits ? seen.text.size() - bytes : bytes;
-    return fmt::format("{{\"record\":{},\"{}\":[{}]}}\n", seen.number, splits ? "split" : "cut", spans);
+    return {fmt::format("{{\"record\":{},\"{}\":[{}]}}\n", seen.number, splits ? "split" : "cut", spans), false,
+            edit.pieces.size(), splits ? seen.text.size() - bytes : bytes};
+  }
+
+  void count(const Cut& cut) {
+    ++documents_;
+    if (cut.line.empty()) return;
+    ++(cut.drop ? dropped_ : cut_);
+    pieces_ += cut.pieces;
+    cut_bytes_ += cut.bytes;
   }
 
   const LinkJob& job_;
   RepeatFinder& finder_;
   WorkerPool& pool_;
   const std::stop_token& stop_;
+  std::vector<Shard> shards_;
   uint32_t documents_ = 0;
   uint64_t dropped_ = 0, cut_ = 0, cut_bytes_ = 0, pieces_ = 0;
 };

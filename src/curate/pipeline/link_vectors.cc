@@ -42,15 +42,17 @@ Result<Json> link_vectors(const LinkJob& job, const DedupOptions& options, Worke
   }
   KEDGE_ASSIGN(const SemanticMatches matches, find_semantic_duplicates(*vectors, options.semantic, pool, stop));
   const std::vector<uint32_t> kept = kept_of(matches);
-  Clusters clusters;
+  std::vector<Repeat> repeats;
   std::vector<bool> wanted(matches.size());
   for (uint32_t i = 0; i < matches.size(); ++i) {
     if (kept[i] == i) continue;
-    clusters[kept[i]].push_back(i);
+    repeats.push_back({i, kept[i]});
     wanted[i] = wanted[kept[i]] = true;
   }
   KEDGE_ASSIGN(const Ids ids, vectors->ids_of(wanted));
-  KEDGE_TRY(write_clusters(job.clusters, clusters, ids));
+  const Clusters clusters(repeats, vectors->count());
+  KEDGE_TRY(write_clusters(
+      job.clusters, clusters, [&](uint32_t document) -> std::string_view { return ids.at(document); }, pool));
   for (size_t i = 0; i < job.duplicates.size(); ++i) {
     KEDGE_TRY(write_removals(job.duplicates[i], vectors->shards()[i], matches, ids));
   }

@@ -132,10 +132,9 @@ class RowsRun {
       KEDGE_TRY(keys.add(std::move(keys_[row]), document.id_json));
       rows.push_back(row);
     }
-    KEDGE_ASSIGN(UnionFind sets, keys.link(stages_.dedups[stage], stop_));
-    for (uint32_t i = 0; i < keys.documents(); ++i) {
-      const uint32_t first = sets.find(i);
-      if (first != i) removals_.emplace(rows[i], Removal{std::string(keys.id(first)), {}});
+    KEDGE_ASSIGN(const std::vector<Repeat> repeats, keys.link(stages_.dedups[stage], stop_));
+    for (const auto& [document, kept] : repeats) {
+      removals_.emplace(rows[document], Removal{std::string(keys.id(kept)), {}});
     }
     return Done{};
   }
@@ -197,11 +196,11 @@ class RowsRun {
     KEDGE_ASSIGN(const uint64_t ids, data::file_checksum(files.ids));
     const std::string identity = fmt::format("table {:016x} {:016x}", keys, ids);
     KEDGE_ASSIGN(KeyLinks links, link_key_files({shard}, stages_.dedups[stage], {options_.spill, identity}, stop_));
-    KEDGE_ASSIGN(const Ids names,
-                 links.keys->ids_of(clusters_of(links.sets, links.keys->documents(), links.first_new)));
-    for (uint32_t i = 0; i < rows.size(); ++i) {
-      const uint32_t first = links.sets.find(links.first_new + i);
-      if (first != links.first_new + i) removals_.emplace(rows[i], Removal{names.at(first), {}});
+    const uint32_t documents = links.keys->documents();
+    const std::vector<Repeat> repeats = repeats_of(links.sets, documents, links.first_new);
+    KEDGE_ASSIGN(const Ids names, links.keys->ids_of(Clusters(repeats, documents)));
+    for (const auto& [document, kept] : repeats) {
+      removals_.emplace(rows[document - links.first_new], Removal{names.at(kept), {}});
     }
     std::error_code code;
     for (const auto& path : {files.keys, files.offsets, files.shingles, files.ids}) {
@@ -241,14 +240,19 @@ class RowsRun {
       KEDGE_TRY(each(look, add));
       KEDGE_TRY(finder->end_pass(pass));
     }
-    uint32_t document = 0;
-    for (size_t row = 0; row < rows_.count(); ++row) {
-      if (!is_kept(row)) continue;
-      Edit edit = finder->edit_of(document++, text_of(row));
-      if (edit.drop) removals_.emplace(row, Removal{"null", {}});
-      if (!edit.drop && !edit.cuts.empty()) removals_.emplace(row, Removal{{}, std::move(edit.cuts)});
-    }
-    return Done{};
+    std::vector<uint32_t> documents(rows_.count());
+    for (uint32_t row = 0, document = 0; row < rows_.count(); ++row) documents[row] = is_kept(row) ? document++ : 0;
+    std::vector<Edit> edits(rows_.count());
+    const auto find = [&](size_t row) { edits[row] = finder->edit_of(documents[row], text_of(row)); };
+    const auto remove = [&](size_t begin, size_t end) -> Status {
+      for (size_t row = begin; row < end; ++row) {
+        Edit edit = std::move(edits[row]);
+        if (edit.drop) removals_.emplace(row, Removal{"null", {}});
+        if (!edit.drop && !edit.cuts.empty()) removals_.emplace(row, Removal{{}, std::move(edit.cuts)});
+      }
+      return Done{};
+    };
+    return each(find, remove);
   }
 
   /// REQUIRES: the row is kept, so that it can be read.
