@@ -14,8 +14,22 @@ namespace kedge::curate {
 namespace {
 
 constexpr double kRecordBytes = sizeof(KeyRecord);
-constexpr double kUnionBytes = 4, kRangeBytes = 12, kIdBytes = 16;
+constexpr double kUnionBytes = 4, kRangeBytes = 12, kIdBytes = 16, kHashBytes = 16;
 constexpr double kDimensionsAssumed = 1024;  // where embeddings are made by later stages
+
+/// Of all files of an index that end so; 0 where there is none.
+double bytes_in(const std::filesystem::path& index, std::string_view ending) {
+  double bytes = 0;
+  std::error_code code;
+  if (index.empty()) return bytes;
+  for (std::filesystem::recursive_directory_iterator entry(index, code), end; !code && entry != end;
+       entry.increment(code)) {
+    std::error_code gone;
+    const auto size = entry->path().native().ends_with(ending) ? entry->file_size(gone) : 0;
+    if (!gone) bytes += static_cast<double>(size);
+  }
+  return bytes;
+}
 
 /// Of records that are sorted: what is held, and what lies on disk where that is not all.
 DedupNeed sorted_need(double records, uint64_t memory_bytes) {
@@ -27,9 +41,10 @@ DedupNeed sorted_need(double records, uint64_t memory_bytes) {
 
 DedupNeed keys_need(const SampledStage& sampled, const DedupOptions& options) {
   const size_t bands = KeyMaker(options).bands();
-  const double documents = sampled.documents;
-  const double keys = documents * static_cast<double>(bands == 0 ? 16 : 8 * bands) +
-                      (options.verify ? 8 * sampled.words : 0) + documents * (8 + kIdBytes);
+  const auto key_bytes = static_cast<double>(bands == 0 ? sizeof(TextHash) : sizeof(uint64_t) * bands);
+  const double documents = sampled.documents + bytes_in(options.index, ".keys") / key_bytes;
+  const double keys = (sampled.documents * (key_bytes + 8 + kIdBytes) + (options.verify ? 8 * sampled.words : 0)) *
+                      (options.index.empty() ? 1 : 2);  // the index gets its own
   DedupNeed need{static_cast<uint64_t>(documents * (kUnionBytes + kLinkBytes)), static_cast<uint64_t>(keys)};
   if (documents * kLinkBytes <= static_cast<double>(options.memory_bytes)) return need;
   const DedupNeed sorted =
@@ -110,7 +125,9 @@ Result<DedupNeed> estimate_dedup(const SampledStage& sampled, const DedupOptions
   if (options.method == DedupMethod::tasks) return DedupNeed{static_cast<uint64_t>(sampled.documents * kUnionBytes), 0};
   KEDGE_ASSIGN(const Found found, look_through(sampled, options, pool, stop));
   if (options.method == DedupMethod::bloom) return bloom_need(found, sampled, options.bloom);
-  const DedupNeed marks = sorted_need(found.marks * sampled.factor, options.memory_bytes);
+  const double seen = found.marks * sampled.factor;
+  DedupNeed marks = sorted_need(seen + bytes_in(options.index, ".hashes") / kHashBytes, options.memory_bytes);
+  if (!options.index.empty()) marks.disk_bytes += static_cast<uint64_t>(seen * kHashBytes);
   const double cuts = found.cuts * sampled.factor;
   const DedupNeed ranges = sorted_need(cuts, options.memory_bytes);
   return DedupNeed{std::max(marks.memory_bytes, ranges.memory_bytes) + static_cast<uint64_t>(cuts * kRangeBytes),

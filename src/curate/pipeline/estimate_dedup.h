@@ -27,8 +27,9 @@ struct DedupNeed {
 
 /// Keys and links: what link_documents takes, or options.memory_bytes and 24 bytes a record on disk. Methods that cut:
 /// records of 24 bytes for what `RepeatFinder::look` marks, held up to options.memory_bytes and spilled beyond, and 12
-/// bytes a cut (16 while they are sorted). Bloom: the filter. Semantic: as find_semantic_duplicates. Repeats across the
-/// sample's border are not seen, nor is an index. Fails as `visit` and the methods do.
+/// bytes a cut (16 while they are sorted). An index: what it holds is linked or sorted too, and what it gets lies on
+/// disk. Bloom: the filter. Semantic: as find_semantic_duplicates. Repeats across the sample's border are not seen.
+/// Fails as `visit` and the methods do.
 Result<DedupNeed> estimate_dedup(const SampledStage& sampled, const DedupOptions& options, WorkerPool& pool,
                                  const std::stop_token& stop);
 

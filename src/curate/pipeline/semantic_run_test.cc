@@ -203,6 +203,16 @@ TEST_F(SemanticRun, a_dry_run_knows_what_each_method_takes) {
   EXPECT_NEAR(static_cast<double>(paragraph.memory_bytes), 240 * 24 + 238 * 12, 240);
   EXPECT_EQ(estimated("method: bloom, expected: 8000000, false_positives: 0.01").memory_bytes / 1000000, 9U);
   EXPECT_GT(estimated("method: substring, length: 20").memory_bytes, 1000U);
+
+  const std::string index = (folder_ / "index").string();
+  const Estimate fresh = estimated("method: exact, index: " + index);
+  EXPECT_GT(fresh.work_bytes, exact.work_bytes + 240 * 16);
+  fs::create_directories(folder_ / "index" / "run-000000");
+  std::ofstream(folder_ / "index" / "run-000000" / "shard-00000.keys") << std::string(100 * 16, 'k');
+  EXPECT_NEAR(static_cast<double>(estimated("method: exact, index: " + index).memory_bytes), 340 * (4 + 40), 240);
+  std::ofstream(folder_ / "index" / "run-000000" / "shard-00000.jsonl.hashes") << std::string(50 * 16, 'h');
+  EXPECT_NEAR(static_cast<double>(estimated("method: paragraph, index: " + index).memory_bytes),
+              (240 + 50) * 24 + 238 * 12, 240);
 }
 
 }  // namespace
