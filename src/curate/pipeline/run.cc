@@ -249,7 +249,7 @@ class Run {
     if (fs::file_size(path, code) != said["bytes"] || code) return false;
     if (!check_bytes) return true;
     const auto checksum = data::file_checksum(path);
-    return checksum.ok() && fmt::format("{:016x}", checksum.value()) == said["checksum"];
+    return checksum.ok() && said["checksum"] == fmt::format("{:016x}", checksum.value());
   }
   [[nodiscard]] bool is_done(size_t stage, size_t shard) const { return marker(stage, shard, true).has_value(); }
 
