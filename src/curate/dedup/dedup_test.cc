@@ -1,5 +1,6 @@
 // Goal: equal texts share a cluster, bands find what theory says, and verification links nothing else.
 // Method: sets of known similarity, and small files written by the test.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -79,7 +80,7 @@ class Dedup : public testing::Test {
     WorkerPool pool(2);
     const auto counts = deduplicate({{folder_ / "in.jsonl"}, folder_ / "out.jsonl", {}}, options, pool, {}, {});
     EXPECT_TRUE(counts.ok());
-    return read_file(folder_ / "out.jsonl", 1 << 20).value();
+    return read_file(folder_ / "out.jsonl", 1 << 22).value();
   }
   std::filesystem::path folder_;
 };
@@ -90,6 +91,19 @@ TEST_F(Dedup, exact_clusters_come_in_input_order) {
       "\"a \"}\n";
   EXPECT_EQ(run(lines, {}), "{\"keep\":\"c\",\"ids\":[\"c\",\"a\"]}\n");
   EXPECT_EQ(run(lines, {.normalization = Normalization::text}), "{\"keep\":\"c\",\"ids\":[\"c\",\"a\",1]}\n");
+}
+
+TEST_F(Dedup, many_clusters_come_in_order_from_many_threads) {
+  std::string lines, expected;
+  constexpr int kClusters = 30000;
+  for (int i = 0; i < 2 * kClusters; ++i) {
+    lines += fmt::format("{{\"id\":{},\"text\":\"{}\"}}\n", i, i % kClusters);
+    if (i % 100 == 7) lines += "{\"id\":0}\n";  // no document
+  }
+  for (int i = 0; i < kClusters; ++i) {
+    expected += fmt::format("{{\"keep\":{},\"ids\":[{},{}]}}\n", i, i, i + kClusters);
+  }
+  EXPECT_TRUE(run(lines, {}) == expected);
 }
 
 TEST(UrlKey, follows_rfc_3986) {
