@@ -9,6 +9,9 @@
 namespace kedge {
 
 Result<Json> parse_json(std::string_view text, std::string_view what) {
+  if (const size_t zero = text.find('\0'); zero != std::string_view::npos) {  // the library takes it for the end
+    return Error{ErrorKind::corrupt_data, fmt::format("{}: not valid JSON: a zero byte at byte {}", what, zero)};
+  }
   bool too_deep = false;
   const auto watch_depth = [&](int depth, Json::parse_event_t, Json&) {
     if (depth > static_cast<int>(kJsonDepthMax)) too_deep = true;
