@@ -15,8 +15,9 @@ class DocumentNumbers {
     for (; next_ < number; ++next_) skipped_.push_back(next_);
     ++next_;
   }
-  /// Of those that were added, from 0.
+  /// Those that were added.
   [[nodiscard]] uint32_t documents() const { return static_cast<uint32_t>(next_ - 1 - skipped_.size()); }
+  /// Which of them, from 0.
   [[nodiscard]] uint32_t of(uint64_t number) const {
     const auto before = std::ranges::lower_bound(skipped_, number) - skipped_.begin();
     return static_cast<uint32_t>(number - 1 - static_cast<uint64_t>(before));

@@ -62,8 +62,8 @@ class MemoryKeys {
     const uint32_t document = linked_++;
     const TextHash& hash = ahead_[document % kAhead];
     if (hash == TextHash()) return;
-    if (const uint32_t first = equal_.first_of(hash, document); first != document)
-      repeats_.push_back({document, first});
+    const uint32_t first = equal_.first_of(hash, document);
+    if (first != document) repeats_.push_back({document, first});
   }
 
   struct Bands final : KeyStore {

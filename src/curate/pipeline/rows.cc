@@ -241,7 +241,8 @@ class RowsRun {
       KEDGE_TRY(finder->end_pass(pass));
     }
     std::vector<uint32_t> documents(rows_.count());
-    for (uint32_t row = 0, document = 0; row < rows_.count(); ++row) documents[row] = is_kept(row) ? document++ : 0;
+    uint32_t document = 0;
+    for (size_t row = 0; row < rows_.count(); ++row) documents[row] = is_kept(row) ? document++ : 0;
     std::vector<Edit> edits(rows_.count());
     const auto find = [&](size_t row) { edits[row] = finder->edit_of(documents[row], text_of(row)); };
     const auto remove = [&](size_t begin, size_t end) -> Status {
