@@ -1,7 +1,6 @@
 #include "curate/dedup/clusters.h"
 
 #include <algorithm>
-#include <string>
 
 #include "data/line_file.h"
 
@@ -61,6 +60,11 @@ Status write_clusters(const std::filesystem::path& path, const Clusters& cluster
     for (const std::string& part : parts) KEDGE_TRY(file.write(part));
   }
   return file.commit();
+}
+
+Status write_clusters(const std::filesystem::path& path, const Clusters& clusters, const Ids& ids, WorkerPool& pool) {
+  const auto id_of = [&](uint32_t document) -> std::string_view { return ids.at(document); };
+  return write_clusters(path, clusters, id_of, pool);
 }
 
 }  // namespace kedge::curate

@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/thread_pool.h"
@@ -42,8 +44,13 @@ class Clusters {
   std::vector<uint32_t> ends_;
 };
 
+/// By document: its id as JSON.
+using Ids = std::unordered_map<uint32_t, std::string>;
+
 /// One line a cluster: {"keep":ID,"ids":[ID,...]}. `id_of` is called by several threads.
 Status write_clusters(const std::filesystem::path& path, const Clusters& clusters,
                       const std::function<std::string_view(uint32_t document)>& id_of, WorkerPool& pool);
+/// REQUIRES: ids has those of all members.
+Status write_clusters(const std::filesystem::path& path, const Clusters& clusters, const Ids& ids, WorkerPool& pool);
 
 }  // namespace kedge::curate

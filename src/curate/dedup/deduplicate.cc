@@ -35,8 +35,7 @@ Result<Counts> deduplicate_on_disk(const Job& job, const DedupOptions& options, 
   const uint32_t documents = links.keys->documents();
   const Clusters clusters(repeats_of(links.sets, documents, links.first_new), documents);
   KEDGE_ASSIGN(const Ids ids, links.keys->ids_of(clusters));
-  KEDGE_TRY(write_clusters(
-      job.output, clusters, [&](uint32_t document) -> std::string_view { return ids.at(document); }, pool));
+  KEDGE_TRY(write_clusters(job.output, clusters, ids, pool));
   return counts;
 }
 

@@ -7,7 +7,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "core/file.h"
@@ -52,9 +51,6 @@ struct ShardKeys {
   std::shared_ptr<const MappedFile> keys, offsets, shingles, ids;
   uint32_t first = 0, count = 0;  // documents
 };
-
-/// By document: its id as JSON.
-using Ids = std::unordered_map<uint32_t, std::string>;
 
 class MappedKeys final : public KeyStore {
  public:

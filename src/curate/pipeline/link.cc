@@ -78,8 +78,7 @@ Result<Json> link_shards(const LinkJob& job, const DedupOptions& options, Worker
   const uint32_t documents = links.keys->documents();
   const Clusters clusters(repeats_of(links.sets, documents, links.first_new), documents);
   KEDGE_ASSIGN(const Ids ids, links.keys->ids_of(clusters));
-  KEDGE_TRY(write_clusters(
-      job.clusters, clusters, [&](uint32_t document) -> std::string_view { return ids.at(document); }, pool));
+  KEDGE_TRY(write_clusters(job.clusters, clusters, ids, pool));
   const auto shards = std::span(links.keys->shards()).last(job.outputs.size());
   for (size_t i = 0; i < job.duplicates.size(); ++i) {
     KEDGE_TRY(write_duplicates(job.duplicates[i], shards[i], links.sets, ids));

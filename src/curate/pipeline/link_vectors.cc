@@ -51,8 +51,7 @@ Result<Json> link_vectors(const LinkJob& job, const DedupOptions& options, Worke
   }
   KEDGE_ASSIGN(const Ids ids, vectors->ids_of(wanted));
   const Clusters clusters(repeats, vectors->count());
-  KEDGE_TRY(write_clusters(
-      job.clusters, clusters, [&](uint32_t document) -> std::string_view { return ids.at(document); }, pool));
+  KEDGE_TRY(write_clusters(job.clusters, clusters, ids, pool));
   for (size_t i = 0; i < job.duplicates.size(); ++i) {
     KEDGE_TRY(write_removals(job.duplicates[i], vectors->shards()[i], matches, ids));
   }
